@@ -1,0 +1,36 @@
+# One library per top-level folder. #include "store/store.h" works only for the folders a folder SEES: each gets
+# an include view (build/view/FOLDER/NAME -> source/NAME) with just those links, so the law of the design holds by
+# construction: an include against it does not compile.
+function(cgr_view folder)
+	set(view ${CMAKE_BINARY_DIR}/view/${folder})
+	file(REMOVE_RECURSE ${view})
+	file(MAKE_DIRECTORY ${view})
+	foreach(seen ${ARGN})
+		file(CREATE_LINK ${CMAKE_SOURCE_DIR}/${seen} ${view}/${seen} SYMBOLIC)
+	endforeach()
+	set(CGR_VIEW ${view} PARENT_SCOPE)
+endfunction()
+
+function(cgr_folder name)
+	cmake_parse_arguments(ARG "GENERATED" "" "SEES;LIBS" ${ARGN})
+	file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${name}/*.c)
+	cgr_view(${name} ${name} ${ARG_SEES})
+	add_library(cgr_${name} STATIC ${sources})
+	target_include_directories(cgr_${name} PRIVATE ${CGR_VIEW})
+	if(ARG_GENERATED)
+		target_include_directories(cgr_${name} PRIVATE ${CMAKE_BINARY_DIR}/generated)
+	endif()
+	target_link_libraries(cgr_${name} PRIVATE cgr_flags ${ARG_LIBS})
+	foreach(seen ${ARG_SEES})
+		target_link_libraries(cgr_${name} PRIVATE cgr_${seen})
+	endforeach()
+endfunction()
+
+function(cgr_program name folder)
+	file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*.c)
+	add_executable(${name} ${sources})
+	target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+	target_link_libraries(${name} PRIVATE cgr_flags cgr_reports cgr_parser cgr_replay cgr_capture cgr_model cgr_store
+		cgr_common PkgConfig::JANSSON PkgConfig::YAML PkgConfig::SQLITE Threads::Threads)
+	set_target_properties(${name} PROPERTIES ENABLE_EXPORTS ON)
+endfunction()

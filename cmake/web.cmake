@@ -1,0 +1,1 @@
+# set up by reports/: see docs

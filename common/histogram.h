@@ -1,0 +1,17 @@
+/* Log-linear histogram of non-negative integers (fio/HdrHistogram idea): 32 linear
+ * buckets per power of two, so a percentile is at most 1/32 above the exact one. */
+#ifndef CGR_COMMON_HISTOGRAM_H
+#define CGR_COMMON_HISTOGRAM_H
+
+#include <stdint.h>
+
+#define CGR_HISTOGRAM_BUCKETS 1920u
+struct cgr_histogram { uint64_t count, sum, maximum; uint32_t *bucket; /* lazily allocated */ };
+int cgr_histogram_add(struct cgr_histogram *h, uint64_t value); /* 0 or CGR_E_NOMEM */
+void cgr_histogram_merge(struct cgr_histogram *into, const struct cgr_histogram *from);
+/* value at permille (500 = p50, 990 = p99): upper edge of its bucket, at most maximum; 0 when empty */
+uint64_t cgr_histogram_quantile(const struct cgr_histogram *h, unsigned permille);
+uint64_t cgr_histogram_bucket_low(unsigned bucket);
+uint64_t cgr_histogram_bucket_high(unsigned bucket);
+void cgr_histogram_fini(struct cgr_histogram *h);
+#endif
