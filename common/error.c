@@ -67,8 +67,10 @@ int cgr_error_exit_status(int code)
 	switch (code) {
 	case CGR_OK:
 		return 0;
-#define CGR_X(name, value, status, text) case name: return status;
-	CGR_ERRORS(CGR_X)
+#define CGR_X(name, value, status, text)                                                                               \
+	case name:                                                                                                         \
+		return status;
+		CGR_ERRORS(CGR_X)
 #undef CGR_X
 	default:
 		return code > 0 ? 0 : 4;
@@ -78,8 +80,10 @@ int cgr_error_exit_status(int code)
 const char *cgr_error_code_text(int code)
 {
 	switch (code) {
-#define CGR_X(name, value, status, text) case name: return text;
-	CGR_ERRORS(CGR_X)
+#define CGR_X(name, value, status, text)                                                                               \
+	case name:                                                                                                         \
+		return text;
+		CGR_ERRORS(CGR_X)
 #undef CGR_X
 	default:
 		return "no error";

@@ -6,7 +6,10 @@
 #include <stdint.h>
 
 #define CGR_HISTOGRAM_BUCKETS 1920u
-struct cgr_histogram { uint64_t count, sum, maximum; uint32_t *bucket; /* lazily allocated */ };
+struct cgr_histogram {
+	uint64_t count, sum, maximum;
+	uint32_t *bucket; /* lazily allocated */
+};
 int cgr_histogram_add(struct cgr_histogram *h, uint64_t value); /* 0 or CGR_E_NOMEM */
 void cgr_histogram_merge(struct cgr_histogram *into, const struct cgr_histogram *from);
 /* value at permille (500 = p50, 990 = p99): upper edge of its bucket, at most maximum; 0 when empty */

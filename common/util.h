@@ -24,21 +24,30 @@ char *cgr_printf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 bool cgr_strcpy(char *to, size_t size, const char *from);
 
 /* Growing text buffer. Zero-initialise; failed allocation is remembered in .failed. */
-struct cgr_strbuf { char *text; size_t length, capacity; bool failed; };
+struct cgr_strbuf {
+	char *text;
+	size_t length, capacity;
+	bool failed;
+};
 void cgr_strbuf_append(struct cgr_strbuf *buf, const char *text, size_t length);
-void cgr_strbuf_printf(struct cgr_strbuf *buf, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+void cgr_strbuf_printf(struct cgr_strbuf *buf, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void cgr_strbuf_fini(struct cgr_strbuf *buf);
 
 /* Interning of 64-bit kernel ids to dense u32, in order of first appearance (open addressing). */
-struct cgr_intern { uint64_t *key; uint32_t *value; size_t capacity; uint32_t count; };
-int cgr_intern_id(struct cgr_intern *table, uint64_t key, uint32_t *ret_id, bool *ret_new,
-                  struct cgr_error *reterr);
+struct cgr_intern {
+	uint64_t *key;
+	uint32_t *value;
+	size_t capacity;
+	uint32_t count;
+};
+int cgr_intern_id(struct cgr_intern *table, uint64_t key, uint32_t *ret_id, bool *ret_new, struct cgr_error *reterr);
 uint32_t cgr_intern_find(const struct cgr_intern *table, uint64_t key); /* CGR_ID_NONE if absent */
 void cgr_intern_fini(struct cgr_intern *table);
 
 /* xoshiro256** seeded by splitmix64: the only source of chance in the project. */
-struct cgr_rng { uint64_t s[4]; };
+struct cgr_rng {
+	uint64_t s[4];
+};
 void cgr_rng_init(struct cgr_rng *rng, uint64_t seed);
 uint64_t cgr_rng_next(struct cgr_rng *rng);
 uint64_t cgr_rng_below(struct cgr_rng *rng, uint64_t bound); /* [0, bound), bound > 0 */
@@ -49,7 +58,11 @@ int cgr_file_read(const char *path, size_t limit, char **ret_text, size_t *ret_l
 /* An output file that appears under its final name only when whole: written as
  * ".NAME.cgr-tmp-PID" in the same folder, fsynced, renamed. Removed on abort and by
  * cgr_interrupt handlers' normal unwinding. */
-struct cgr_outfile { int fd; char *path; char *temp_path; };
+struct cgr_outfile {
+	int fd;
+	char *path;
+	char *temp_path;
+};
 int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_error *reterr);
 int cgr_outfile_commit(struct cgr_outfile *file, struct cgr_error *reterr);
 void cgr_outfile_abort(struct cgr_outfile *file); /* legal on zeroed or committed */
