@@ -19,7 +19,8 @@
 
 #define CGR_MODEL_ABI 1
 #define CGR_NONE 0xffffffffu
-#define CGR_MAX INT64_MAX /* an unlimited knob */
+/* An unlimited knob. Not a macro, so that the function-like CGR_MAX(a, b) of common/util.h can stand beside it. */
+enum { CGR_MAX = INT64_MAX };
 
 enum cgr_domain { CGR_DOMAIN_MEMORY = 1, CGR_DOMAIN_CPU = 2, CGR_DOMAIN_RECLAIM = 3 };
 
@@ -73,6 +74,7 @@ struct cgr_ctx {            /* one per model instance; the engine owns it, model
 	void *engine;            /* private to the host */
 	struct cgr_ctx *reclaim; /* for a memory controller: the instance of its reclaim policy */
 	struct cgr_ctx *owner;   /* for a reclaim policy: the instance of its memory controller */
+	const struct cgr_model_head *head; /* the table this instance was made from */
 };
 static inline void *cgr_model_state(struct cgr_ctx *ctx) { return ctx->model; }
 static inline void *cgr_cgroup_state(struct cgr_ctx *ctx, uint32_t cgroup)
@@ -230,6 +232,7 @@ struct cgr_cpu_ops {
 #define CGR_MEM_ATOMIC    0x10u /* may not block */
 #define CGR_MEM_RECORDED_RECLAIM 0x20u /* uncharge: this delete was the recorded kernel's reclaim, not the program's will */
 #define CGR_MEM_EXIT      0x40u /* uncharge: the owner is exiting */
+#define CGR_MEM_NO_INDEX UINT64_MAX
 struct cgr_mem_request {
 	uint32_t task;        /* who (charging task), CGR_NONE for none */
 	uint32_t cgroup;      /* memory cgroup that is charged (already resolved: owner of the mm) */
@@ -237,9 +240,10 @@ struct cgr_mem_request {
 	uint32_t pages;
 	uint32_t flags;       /* CGR_MEM_* */
 	uint32_t file;        /* file pages: dense file id, CGR_NONE otherwise */
-	uint64_t index;       /* first page index in the file; anon: birth number (unique, ascending) */
+	uint64_t index;       /* first page index in the file; anon: CGR_MEM_NO_INDEX unless the page is known */
 	uint32_t gfp;         /* 0 = GFP_KERNEL like */
 	uint32_t recorded_missed; /* access: how many of the pages were missing in the recording */
+	uint32_t cpu;         /* where the charging task runs (per-CPU stocks and page batches) */
 };
 enum cgr_mem_verdict { CGR_MEM_OK, CGR_MEM_NOMEM, CGR_MEM_TASK_KILLED /* the charging task is the victim */ };
 struct cgr_mem_outcome {      /* zeroed by the engine before the call */
