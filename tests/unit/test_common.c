@@ -1,0 +1,236 @@
+/* common/: the pieces every folder stands on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/histogram.h"
+#include "common/optparse.h"
+#include "common/units.h"
+#include "common/util.h"
+
+static void sizes(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t bytes;
+	} good[] = { { "0", 0 }, { "4096", 4096 }, { "64K", 65536 }, { "512M", 512ll << 20 }, { "1.5G", 3ll << 29 },
+		         { "512Mi", 512ll << 20 }, { "max", CGR_UNLIMITED }, { "-1", CGR_UNLIMITED } };
+	static const char *const bad[] = { "", "M", "12X", "-5", "1.M", "99999999999999999999", "9999999T", " 5" };
+	int64_t bytes;
+	(void)state;
+
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(good); i++) {
+		assert_int_equal(cgr_parse_bytes(good[i].text, &bytes, NULL), 0);
+		assert_int_equal(bytes, good[i].bytes);
+	}
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(bad); i++)
+		assert_int_equal(cgr_parse_bytes(bad[i], &bytes, NULL), CGR_E_USAGE);
+}
+
+static void durations_and_cpulists(void **state)
+{
+	int64_t ns;
+	uint64_t mask[2];
+	(void)state;
+
+	assert_int_equal(cgr_parse_duration("30s", &ns, NULL), 0);
+	assert_int_equal(ns, 30000000000);
+	assert_int_equal(cgr_parse_duration("1.5", &ns, NULL), 0);
+	assert_int_equal(ns, 1500000000);
+	assert_int_equal(cgr_parse_duration("100ms", &ns, NULL), 0);
+	assert_int_equal(ns, 100000000);
+	assert_int_equal(cgr_parse_duration("5 parsecs", &ns, NULL), CGR_E_USAGE);
+	assert_int_equal(cgr_parse_cpulist("0-2,65\n", mask, 2, NULL), 0);
+	assert_int_equal(mask[0], 7);
+	assert_int_equal(mask[1], 2);
+	assert_int_equal(cgr_parse_cpulist("3-1", mask, 2, NULL), CGR_E_USAGE);
+	assert_int_equal(cgr_parse_cpulist("128", mask, 2, NULL), CGR_E_USAGE);
+	assert_int_equal(cgr_parse_cpulist("1,,2", mask, 2, NULL), CGR_E_USAGE);
+}
+
+static void numbers_for_people(void **state)
+{
+	char text[32];
+	(void)state;
+
+	assert_string_equal(cgr_format_bytes(412 << 20, text, sizeof(text)), "412M");
+	assert_string_equal(cgr_format_bytes(1536, text, sizeof(text)), "1.5K");
+	assert_string_equal(cgr_format_bytes(CGR_UNLIMITED, text, sizeof(text)), "max");
+	assert_string_equal(cgr_format_count(20540, text, sizeof(text)), "20.5k");
+	assert_string_equal(cgr_format_count(9999, text, sizeof(text)), "9999");
+	assert_string_equal(cgr_format_usec(43120000, text, sizeof(text)), "43.12s");
+	assert_string_equal(cgr_format_usec(1500, text, sizeof(text)), "1.5ms");
+}
+
+static void causes_keep_the_innermost(void **state)
+{
+	struct cgr_error err = { 0 };
+	char text[4096];
+	(void)state;
+
+	assert_int_equal(cgr_error_set(&err, CGR_E_INPUT, "a.dat:%d: bad", 42), CGR_E_INPUT);
+	assert_int_equal(cgr_error_cause(&err, "importing"), CGR_E_INPUT);
+	cgr_error_format(&err, text, sizeof(text));
+	assert_string_equal(text, "importing: a.dat:42: bad");
+	for (int i = 0; i < 20; i++)
+		cgr_error_cause(&err, "layer %d", i);
+	cgr_error_format(&err, text, sizeof(text));
+	assert_non_null(strstr(text, "a.dat:42: bad"));
+	assert_int_equal(cgr_error_exit_status(CGR_E_INPUT), 3);
+	assert_int_equal(cgr_error_exit_status(CGR_E_SCENARIO), 2);
+	assert_int_equal(cgr_error_exit_status(CGR_E_CHECK), 1);
+}
+
+static void ids_are_dense_and_stable(void **state)
+{
+	struct cgr_intern table = { 0 };
+	uint32_t id;
+	bool fresh;
+	(void)state;
+
+	for (uint64_t i = 0; i < 100000; i++) {
+		assert_int_equal(cgr_intern_id(&table, i * 0x10001, &id, &fresh, NULL), 0);
+		assert_true(fresh);
+		assert_int_equal(id, i);
+	}
+	for (uint64_t i = 0; i < 100000; i++)
+		assert_int_equal(cgr_intern_find(&table, i * 0x10001), i);
+	assert_int_equal(cgr_intern_find(&table, 7), UINT32_MAX);
+	cgr_intern_fini(&table);
+}
+
+static void quantiles_are_within_a_bucket(void **state)
+{
+	struct cgr_histogram h = { 0 };
+	(void)state;
+
+	for (uint64_t v = 1; v <= 100000; v++)
+		assert_int_equal(cgr_histogram_add(&h, v), 0);
+	uint64_t p50 = cgr_histogram_quantile(&h, 500), p99 = cgr_histogram_quantile(&h, 990);
+
+	assert_in_range(p50, 50000, 50000 + 50000 / 32 + 1);
+	assert_in_range(p99, 99000, 100000);
+	assert_int_equal(cgr_histogram_quantile(&h, 1000), 100000);
+	assert_int_equal(cgr_histogram_add(&h, UINT64_MAX), 0);
+	assert_int_equal(cgr_histogram_quantile(&h, 1000), UINT64_MAX);
+	for (unsigned i = 0; i + 1 < CGR_HISTOGRAM_BUCKETS; i++)
+		assert_int_equal(cgr_histogram_bucket_high(i) + 1, cgr_histogram_bucket_low(i + 1));
+	cgr_histogram_fini(&h);
+}
+
+static void random_is_reproducible(void **state)
+{
+	struct cgr_rng a, b, c;
+	(void)state;
+
+	cgr_rng_init(&a, 1);
+	cgr_rng_init(&b, 1);
+	cgr_rng_init(&c, 2);
+	bool differs = false;
+
+	for (int i = 0; i < 1000; i++) {
+		uint64_t x = cgr_rng_next(&a);
+		assert_true(x == cgr_rng_next(&b));
+		differs |= x != cgr_rng_next(&c);
+		assert_true(cgr_rng_below(&a, 10) < 10);
+		(void)cgr_rng_below(&b, 10);
+	}
+	assert_true(differs);
+}
+
+static void output_appears_whole_or_not(void **state)
+{
+	char path[] = "/tmp/cgr-test-out-XXXXXX";
+	struct cgr_outfile file;
+	char *text = NULL;
+	(void)state;
+
+	(void)close(mkstemp(path));
+	assert_int_equal(cgr_outfile_open(&file, path, NULL), 0);
+	assert_int_equal(cgr_write_all(file.fd, "new", 3, path, NULL), 0);
+	cgr_outfile_abort(&file);
+	assert_int_equal(cgr_file_read(path, 100, &text, NULL, NULL), 0);
+	assert_string_equal(text, "");
+	free(text);
+	assert_int_equal(cgr_outfile_open(&file, path, NULL), 0);
+	assert_int_equal(cgr_write_all(file.fd, "new", 3, path, NULL), 0);
+	assert_int_equal(cgr_outfile_commit(&file, NULL), 0);
+	assert_int_equal(cgr_file_read(path, 100, &text, NULL, NULL), 0);
+	assert_string_equal(text, "new");
+	free(text);
+	assert_int_equal(cgr_file_read(path, 2, &text, NULL, NULL), CGR_E_LIMIT);
+	(void)unlink(path);
+}
+
+static void options_from_a_table(void **state)
+{
+	static const struct cgr_command command = { .name = "test", .summary = "s", .usage = "u" };
+	bool flag = false, other = true;
+	const char *output = NULL, *format = "table";
+	int64_t count = 0;
+	struct cgr_string_list sets = { 0 };
+	const struct cgr_option options[] = {
+		{ .name = "flag", .letter = 'f', .type = CGR_OPT_FLAG, .value = &flag, .help = "" },
+		{ .name = "other", .type = CGR_OPT_FLAG, .value = &other, .help = "" },
+		{ .name = "output", .letter = 'o', .type = CGR_OPT_STRING, .value = &output, .help = "" },
+		{ .name = "count", .letter = 'n', .type = CGR_OPT_INT, .value = &count, .help = "", .minimum = 1, .maximum = 9 },
+		{ .name = "set", .type = CGR_OPT_LIST, .value = &sets, .help = "" },
+		{ .name = "format", .type = CGR_OPT_ENUM, .value = &format, .choices = "table|csv|json", .help = "" },
+	};
+	char *argv[] = { "test", "a.db", "-fo", "x", "--set", "p=1", "b", "--no-other", "--set=q=2", "-n5",
+		             "--format=csv", "--", "cmd", "-x", NULL };
+	int positionals, rest;
+	struct cgr_error err = { 0 };
+	(void)state;
+
+	assert_int_equal(cgr_options_parse(&command, options, 6, 14, argv, &positionals, &rest, &err), 0);
+	assert_int_equal(positionals, 2);
+	assert_string_equal(argv[1], "a.db");
+	assert_string_equal(argv[2], "b");
+	assert_int_equal(rest, 12);
+	assert_true(flag);
+	assert_false(other);
+	assert_string_equal(output, "x");
+	assert_int_equal(count, 5);
+	assert_int_equal(sets.count, 2);
+	assert_string_equal(sets.item[1], "q=2");
+	assert_string_equal(format, "csv");
+	cgr_string_list_fini(&sets);
+	char *typo[] = { "test", "--outptu", "x", NULL };
+
+	assert_int_equal(cgr_options_parse(&command, options, 6, 3, typo, &positionals, &rest, &err), CGR_E_USAGE);
+	assert_non_null(strstr(err.cause[0], "did you mean --output?"));
+	char *range[] = { "test", "-n", "10", NULL };
+
+	assert_int_equal(cgr_options_parse(&command, options, 6, 3, range, &positionals, &rest, &err), CGR_E_USAGE);
+	char *missing[] = { "test", "--output", NULL };
+
+	assert_int_equal(cgr_options_parse(&command, options, 6, 2, missing, &positionals, &rest, &err), CGR_E_USAGE);
+	char *choice[] = { "test", "--format", "tab", NULL };
+
+	assert_int_equal(cgr_options_parse(&command, options, 6, 3, choice, &positionals, &rest, &err), CGR_E_USAGE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sizes),
+		cmocka_unit_test(durations_and_cpulists),
+		cmocka_unit_test(numbers_for_people),
+		cmocka_unit_test(causes_keep_the_innermost),
+		cmocka_unit_test(ids_are_dense_and_stable),
+		cmocka_unit_test(quantiles_are_within_a_bucket),
+		cmocka_unit_test(random_is_reproducible),
+		cmocka_unit_test(output_appears_whole_or_not),
+		cmocka_unit_test(options_from_a_table),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
