@@ -20,8 +20,14 @@ static void sizes(void **state)
 	static const struct {
 		const char *text;
 		int64_t bytes;
-	} good[] = { { "0", 0 }, { "4096", 4096 }, { "64K", 65536 }, { "512M", 512ll << 20 }, { "1.5G", 3ll << 29 },
-		         { "512Mi", 512ll << 20 }, { "max", CGR_UNLIMITED }, { "-1", CGR_UNLIMITED } };
+	} good[] = { { "0", 0 },
+		         { "4096", 4096 },
+		         { "64K", 65536 },
+		         { "512M", 512ll << 20 },
+		         { "1.5G", 3ll << 29 },
+		         { "512Mi", 512ll << 20 },
+		         { "max", CGR_UNLIMITED },
+		         { "-1", CGR_UNLIMITED } };
 	static const char *const bad[] = { "", "M", "12X", "-5", "1.M", "99999999999999999999", "9999999T", " 5" };
 	int64_t bytes;
 	(void)state;
@@ -180,12 +186,18 @@ static void options_from_a_table(void **state)
 		{ .name = "flag", .letter = 'f', .type = CGR_OPT_FLAG, .value = &flag, .help = "" },
 		{ .name = "other", .type = CGR_OPT_FLAG, .value = &other, .help = "" },
 		{ .name = "output", .letter = 'o', .type = CGR_OPT_STRING, .value = &output, .help = "" },
-		{ .name = "count", .letter = 'n', .type = CGR_OPT_INT, .value = &count, .help = "", .minimum = 1, .maximum = 9 },
+		{ .name = "count",
+		  .letter = 'n',
+		  .type = CGR_OPT_INT,
+		  .value = &count,
+		  .help = "",
+		  .minimum = 1,
+		  .maximum = 9 },
 		{ .name = "set", .type = CGR_OPT_LIST, .value = &sets, .help = "" },
 		{ .name = "format", .type = CGR_OPT_ENUM, .value = &format, .choices = "table|csv|json", .help = "" },
 	};
-	char *argv[] = { "test", "a.db", "-fo", "x", "--set", "p=1", "b", "--no-other", "--set=q=2", "-n5",
-		             "--format=csv", "--", "cmd", "-x", NULL };
+	char *argv[] = { "test",      "a.db", "-fo",          "x",  "--set", "p=1", "b", "--no-other",
+		             "--set=q=2", "-n5",  "--format=csv", "--", "cmd",   "-x",  NULL };
 	int positionals, rest;
 	struct cgr_error err = { 0 };
 	(void)state;
