@@ -1,0 +1,8 @@
+# The workload programs of the truth tests: one static binary, so that it runs in the guest as well.
+file(GLOB load_sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/workloads/*.c)
+add_executable(cgr-load ${load_sources})
+target_compile_options(cgr-load PRIVATE -O2 -Wall -Wextra -Wshadow -Wconversion -D_GNU_SOURCE)
+if(CGR_WERROR)
+	target_compile_options(cgr-load PRIVATE -Werror)
+endif()
+target_link_options(cgr-load PRIVATE -static -pthread)
