@@ -13,14 +13,14 @@
 
 /* How much of the table a person asked for. NULL instead of the struct means all zero. */
 struct cgr_report_table_options {
-	bool all;               /* every metric of every cgroup, also those that are zero and unchanged */
-	bool colour;            /* ANSI colours; cli/ decides (terminal, NO_COLOR) */
+	bool all; /* every metric of every cgroup, also those that are zero and unchanged */
+	bool colour; /* ANSI colours; cli/ decides (terminal, NO_COLOR) */
 	const char *store_path; /* for the "next" line, e.g. "web.db"; NULL: taken from the result's source_path */
 };
 
 /* The table of design section 5: recording, fidelity and scenario lines, one block per cgroup, verdict, next. */
 int cgr_report_table(FILE *out, const struct cgr_result *result, const struct cgr_report_table_options *options,
-		     struct cgr_error *reterr);
+                     struct cgr_error *reterr);
 
 /* One JSON document, schema_version 1, members as in design section 5 (docs/FORMATS.md has every one). */
 int cgr_report_json(FILE *out, const struct cgr_result *result, struct cgr_error *reterr);
@@ -33,7 +33,7 @@ int cgr_report_csv(FILE *out, const struct cgr_result *const *results, size_t co
 /* metrics.csv, tasks.csv, series.csv, decisions.csv, fidelity.csv, latency.csv, spans.csv, runs.csv in a folder,
  * which is made when it is not there. Each file appears whole or not at all. */
 int cgr_report_csv_folder(const char *folder, const struct cgr_result *const *results, size_t count,
-			  struct cgr_error *reterr);
+                          struct cgr_error *reterr);
 
 /* "safe but slower: nothing is killed; 20.4k more refaults cost 1.9 s (5 %)". Plain text, no markup. Sets
  * *ret_level to 0 as recorded or better, 1 worse but nothing broke, 2 something was killed or never finished,

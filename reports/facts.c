@@ -1,0 +1,144 @@
+#include "reports/facts.h"
+
+#include <string.h>
+
+#include "common/event.h"
+#include "common/units.h"
+
+const struct cgr_result_metric *cgr_facts_metric(const struct cgr_result *result, uint32_t cgroup, const char *name)
+{
+	for (size_t i = 0; i < result->metrics; i++) {
+		const struct cgr_result_metric *metric = &result->metric[i];
+		if (metric->cgroup == cgroup && strcmp(result->metric_desc[metric->metric].name, name) == 0)
+			return metric;
+	}
+	return NULL;
+}
+
+uint32_t cgr_facts_cgroup(const struct cgr_result *result, const char *path)
+{
+	for (size_t i = 0; i < result->cgroups; i++)
+		if (strcmp(result->cgroup_path[i], path) == 0)
+			return (uint32_t)i;
+	return CGR_ID_NONE;
+}
+
+bool cgr_facts_below(const char *path, const char *ancestor)
+{
+	size_t length = strlen(ancestor);
+	if (length == 1 && ancestor[0] == '/')
+		return true;
+	return strncmp(path, ancestor, length) == 0 && (path[length] == '\0' || path[length] == '/');
+}
+
+bool cgr_facts_changed(const struct cgr_result *result, uint32_t cgroup)
+{
+	for (size_t i = 0; i < result->changes; i++)
+		if (result->change[i].cgroup && strcmp(result->change[i].cgroup, result->cgroup_path[cgroup]) == 0)
+			return true;
+	return false;
+}
+
+bool cgr_facts_concerned(const struct cgr_result *result, uint32_t cgroup)
+{
+	const char *path = result->cgroup_path[cgroup];
+	for (size_t i = 0; i < result->changes; i++) {
+		const char *changed = result->change[i].cgroup;
+		if (!changed || !*changed || cgr_facts_below(path, changed))
+			return true;
+		/* the root is above everything and would always be shown */
+		if (strcmp(path, "/") != 0 && cgr_facts_below(changed, path))
+			return true;
+	}
+	return false;
+}
+
+bool cgr_facts_completion(const struct cgr_result *result, uint32_t cgroup, struct cgr_facts_completion *ret)
+{
+	*ret = (struct cgr_facts_completion){ 0 };
+	for (size_t i = 0; i < result->tasks; i++) {
+		const struct cgr_result_task *task = &result->task[i];
+		if (task->recorded_end_usec < 0 || task->cgroup >= result->cgroups ||
+		    !cgr_facts_below(result->cgroup_path[task->cgroup], result->cgroup_path[cgroup]))
+			continue;
+		ret->tasks++;
+		ret->recorded_usec = CGR_MAX(ret->recorded_usec, task->recorded_end_usec);
+		if (task->end_usec < 0)
+			ret->predicted_usec = -1;
+		else if (ret->predicted_usec >= 0)
+			ret->predicted_usec = CGR_MAX(ret->predicted_usec, task->end_usec);
+	}
+	return ret->tasks > 0;
+}
+
+int cgr_facts_latency(const struct cgr_result *result, uint32_t cgroup, struct cgr_histogram *ret_recorded,
+                      struct cgr_histogram *ret_predicted)
+{
+	*ret_recorded = (struct cgr_histogram){ 0 };
+	*ret_predicted = (struct cgr_histogram){ 0 };
+	uint64_t recorded = 0, predicted = 0;
+	for (size_t i = 0; i < result->tasks; i++) {
+		const struct cgr_result_task *task = &result->task[i];
+		if (task->cgroup >= result->cgroups ||
+		    !cgr_facts_below(result->cgroup_path[task->cgroup], result->cgroup_path[cgroup]))
+			continue;
+		cgr_histogram_merge(ret_recorded, &task->recorded_wakeup_latency);
+		cgr_histogram_merge(ret_predicted, &task->wakeup_latency);
+		recorded += task->recorded_wakeup_latency.count;
+		predicted += task->wakeup_latency.count;
+	}
+	/* merging cannot say that its first allocation failed, but then the count is short */
+	return recorded == ret_recorded->count && predicted == ret_predicted->count ? 0 : CGR_E_NOMEM;
+}
+
+int64_t cgr_facts_error_ppm(int64_t recorded, int64_t replayed)
+{
+	long double base = recorded > 0 ? (long double)recorded : recorded < 0 ? -(long double)recorded : 1.0L;
+	long double difference = (long double)replayed - (long double)recorded;
+	long double ppm = (difference < 0 ? -difference : difference) / base * 1e6L;
+	return ppm > 1e12L ? 1000000000000 : (int64_t)(ppm + 0.5L);
+}
+
+bool cgr_facts_good(const struct cgr_result_fidelity *fidelity)
+{
+	if (fidelity->low <= fidelity->recorded && fidelity->recorded <= fidelity->high)
+		return true;
+	int64_t difference = fidelity->replayed > fidelity->recorded ? fidelity->replayed - fidelity->recorded
+	                                                             : fidelity->recorded - fidelity->replayed;
+	return difference <= 1 || cgr_facts_error_ppm(fidelity->recorded, fidelity->replayed) <= CGR_FACTS_GOAL_PPM;
+}
+
+void cgr_facts_fidelity(const struct cgr_result *result, struct cgr_facts_fidelity *ret)
+{
+	static const int64_t steps[] = { 10000, 20000, 50000, 100000, 250000, 500000 };
+	*ret = (struct cgr_facts_fidelity){ .worst = SIZE_MAX, .reached_ppm = -1 };
+	for (size_t i = 0; i < result->fidelities; i++) {
+		const struct cgr_result_fidelity *fidelity = &result->fidelity[i];
+		if (fidelity->recorded == 0 && fidelity->replayed == 0)
+			continue;
+		ret->counters++;
+		ret->good += cgr_facts_good(fidelity);
+		int64_t ppm = cgr_facts_error_ppm(fidelity->recorded, fidelity->replayed);
+		if (ret->worst == SIZE_MAX || ppm > ret->worst_ppm) {
+			ret->worst = i;
+			ret->worst_ppm = ppm;
+		}
+	}
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(steps) && ret->reached_ppm < 0; i++)
+		if (ret->worst_ppm <= steps[i])
+			ret->reached_ppm = steps[i];
+}
+
+bool cgr_facts_differs(const struct cgr_result *result, const struct cgr_result_metric *metric, int *ret_worse)
+{
+	const struct cgr_result_metric_desc *desc = &result->metric_desc[metric->metric];
+	*ret_worse = 0;
+	if (!metric->has_recorded || metric->recorded == metric->predicted)
+		return false;
+	if (cgr_facts_error_ppm(metric->recorded, metric->predicted) <= desc->tolerance_ppm)
+		return false;
+	if (metric->low <= metric->recorded && metric->recorded <= metric->high)
+		return false; /* inside what the models themselves hold possible: noise, not a difference */
+	*ret_worse = metric->predicted > metric->recorded ? desc->worse : -desc->worse;
+	return true;
+}

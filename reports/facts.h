@@ -1,0 +1,52 @@
+/* What the printers and the verdict read out of a result, computed in one place so that the table, the page and the
+ * checks never disagree. Nothing here prints. */
+#ifndef CGR_REPORTS_FACTS_H
+#define CGR_REPORTS_FACTS_H
+
+#include "common/histogram.h"
+#include "common/util.h"
+#include "store/result.h"
+
+/* Metric of a cgroup by name, borrowed; NULL when the result has none. */
+const struct cgr_result_metric *cgr_facts_metric(const struct cgr_result *result, uint32_t cgroup, const char *name);
+/* Index of a path; CGR_ID_NONE when unknown. */
+uint32_t cgr_facts_cgroup(const struct cgr_result *result, const char *path);
+/* True for path itself and for everything below it. */
+bool cgr_facts_below(const char *path, const char *ancestor);
+/* True when a change of the scenario names this cgroup. */
+bool cgr_facts_changed(const struct cgr_result *result, uint32_t cgroup);
+/* True when the scenario changes the cgroup or one above or below it, or when it changes the whole machine. */
+bool cgr_facts_concerned(const struct cgr_result *result, uint32_t cgroup);
+
+/* When the last task of the subtree that ended in the recording ended there, and when those same tasks end in the
+ * replay. False when no task of it ended in the recording. predicted_usec is -1 when one of them never ends, and
+ * killed counts those among them that the replay ends early by a kill. */
+struct cgr_facts_completion {
+	int64_t recorded_usec, predicted_usec;
+	size_t tasks;
+};
+bool cgr_facts_completion(const struct cgr_result *result, uint32_t cgroup, struct cgr_facts_completion *ret);
+
+/* Wake-up latencies of all tasks of the subtree, merged. Caller calls cgr_histogram_fini on both. */
+int cgr_facts_latency(const struct cgr_result *result, uint32_t cgroup, struct cgr_histogram *ret_recorded,
+                      struct cgr_histogram *ret_predicted);
+
+#define CGR_FACTS_GOAL_PPM 20000 /* 2 %: what the models claim at the recorded limits */
+struct cgr_facts_fidelity {
+	size_t counters; /* compared: those that are not 0 on both sides */
+	size_t good; /* within the goal, one count, or their own interval */
+	size_t worst; /* index into fidelity[] of the largest error, SIZE_MAX when there is none */
+	int64_t worst_ppm;
+	int64_t reached_ppm; /* smallest of 1 %, 2 %, 5 %, 10 %, 25 %, 50 % that all counters keep; -1: none */
+};
+void cgr_facts_fidelity(const struct cgr_result *result, struct cgr_facts_fidelity *ret);
+/* |replayed - recorded| / recorded in millionths, recorded at least 1; at most 10^12. */
+int64_t cgr_facts_error_ppm(int64_t recorded, int64_t replayed);
+/* Does this counter keep the goal (2 %, one count, or the interval the models gave)? */
+bool cgr_facts_good(const struct cgr_result_fidelity *fidelity);
+
+/* True when recorded and predicted differ by more than the metric's tolerance, or the interval leaves the recorded
+ * value out. *ret_worse: +1 worse, -1 better, 0 neutral or no difference. */
+bool cgr_facts_differs(const struct cgr_result *result, const struct cgr_result_metric *metric, int *ret_worse);
+
+#endif
