@@ -6,3 +6,8 @@ if(CGR_WERROR)
 	target_compile_options(cgr-load PRIVATE -Werror)
 endif()
 target_link_options(cgr-load PRIVATE -static -pthread)
+
+# The table maker of the truth tests.
+add_executable(cgr-truth-table ${CMAKE_CURRENT_LIST_DIR}/table/main.c ${CMAKE_CURRENT_LIST_DIR}/table/rows.c
+	${CMAKE_CURRENT_LIST_DIR}/table/summary.c)
+target_link_libraries(cgr-truth-table PRIVATE cgr_flags PkgConfig::JANSSON m)

@@ -1,0 +1,203 @@
+#include "rows.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const cpu_metrics[] = { "cpu.stat.usage_usec",     "cpu.stat.nr_periods", "cpu.stat.nr_throttled",
+	                                       "cpu.stat.throttled_usec", "completion_usec",     NULL };
+static const char *const memory_metrics[] = { "memory.peak",
+	                                          "memory.events.oom_kill",
+	                                          "memory.failcnt",
+	                                          "memory.events.max",
+	                                          "memory.events.high",
+	                                          "memory.stat.workingset_refault_file",
+	                                          "memory.stat.workingset_refault_anon",
+	                                          "memory.stat.pgscan",
+	                                          "memory.stat.pgsteal",
+	                                          "completion_usec",
+	                                          NULL };
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+static struct truth_spread spread_of(double *value, size_t count)
+{
+	struct truth_spread spread = { NAN, NAN, NAN, count };
+	if (!count)
+		return spread;
+	qsort(value, count, sizeof(*value), by_value);
+	spread.min = value[0];
+	spread.max = value[count - 1];
+	spread.median = count % 2 ? value[count / 2] : (value[count / 2 - 1] + value[count / 2]) / 2;
+	return spread;
+}
+
+/* Rows "setting,repeat,group,metric,value" of one group and metric; completion stands without a group. */
+static struct truth_spread measured(FILE *file, const char *group, const char *metric)
+{
+	char line[1024];
+	double value[TRUTH_REPEATS_MAX];
+	size_t count = 0;
+	const char *wanted = strcmp(metric, "completion_usec") ? group : "";
+	rewind(file);
+	while (fgets(line, sizeof(line), file)) {
+		char *rest = line, *field[5];
+		for (int i = 0; i < 5; i++)
+			field[i] = strsep(&rest, ",\n");
+		if (!field[4] || strcmp(field[2], wanted) || strcmp(field[3], metric) || count == TRUTH_REPEATS_MAX)
+			continue;
+		value[count++] = strtod(field[4], NULL);
+	}
+	return spread_of(value, count);
+}
+
+static double number(const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+	return json_is_number(value) ? json_number_value(value) : NAN;
+}
+
+static const json_t *find_group(const json_t *root, const char *path)
+{
+	size_t i;
+	const json_t *group;
+	json_array_foreach(json_object_get(root, "cgroups"), i, group)
+	{
+		const char *name = json_string_value(json_object_get(group, "path"));
+		if (name && !strcmp(name, path))
+			return json_object_get(group, "metrics");
+	}
+	return NULL;
+}
+
+static bool below(const char *path, const char *top)
+{
+	size_t length = strlen(top);
+	return path && !strncmp(path, top, length) && (!path[length] || path[length] == '/');
+}
+
+/* From the first start to the last end of the tasks below the top cgroup of the lab; NaN when one never ends. */
+static double completion(const json_t *root, const char *group)
+{
+	char top[TRUTH_TEXT_MAX];
+	double start = INFINITY, end = -INFINITY;
+	size_t i;
+	const json_t *task;
+	snprintf(top, sizeof(top), "/%.*s", (int)strcspn(group + 1, "/"), group + 1);
+	json_array_foreach(json_object_get(root, "tasks"), i, task)
+	{
+		if (!below(json_string_value(json_object_get(task, "cgroup")), top))
+			continue;
+		double task_end = number(task, "end_usec"), task_start = number(task, "start_usec");
+		if (isnan(task_end))
+			return NAN;
+		start = fmin(start, task_start);
+		end = fmax(end, task_end);
+	}
+	return end > start ? end - start : NAN;
+}
+
+static void predict(const json_t *root, struct truth_row *row)
+{
+	const json_t *metrics = find_group(root, row->group), *metric = json_object_get(metrics, row->metric);
+	row->predicted = row->low = row->high = NAN;
+	if (metric) {
+		row->predicted = number(metric, "predicted");
+		row->low = number(metric, "low");
+		row->high = number(metric, "high");
+		snprintf(row->class, sizeof(row->class), "%s", json_string_value(json_object_get(metric, "class")));
+	} else if (!strcmp(row->metric, "completion_usec")) {
+		row->predicted = completion(root, row->group);
+	}
+}
+
+static void put(double value)
+{
+	if (isnan(value))
+		fputs(",", stdout);
+	else
+		printf(",%.0f", value);
+}
+
+static void print_row(const struct truth_row *row)
+{
+	printf("%s,%s,%s,%s,%s,%s", row->table, row->name, row->from, row->to, row->group, row->metric);
+	put(row->min);
+	put(row->median);
+	put(row->max);
+	put(row->low);
+	put(row->predicted);
+	put(row->high);
+	put(row->open);
+	printf(",%s\n", row->class);
+}
+
+static double open_loop(const json_t *open, const struct truth_row *row)
+{
+	struct truth_row copy = *row;
+	if (!open)
+		return NAN;
+	predict(open, &copy);
+	return copy.predicted;
+}
+
+static void one_group(const struct truth_request *request, FILE *file, const json_t *root, const json_t *open,
+                      char *group)
+{
+	const char *const *metric = strcmp(request->table, "memory") ? cpu_metrics : memory_metrics;
+	size_t length = strlen(group);
+	if (length > 1 && group[length - 1] == '/')
+		group[length - 1] = '\0';
+	for (; *metric; metric++) {
+		struct truth_row row = { 0 };
+		bool is_completion = !strcmp(*metric, "completion_usec");
+		/* A program that stops on the clock completes when its clock says so, whatever the limit. */
+		if (is_completion && (strcmp(request->until, "done") || group != request->group[0]))
+			continue;
+		struct truth_spread spread = measured(file, group, *metric);
+		if (!spread.count)
+			continue;
+		snprintf(row.table, sizeof(row.table), "%s", request->table);
+		snprintf(row.name, sizeof(row.name), "%s", request->name);
+		snprintf(row.from, sizeof(row.from), "%s", request->from);
+		snprintf(row.to, sizeof(row.to), "%s", request->to);
+		snprintf(row.group, sizeof(row.group), "%s", group);
+		snprintf(row.metric, sizeof(row.metric), "%s", *metric);
+		row.min = spread.min;
+		row.median = spread.median;
+		row.max = spread.max;
+		predict(root, &row);
+		row.open = open_loop(open, &row);
+		/* Zero against zero proves nothing and would only flatter the shares; the OOM verdict is the exception. */
+		if (row.max == 0 && row.predicted == 0 && strcmp(*metric, "memory.events.oom_kill"))
+			continue;
+		print_row(&row);
+	}
+}
+
+int truth_rows(const struct truth_request *request)
+{
+	json_error_t error;
+	json_t *root = json_load_file(request->json, 0, &error), *open = NULL;
+	FILE *file = fopen(request->measured, "r");
+	if (!root)
+		fprintf(stderr, "cgr-truth-table: %s:%d: %s\n", request->json, error.line, error.text);
+	if (!file)
+		perror(request->measured);
+	if (request->open_json)
+		open = json_load_file(request->open_json, 0, &error);
+	for (size_t i = 0; root && file && i < request->groups; i++)
+		one_group(request, file, root, open, request->group[i]);
+	int status = root && file ? 0 : 3;
+	json_decref(root);
+	json_decref(open);
+	if (file)
+		fclose(file);
+	return status;
+}

@@ -1,0 +1,41 @@
+/* The rows of a truth table: what was measured, what was predicted, and whether they agree. */
+#ifndef TRUTH_ROWS_H
+#define TRUTH_ROWS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define TRUTH_REPEATS_MAX 64
+#define TRUTH_TEXT_MAX 96
+
+struct truth_request {
+	const char *table, *name, *from, *to, *until, *measured, *json;
+	const char *open_json; /* the open-loop prediction of the same question, or NULL */
+	char **group; /* cgroup paths whose metrics are judged */
+	size_t groups;
+};
+
+/* The kernel's own spread over the repeats of one setting. */
+struct truth_spread {
+	double min, median, max;
+	size_t count;
+};
+
+/* One row of the CSV file. Unknown numbers are NaN. */
+struct truth_row {
+	char table[TRUTH_TEXT_MAX], name[TRUTH_TEXT_MAX], from[TRUTH_TEXT_MAX], to[TRUTH_TEXT_MAX];
+	char group[TRUTH_TEXT_MAX], metric[TRUTH_TEXT_MAX], class[TRUTH_TEXT_MAX];
+	double min, median, max, low, predicted, high, open;
+};
+
+/* Prints rows for one prediction to stdout. Returns an exit status. */
+int truth_rows(const struct truth_request *request);
+/* Reads a CSV of rows, prints the table and its summary. With gate: exit 1 when a bound of CI is broken. */
+int truth_summary(const char *path, const char *table, bool gate);
+
+double truth_error(const struct truth_row *row); /* (predicted - median) / median; absolute where median is 0 */
+double truth_widening(const char *table); /* by how much the kernel's own spread is widened */
+bool truth_inside(const struct truth_row *row); /* prediction inside the widened spread */
+bool truth_holds(const struct truth_row *row); /* measured median inside low..high */
+
+#endif

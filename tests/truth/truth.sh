@@ -1,0 +1,175 @@
+#!/bin/bash
+# Predictions against the real kernel: truth.sh cpu|memory [OPTION]... [CASE]...
+# For each case: the ground truth (five runs under every setting, without recording) and the recordings are made
+# once and kept in $CGR_TRUTH_DIR; predictions are made anew each time, one table row per metric.
+set -euo pipefail
+here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+LAB_TRUTH=$here
+# shellcheck source=tests/truth/lab.sh
+. "$here/lab.sh"
+
+usage() {
+	cat <<'TEXT'
+usage: truth.sh cpu|memory [OPTION]... [CASE]...
+  --quick      only the subset that CI runs; its gates are bounds that noise cannot break
+  --repeats N  runs per setting (default 5)
+  --measure    only make the ground truth that is missing
+  --record     only make the recordings that are missing
+  --predict    only predict, from what is there
+  --fresh      forget what is kept for the chosen cases first
+  --bless      write the table to tests/truth/TABLE.csv as well
+  --list       name the cases
+CGR_TRUTH_DIR      where ground truth and recordings are kept (default build/truth)
+CGR_TRUTH_WRAP     command that runs a measurement alone on the machine (default: none)
+CGR_TRUTH_REQUIRED set: what cannot run fails instead of being skipped
+TEXT
+}
+
+table= only= quick= repeats=5 fresh= bless= list= wanted=() visit_one=
+while [ $# -gt 0 ]; do
+	case $1 in
+	cpu | memory | guest-cpu | guest-memory) [ -n "$table" ] && wanted+=("$1") || table=$1 ;;
+	--quick) quick=1 ;;
+	--repeats) repeats=$2; shift ;;
+	--measure) only=measure ;;
+	--record) only=record ;;
+	--predict) only=predict ;;
+	--fresh) fresh=1 ;;
+	--bless) bless=1 ;;
+	--list) list=1 ;;
+	--one) visit_one="$2 $3"; shift 2 ;; # one held measurement or recording: started by this script itself
+	-h | --help) usage; exit 0 ;;
+	-*) echo "truth.sh: unknown option $1" >&2; usage >&2; exit 2 ;;
+	*) wanted+=("$1") ;;
+	esac
+	shift
+done
+[ -n "$table" ] && [ -e "$here/$table.cases" ] || { usage >&2; exit 2; }
+
+build=${CGR_BUILD:-$here/../../build}
+LAB_LOAD=${LAB_LOAD:-$(readlink -f "$build/tests/cgr-load")}
+LAB_CGREPLAY=${LAB_CGREPLAY:-$(readlink -f "$build/cgreplay")}
+truth_table=${LAB_TABLE:-$build/tests/cgr-truth-table}
+keep=${CGR_TRUTH_DIR:-$build/truth}
+mkdir -p "$keep"
+keep=$(readlink -f "$keep")
+LAB_DATA=$keep/data
+mkdir -p "$LAB_DATA" "$keep/$table"
+export LAB_LOAD LAB_CGREPLAY LAB_DATA LAB_TRUTH CGR_TRUTH_DIR=$keep
+
+chosen() {
+	[ "$CASE_WHERE" = any ] || [ "$CASE_WHERE" = "${LAB_MODE:-$CASE_WHERE}" ] || return 1
+	[ ${#wanted[@]} -gt 0 ] && { [[ " ${wanted[*]} " == *" $CASE_NAME "* ]]; return; }
+	[ -z "$quick" ] || [ -n "$CASE_QUICK" ]
+}
+alone() { ${CGR_TRUTH_WRAP:-} bash "$here/truth.sh" "$table" --repeats "$repeats" --one "$1" "$2" "$CASE_NAME"; }
+dir() { echo "$keep/$table/$CASE_NAME"; }
+
+measure_missing() {
+	local s
+	for s in "${CASE_SETTING[@]}"; do
+		[ -s "$(dir)/$s.measured.csv" ] || { echo "measuring $CASE_NAME $s" >&2; alone measure "$s" ||
+			echo "truth: measuring $CASE_NAME under $s failed" >&2; }
+	done
+}
+record_missing() {
+	local s
+	for s in "${CASE_RECORD[@]}"; do
+		[ -s "$(dir)/$s.dat" ] || { echo "recording $CASE_NAME $s" >&2; alone record "$s" ||
+			echo "truth: recording $CASE_NAME under $s failed" >&2; }
+	done
+}
+
+run_one() { # WHAT SETTING: inside the exclusive hold
+	local r what=${1% *} s=${1#* } preset=$table
+	preset=${preset#guest-}
+	mkdir -p "$(dir)"
+	exec 5>"${TMPDIR:-/tmp}/$LAB_TOP.lock"
+	flock 5 # the top cgroup is one: two runs at a time would be one broken run
+	trap 'lab_remove' EXIT
+	trap 'exit 130' INT TERM
+	if [ "$what" = measure ]; then
+		for ((r = 1; r <= repeats; r++)); do lab_measure "$s" "$r"; done >"$(dir)/$s.measured.tmp"
+		mv "$(dir)/$s.measured.tmp" "$(dir)/$s.measured.csv"
+	else
+		lab_record "$s" "$(dir)/$s.dat" --preset "$([ "$preset" = memory ] && echo full || echo cpu)" \
+			$([ "$preset" = memory ] && echo --cgroup "/$LAB_TOP")
+		rm -f "$(dir)/$s.db"
+	fi
+}
+
+sets() { # FROM TO: the --set options of the what-if, every knob that differs (a knob only FROM has goes to max)
+	local group knob
+	while IFS='|' read -r group knob; do
+		[ -z "$knob" ] && continue
+		grep -qF "$group|${knob%%=*}=" <<<"${CASE_KNOBS[$2]}" && continue
+		case ${knob%%=*} in
+		cpu.weight) knob=cpu.weight=100 ;;
+		cpu.max.burst) knob=cpu.max.burst=0 ;;
+		*) knob=${knob%%=*}=max ;;
+		esac
+		printf '%s\0%s\0' --set "/$LAB_TOP${group:+/$group}:$knob"
+	done <<<"${CASE_KNOBS[$1]}"
+	while IFS='|' read -r group knob; do
+		[ -z "$knob" ] || printf '%s\0%s\0' --set "/$LAB_TOP${group:+/$group}:$knob"
+	done <<<"${CASE_KNOBS[$2]}"
+}
+
+predict() {
+	local from to options groups failed=0
+	mapfile -t groups < <(if [ ${#CASE_WATCH[@]} -gt 0 ]; then printf '%s\n' "${CASE_WATCH[@]}"; else
+		printf '%s\n' "${CASE_PROGRAM_GROUP[@]}" | grep -vx -e - | sort -u; fi)
+	for from in "${CASE_RECORD[@]}"; do
+		[ -s "$(dir)/$from.dat" ] || { echo "truth: $CASE_NAME was not recorded under $from" >&2; continue; }
+		if [ ! -s "$(dir)/$from.db" ] || [ "$LAB_CGREPLAY" -nt "$(dir)/$from.db" ]; then
+			"$LAB_CGREPLAY" import "$(dir)/$from.dat" -o "$(dir)/$from.db" 2>"$(dir)/$from.import.log" || {
+				echo "truth: import of $(dir)/$from.dat failed: $(tail -n 1 "$(dir)/$from.import.log")" >&2; continue; }
+		fi
+		for to in "${CASE_SETTING[@]}"; do
+			[ -s "$(dir)/$to.measured.csv" ] || continue
+			mapfile -t -d '' options < <(sets "$from" "$to")
+			[ "$from" = "$to" ] && options=()
+			if ! timeout 300 "$LAB_CGREPLAY" replay "$(dir)/$from.db" "${options[@]}" --until "$CASE_UNTIL" --format json \
+				>"$(dir)/$from-$to.json" 2>"$(dir)/$from-$to.log"; then
+				echo "truth: replay of $CASE_NAME $from -> $to failed: $(tail -n 1 "$(dir)/$from-$to.log")" >&2
+				failed=1; continue
+			fi
+			"$truth_table" --case "$CASE_NAME" --from "$from" --to "$to" --until "$CASE_UNTIL" --table "${table#guest-}" \
+				--measured "$(dir)/$to.measured.csv" --json "$(dir)/$from-$to.json" \
+				"${groups[@]/#//$LAB_TOP/}" >>"$rows" || failed=1
+		done
+	done
+	return $failed
+}
+
+visit() {
+	chosen || return 0
+	if [ -n "$list" ]; then echo "$CASE_NAME: ${CASE_SETTING[*]}; recorded under ${CASE_RECORD[*]}"; return; fi
+	if [ -n "$visit_one" ]; then run_one "$visit_one"; return; fi
+	mkdir -p "$(dir)"
+	[ -z "$fresh" ] || rm -f "$(dir)"/*
+	case $only in
+	measure) measure_missing ;;
+	record) record_missing ;;
+	predict) predict || status=1 ;;
+	*) measure_missing; record_missing; predict || status=1 ;;
+	esac
+}
+
+status=0
+rows=$keep/$table/rows.csv
+[ "$only" = predict ] || [ -n "$list" ] || lab_find
+if [ -z "$list$visit_one" ]; then : >"$rows"; fi
+CASE_VISIT=visit
+CASE_NAME=
+SECOND_DIRS=
+[ -n "${LAB_MODE:-}" ] && SECOND_DIRS=$(lab_dirs second | paste -sd, -)
+export SECOND_DIRS
+# shellcheck source=tests/truth/cpu.cases
+. "$here/$table.cases"
+case_finish
+[ -z "$list$visit_one" ] || exit $status
+[ -z "$only" ] || [ "$only" = predict ] || exit $status
+"$truth_table" --summary "$rows" --table "${table#guest-}" ${quick:+--gate} || status=1
+[ -z "$bless" ] || cp "$rows" "$here/$table.csv"
+exit $status
