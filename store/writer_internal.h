@@ -1,0 +1,122 @@
+/* What the files of the writer share: the pipeline caller -> packing thread -> row thread, and the small tables. */
+#ifndef CGR_STORE_WRITER_INTERNAL_H
+#define CGR_STORE_WRITER_INTERNAL_H
+
+#include <pthread.h>
+
+#include "common/util.h"
+#include "store/db.h"
+#include "store/pack.h"
+#include "store/sched.h"
+#include "store/schema.h"
+#include "store/writer.h"
+
+#define CGR_WRITER_BLOCKS 6u /* in flight: bounds memory to some 30 MiB */
+
+struct cgr_attach { /* a membership on its way to the scheduler sums */
+	int64_t from_ns;
+	uint32_t task, css_set;
+};
+struct cgr_attach_list { struct cgr_attach *item; size_t count, capacity; };
+
+struct cgr_write_block {
+	struct cgr_event event[CGR_PACK_EVENTS];
+	size_t count;
+	uint64_t first_id;
+	struct cgr_attach_list attach; /* memberships told before the block was full */
+	uint8_t *packed;
+	size_t packed_size, packed_capacity;
+	struct cgr_write_block *next;
+};
+
+struct cgr_write_queue { struct cgr_write_block *head, *tail; bool closed; };
+
+/* Rows of small tables told by the caller's thread, written by the row thread between two blocks. */
+enum cgr_small {
+	CGR_SMALL_META, CGR_SMALL_LOG, CGR_SMALL_HIERARCHY, CGR_SMALL_DIR, CGR_SMALL_COMM, CGR_SMALL_NAME,
+	CGR_SMALL_KNOB, CGR_SMALL_COUNTER, CGR_SMALL_FILE, CGR_SMALL_FILE_PATH, CGR_SMALL_LOST, CGR_SMALL_FORMAT,
+	CGR_SMALL_SOURCE, CGR_SMALL_COUNT
+};
+struct cgr_small_row {
+	enum cgr_small table;
+	int64_t number[6]; /* in order of the numeric columns */
+	char *text[3];     /* in order of the text columns; owned */
+};
+
+struct cgr_membership { int64_t from_ns; uint32_t task, css_set, order; const char *how; };
+
+struct cgr_source { /* the block that INSERT ... SELECT reads from */
+	const struct cgr_event *event;
+	const struct cgr_sched_derived *derived;
+	uint64_t first_id;
+	uint32_t *index;       /* events grouped by table */
+	uint32_t *first;       /* per table + 1: start in index */
+};
+
+struct cgr_writer {
+	struct cgr_outfile file;
+	struct cgr_db db;
+	unsigned flags;
+	bool threads_started, failed;
+	/* caller's thread */
+	struct cgr_write_block *filling;
+	uint64_t next_id, last_ns;
+	struct cgr_store_info info;
+	struct cgr_store_cgroup *cgroup;
+	size_t cgroups, cgroups_capacity;
+	struct cgr_store_task *task;
+	size_t tasks, tasks_capacity;
+	struct cgr_store_css_set *css_set;
+	size_t css_sets, css_sets_capacity;
+	struct { uint32_t css_set, hierarchy, cgroup; } *link;
+	size_t links, links_capacity;
+	struct cgr_membership *membership;
+	size_t memberships, memberships_capacity;
+	struct cgr_intern name_hash;
+	char **name;
+	size_t names, names_capacity;
+	uint64_t knobs;
+	uint32_t files;
+	uint64_t lost_events;
+	struct cgr_attach_list attach;
+	/* shared, under lock */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct cgr_write_block *free_blocks;
+	struct cgr_write_queue to_pack, to_rows;
+	struct cgr_small_row *small;
+	size_t smalls, smalls_capacity;
+	struct cgr_error error; /* first one of a thread */
+	/* row thread */
+	pthread_t pack_thread, row_thread;
+	struct cgr_packer *packer;
+	struct cgr_sched *sched;
+	struct cgr_sched_derived *derived;
+	struct cgr_source source;
+	struct cgr_attach_list pending;
+	sqlite3_stmt *small_statement[CGR_SMALL_COUNT];
+	sqlite3_stmt **row_statement; /* per event table; NULL: not written (lean) */
+	sqlite3_stmt *block_statement, *time_statement;
+	uint64_t *event_count, *inferred_count; /* [kind][cpu] */
+	uint64_t kinds_seen;
+	uint32_t cpus_seen;
+	int64_t blocks;
+};
+
+/* source.c: registers cgr_source_TABLE for every event table */
+int cgr_source_register(struct cgr_writer *writer, struct cgr_error *reterr);
+/* writer_rows.c */
+int cgr_writer_prepare(struct cgr_writer *writer, struct cgr_error *reterr);
+int cgr_writer_write_block(struct cgr_writer *writer, struct cgr_write_block *block, struct cgr_error *reterr);
+int cgr_writer_write_small(struct cgr_writer *writer, struct cgr_error *reterr);
+void cgr_writer_finalize(struct cgr_writer *writer);
+/* writer_commit.c: what is known only at the end */
+int cgr_writer_write_end(struct cgr_writer *writer, struct cgr_error *reterr);
+/* writer_pipe.c */
+int cgr_writer_start(struct cgr_writer *writer, struct cgr_error *reterr);
+int cgr_writer_submit(struct cgr_writer *writer, struct cgr_error *reterr); /* the filling block, takes a free one */
+int cgr_writer_stop(struct cgr_writer *writer, struct cgr_error *reterr);   /* drains and joins */
+void cgr_writer_free_blocks(struct cgr_writer *writer);
+int cgr_writer_add_small(struct cgr_writer *writer, enum cgr_small table, struct cgr_error *reterr, ...);
+
+#endif
