@@ -232,6 +232,7 @@ struct cgr_cpu_ops {
 #define CGR_MEM_ATOMIC    0x10u /* may not block */
 #define CGR_MEM_RECORDED_RECLAIM 0x20u /* uncharge: this delete was the recorded kernel's reclaim, not the program's will */
 #define CGR_MEM_EXIT      0x40u /* uncharge: the owner is exiting */
+#define CGR_MEM_AROUND    0x80u /* access with CGR_MEM_FAULT: fault-around, only pages that are there get mapped */
 #define CGR_MEM_NO_INDEX UINT64_MAX
 struct cgr_mem_request {
 	uint32_t task;        /* who (charging task), CGR_NONE for none */
@@ -244,6 +245,7 @@ struct cgr_mem_request {
 	uint32_t gfp;         /* 0 = GFP_KERNEL like */
 	uint32_t recorded_missed; /* access: how many of the pages were missing in the recording */
 	uint32_t cpu;         /* where the charging task runs (per-CPU stocks and page batches) */
+	uint32_t folios;      /* charge: how many folios the pages make; 0 = as many as pages */
 };
 enum cgr_mem_verdict { CGR_MEM_OK, CGR_MEM_NOMEM, CGR_MEM_TASK_KILLED /* the charging task is the victim */ };
 struct cgr_mem_outcome {      /* zeroed by the engine before the call */

@@ -112,6 +112,9 @@ struct cgr_reclaim_ops {
 	void (*drain)(struct cgr_ctx *ctx, uint32_t cpu);
 	/* Pages of a cgroup by list, enum cgr_lru. A policy without an active side reports inactive only. */
 	int64_t (*size)(struct cgr_ctx *ctx, uint32_t cgroup, enum cgr_lru lru);
+	/* nonresident age of a cgroup, for a page that leaves by another way than shrink (kswapd, DAMON); advances it by one.
+	 * NULL: no ages. */
+	uint32_t (*age)(struct cgr_ctx *ctx, uint32_t cgroup);
 	/* For policies that know the future (opt): every page access of the recording in order, before time 0; allocation
 	 * allowed. pages = 0 ends it. NULL: not wanted, the engine then makes no pass of its own. */
 	int (*foresee)(struct cgr_ctx *ctx, uint32_t file, uint64_t index, uint32_t pages);

@@ -1,0 +1,146 @@
+/* What the parts of the memcg model share: the state of one controller instance, of a cgroup, of a task and of a CPU.
+ * memcg_charge.c   try_charge, stocks, memory.high        (mm/memcontrol.c)
+ * memcg_vmscan.c   the driver of reclaim                  (mm/vmscan.c)
+ * memcg_oom.c      victim choice and kill                 (mm/oom_kill.c)
+ * memcg_pages.c    page cache and anonymous pages: insert, access, evict, free (mm/filemap.c, mm/swap_state.c)
+ * model/memory/memcg.c puts them behind struct cgr_memory_ops. */
+#ifndef CGR_MODEL_LIB_MEMCG_INTERNAL_H
+#define CGR_MODEL_LIB_MEMCG_INTERNAL_H
+
+#include "model/lib/mem_counter.h"
+#include "model/lib/mem_pages.h"
+#include "model/reclaim.h"
+
+#define MEMCG_PAGE_SIZE 4096
+#define MEMCG_CHARGE_BATCH 64        /* 6.1 and later; the 32 of older kernels is not modelled */
+#define MEMCG_STOCK_SLOTS 7          /* 6.16 and later; one before */
+#define MEMCG_MAX_RECLAIM_RETRIES 16
+#define MEMCG_SWAP_CLUSTER_MAX 32
+#define MEMCG_DEF_PRIORITY 12
+
+enum memcg_event {
+	MEMCG_LOW, MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MEMCG_OOM_KILL, MEMCG_OOM_GROUP_KILL,
+	MEMCG_SWAP_HIGH, MEMCG_SWAP_MAX, MEMCG_SWAP_FAIL, MEMCG_EVENT_COUNT
+};
+
+struct memcg_group {             /* per cgroup */
+	struct cgr_mem_counter memory;
+	struct cgr_mem_counter swap;  /* v2: slots */
+	struct cgr_mem_counter memsw; /* v1: memory + swap */
+	uint32_t id, first_child, next_sibling; /* CGR_NONE ends; children in order of their ids, which is order of birth */
+	uint32_t iterator;            /* last cgroup visited by partial walks that target this one */
+	bool online, dying, oom_group, oom_kill_disable;
+	int swappiness;               /* v1: of its own; v2: vm.swappiness */
+	int64_t soft_limit;
+	/* pages charged by kind, this cgroup alone */
+	int64_t pages[CGR_CHARGE_KIND_COUNT];
+	int64_t swapped;              /* swap slots held by this cgroup's pages */
+	/* counted here and at every ancestor, as memory.stat and memory.events show them */
+	int64_t stat[CGR_STAT_COUNT];
+	int64_t event[MEMCG_EVENT_COUNT];
+	int64_t pgfault, pgmajfault, pswpin, pswpout;
+	int64_t reclaim_ns, high_sleep_ns, high_sleeps;
+	uint64_t unknown_first, unknown_next; /* births of file pages without identity, see memcg_pages.c */
+	int64_t offline_ns;
+};
+
+struct memcg_task {
+	int64_t over_high;            /* memcg_nr_pages_over_high */
+	bool victim;                  /* chosen by the OOM killer */
+	uint32_t last_file;           /* the previous read's file + 1, 0 none */
+	uint64_t last_index, last_end;/* its first page and the page after its end */
+	uint64_t birth_first, birth_next; /* anonymous pages of this mm, by birth number; only with swap */
+};
+
+struct memcg_stock {             /* per CPU */
+	uint32_t group[MEMCG_STOCK_SLOTS];  /* CGR_NONE = free */
+	uint8_t pages[MEMCG_STOCK_SLOTS];
+	uint8_t victim;
+	bool drain_pending;           /* another CPU asked; its worker has not run yet */
+	uint64_t drain_ns;
+};
+
+struct memcg {                   /* the instance; core first, see struct cgr_memory_core */
+	struct cgr_memory_core core;
+	struct cgr_ctx *ctx;
+	const struct cgr_reclaim_ops *reclaim;
+	struct cgr_mem_pages pages;
+	uint32_t *parent;
+	unsigned stock_slots;
+	bool v2, random_victim, partial_walk, recursive_protection;
+	bool swap;                    /* there is swap: anonymous pages need identity */
+	int64_t swap_free;            /* machine wide, slots */
+	int64_t scan_page_ns, reclaim_page_ns, swapin_ns; /* prices, from parameters */
+	/* of the request being served */
+	struct cgr_mem_outcome *outcome;
+	uint32_t cpu, task;
+	/* dirty file pages: written since the last run of the flusher */
+	uint8_t clean_epoch;
+	uint32_t dirty_seen;          /* in the reclaim run now going on */
+	uint64_t last_flush_ns;
+};
+
+/* order of the knobs and parameters tables in model/memory/memcg.c */
+enum memcg_knob {
+	MEMCG_KNOB_MAX, MEMCG_KNOB_HIGH, MEMCG_KNOB_LOW, MEMCG_KNOB_MIN, MEMCG_KNOB_SWAP_MAX, MEMCG_KNOB_SWAP_HIGH,
+	MEMCG_KNOB_MEMSW, MEMCG_KNOB_SOFT, MEMCG_KNOB_SWAPPINESS, MEMCG_KNOB_OOM_GROUP, MEMCG_KNOB_OOM_DISABLE,
+	MEMCG_KNOB_COUNT
+};
+
+static inline struct memcg *memcg_of(struct cgr_ctx *ctx)
+{
+	return (struct memcg *)ctx->model;
+}
+static inline struct memcg_group *memcg_group(const struct memcg *m, uint32_t cgroup)
+{
+	return (struct memcg_group *)(void *)(m->ctx->cgroup_state + (size_t)cgroup * m->ctx->cgroup_stride);
+}
+static inline struct memcg_task *memcg_task(const struct memcg *m, uint32_t task)
+{
+	return (struct memcg_task *)(void *)(m->ctx->task_state + (size_t)task * m->ctx->task_stride);
+}
+static inline struct memcg_stock *memcg_stock(const struct memcg *m, uint32_t cpu)
+{
+	return (struct memcg_stock *)(void *)(m->ctx->cpu_state + (size_t)cpu * m->ctx->cpu_stride);
+}
+
+/* memcg_charge.c */
+/* try_charge_memcg for one folio of `pages`. gfp: CGR_MEM_READAHEAD = NORETRY, CGR_MEM_ATOMIC = may not block.
+ * CGR_MEM_OK, CGR_MEM_NOMEM or CGR_MEM_TASK_KILLED. */
+int memcg_try_charge(struct memcg *m, uint32_t cgroup, uint32_t pages, uint32_t flags);
+void memcg_charge_forced(struct memcg *m, uint32_t cgroup, int64_t pages);
+void memcg_uncharge(struct memcg *m, uint32_t cgroup, int64_t pages);
+void memcg_refill_stock(struct memcg *m, uint32_t cgroup, uint32_t pages);
+void memcg_drain_stocks(struct memcg *m, uint32_t target);
+void memcg_run_pending_drain(struct memcg *m);
+void memcg_drain_group(struct memcg *m, uint32_t cgroup); /* css offline: its stock everywhere */
+void memcg_event(struct memcg *m, uint32_t cgroup, enum memcg_event event);
+int64_t memcg_margin(const struct memcg *m, const struct memcg_group *group);
+void memcg_handle_over_high(struct memcg *m, uint32_t task);
+/* penalty of memory.high in jiffies of `hz` for an overage computed over the tree */
+uint64_t memcg_high_delay_jiffies(int64_t usage, int64_t high, unsigned hz, int64_t nr_pages);
+bool memcg_is_descendant(const struct memcg *m, uint32_t cgroup, uint32_t ancestor);
+/* next of a pre-order walk below root after `cgroup`; CGR_NONE at the end */
+uint32_t memcg_next(const struct memcg *m, uint32_t cgroup, uint32_t root);
+
+/* memcg_vmscan.c: try_to_free_mem_cgroup_pages; pages freed */
+uint32_t memcg_reclaim(struct memcg *m, uint32_t target, uint32_t pages, bool may_swap);
+
+/* memcg_oom.c: mem_cgroup_oom at the cgroup whose limit was hit. false: nothing can be killed. */
+bool memcg_oom(struct memcg *m, uint32_t cgroup, uint32_t pages);
+
+/* memcg_pages.c */
+enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t page, uint32_t age);
+void memcg_count(struct cgr_ctx *ctx, uint32_t cgroup, enum cgr_reclaim_stat stat, uint64_t pages);
+void memcg_charge_request(struct memcg *m, const struct cgr_mem_request *request);
+void memcg_uncharge_request(struct memcg *m, const struct cgr_mem_request *request);
+void memcg_access_request(struct memcg *m, const struct cgr_mem_request *request);
+void memcg_preload_request(struct memcg *m, const struct cgr_mem_request *request);
+int64_t memcg_swap_free(const struct memcg *m, const struct memcg_group *group);
+
+/* memcg_limit.c: writes to knobs in mid-run */
+int memcg_write_max(struct memcg *m, uint32_t cgroup, int64_t pages);
+int memcg_write_memsw(struct memcg *m, uint32_t cgroup, int64_t pages);
+void memcg_write_high(struct memcg *m, uint32_t cgroup, int64_t pages);
+
+#endif
