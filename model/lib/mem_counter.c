@@ -3,10 +3,14 @@
 #include "common/util.h"
 
 void cgr_mem_counter_init(struct cgr_mem_counter *counter, struct cgr_mem_counter *parent, uint32_t cgroup,
-			  bool protection)
+                          bool protection)
 {
 	*counter = (struct cgr_mem_counter){
-		.parent = parent, .cgroup = cgroup, .max = CGR_COUNTER_MAX, .high = CGR_COUNTER_MAX, .protection = protection,
+		.parent = parent,
+		.cgroup = cgroup,
+		.max = CGR_COUNTER_MAX,
+		.high = CGR_COUNTER_MAX,
+		.protection = protection,
 	};
 }
 
@@ -82,7 +86,7 @@ static int64_t scale(int64_t value, int64_t numerator, int64_t denominator)
 }
 
 static int64_t effective(int64_t usage, int64_t parent_usage, int64_t setting, int64_t parent_effective,
-			 int64_t siblings, bool recursive)
+                         int64_t siblings, bool recursive)
 {
 	int64_t claim = CGR_MIN(usage, setting);
 	if (siblings > parent_effective)
@@ -103,8 +107,8 @@ void cgr_mem_counter_protect(const struct cgr_mem_counter *root, struct cgr_mem_
 		counter->elow = counter->low;
 		return;
 	}
-	counter->emin = effective(counter->usage, parent->usage, counter->min, parent->emin, parent->children_min_usage,
-				  recursive);
-	counter->elow = effective(counter->usage, parent->usage, counter->low, parent->elow, parent->children_low_usage,
-				  recursive);
+	counter->emin =
+	    effective(counter->usage, parent->usage, counter->min, parent->emin, parent->children_min_usage, recursive);
+	counter->elow =
+	    effective(counter->usage, parent->usage, counter->low, parent->elow, parent->children_low_usage, recursive);
 }

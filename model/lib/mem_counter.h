@@ -13,15 +13,15 @@ struct cgr_mem_counter {
 	int64_t usage, max, high, low, min;
 	int64_t watermark;
 	int64_t failcnt;
-	int64_t min_usage, low_usage;                   /* min(usage, min), min(usage, low): this level's share */
+	int64_t min_usage, low_usage; /* min(usage, min), min(usage, low): this level's share */
 	int64_t children_min_usage, children_low_usage; /* sums of the children's shares */
-	int64_t emin, elow;                             /* effective protection of the last walk */
+	int64_t emin, elow; /* effective protection of the last walk */
 	uint32_t cgroup;
 	bool protection; /* keep the sums (v2) */
 };
 
 void cgr_mem_counter_init(struct cgr_mem_counter *counter, struct cgr_mem_counter *parent, uint32_t cgroup,
-			  bool protection);
+                          bool protection);
 /* All levels or none. NULL on success, else the counter whose limit was hit; its failcnt went up. */
 struct cgr_mem_counter *cgr_mem_counter_try_charge(struct cgr_mem_counter *counter, int64_t pages);
 void cgr_mem_counter_charge(struct cgr_mem_counter *counter, int64_t pages); /* no checks */

@@ -8,7 +8,8 @@
 
 #define PAGES_DEFAULT (1u << 27)
 #define BUCKETS_FIRST 1024u
-#define RUN_BITS 4u /* neighbours in a file get neighbouring buckets: a sequential scan walks the bucket array in order */
+#define RUN_BITS                                                                                                       \
+	4u /* neighbours in a file get neighbouring buckets: a sequential scan walks the bucket array in order */
 
 static void *reserve(size_t bytes)
 {
@@ -127,7 +128,10 @@ uint32_t cgr_mem_pages_insert(struct cgr_mem_pages *pages, uint32_t file, uint64
 		split_one(pages);
 	uint32_t *head = &pages->bucket[bucket_of(pages, file, index)];
 	pages->page[number] = (struct cgr_page){
-		.file = file, .index = (uint32_t)index, .owner = (uint32_t)(index >> 32 & 0xfff) << 20, .chain = *head,
+		.file = file,
+		.index = (uint32_t)index,
+		.owner = (uint32_t)(index >> 32 & 0xfff) << 20,
+		.chain = *head,
 	};
 	*head = number;
 	pages->used++;
@@ -144,6 +148,5 @@ void cgr_mem_pages_erase(struct cgr_mem_pages *pages, uint32_t number)
 
 uint64_t cgr_mem_pages_bytes(const struct cgr_mem_pages *pages)
 {
-	return (uint64_t)pages->top * sizeof(struct cgr_page) +
-	       (uint64_t)(pages->base + pages->split) * sizeof(uint32_t);
+	return (uint64_t)pages->top * sizeof(struct cgr_page) + (uint64_t)(pages->base + pages->split) * sizeof(uint32_t);
 }

@@ -9,13 +9,13 @@
 struct cgr_mem_pages {
 	struct cgr_page *page;
 	uint32_t *bucket;
-	uint32_t capacity;      /* pages the reservation holds */
-	uint32_t top;           /* numbers from here on were never used */
-	uint32_t free;          /* chain of returned numbers */
-	uint32_t base, split;   /* linear hashing: base buckets (a power of two), the first `split` of them already doubled */
-	uint32_t used;          /* resident + shadows */
+	uint32_t capacity; /* pages the reservation holds */
+	uint32_t top; /* numbers from here on were never used */
+	uint32_t free; /* chain of returned numbers */
+	uint32_t base, split; /* linear hashing: base buckets (a power of two), the first `split` of them already doubled */
+	uint32_t used; /* resident + shadows */
 	uint32_t resident;
-	uint32_t hand;          /* where the search for the next shadow to recycle goes on */
+	uint32_t hand; /* where the search for the next shadow to recycle goes on */
 };
 
 /* capacity 0 takes the default (2^27 pages, 512 GiB of page cache; address space only). Returns 0 or CGR_E_NOMEM. */

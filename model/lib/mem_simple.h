@@ -18,9 +18,13 @@ void cgr_simple_shrink(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t cgro
 int64_t cgr_simple_size(struct cgr_ctx *ctx, uint32_t cgroup, enum cgr_lru lru);
 uint32_t cgr_simple_age(struct cgr_ctx *ctx, uint32_t cgroup);
 
-#define CGR_SIMPLE_HEAD(name_, summary_, doc_)                                                                       \
-	.head = { .struct_size = sizeof(struct cgr_reclaim_ops), .abi_version = CGR_MODEL_ABI,                        \
-		  .domain = CGR_DOMAIN_RECLAIM, .name = name_, .summary = summary_, .doc = doc_,                       \
-		  .cgroup_size = sizeof(struct cgr_simple_group) }
+#define CGR_SIMPLE_HEAD(name_, summary_, doc_)                                                                         \
+	.head = { .struct_size = sizeof(struct cgr_reclaim_ops),                                                           \
+		      .abi_version = CGR_MODEL_ABI,                                                                            \
+		      .domain = CGR_DOMAIN_RECLAIM,                                                                            \
+		      .name = name_,                                                                                           \
+		      .summary = summary_,                                                                                     \
+		      .doc = doc_,                                                                                             \
+		      .cgroup_size = sizeof(struct cgr_simple_group) }
 
 #endif

@@ -80,7 +80,7 @@ void memcg_drain_stocks(struct memcg *m, uint32_t target)
 		bool wanted = false;
 		for (unsigned slot = 0; slot < m->stock_slots && !wanted; slot++)
 			wanted = stock->group[slot] != CGR_NONE && stock->pages[slot] &&
-				 memcg_is_descendant(m, stock->group[slot], target);
+			         memcg_is_descendant(m, stock->group[slot], target);
 		if (!wanted)
 			continue;
 		if (cpu == m->cpu) {
@@ -163,7 +163,8 @@ int64_t memcg_margin(const struct memcg *m, const struct memcg_group *group)
 }
 
 /* Counters of one attempt. NULL on success, else the cgroup whose limit was hit. */
-static struct memcg_group *charge_counters(struct memcg *m, struct memcg_group *group, uint32_t batch, bool *ret_may_swap)
+static struct memcg_group *charge_counters(struct memcg *m, struct memcg_group *group, uint32_t batch,
+                                           bool *ret_may_swap)
 {
 	struct cgr_mem_counter *full;
 	*ret_may_swap = true;

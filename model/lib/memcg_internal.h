@@ -12,29 +12,37 @@
 #include "model/reclaim.h"
 
 #define MEMCG_PAGE_SIZE 4096
-#define MEMCG_CHARGE_BATCH 64        /* 6.1 and later; the 32 of older kernels is not modelled */
-#define MEMCG_STOCK_SLOTS 7          /* 6.16 and later; one before */
+#define MEMCG_CHARGE_BATCH 64 /* 6.1 and later; the 32 of older kernels is not modelled */
+#define MEMCG_STOCK_SLOTS 7 /* 6.16 and later; one before */
 #define MEMCG_MAX_RECLAIM_RETRIES 16
 #define MEMCG_SWAP_CLUSTER_MAX 32
 #define MEMCG_DEF_PRIORITY 12
 
 enum memcg_event {
-	MEMCG_LOW, MEMCG_HIGH, MEMCG_MAX, MEMCG_OOM, MEMCG_OOM_KILL, MEMCG_OOM_GROUP_KILL,
-	MEMCG_SWAP_HIGH, MEMCG_SWAP_MAX, MEMCG_SWAP_FAIL, MEMCG_EVENT_COUNT
+	MEMCG_LOW,
+	MEMCG_HIGH,
+	MEMCG_MAX,
+	MEMCG_OOM,
+	MEMCG_OOM_KILL,
+	MEMCG_OOM_GROUP_KILL,
+	MEMCG_SWAP_HIGH,
+	MEMCG_SWAP_MAX,
+	MEMCG_SWAP_FAIL,
+	MEMCG_EVENT_COUNT
 };
 
-struct memcg_group {             /* per cgroup */
+struct memcg_group { /* per cgroup */
 	struct cgr_mem_counter memory;
-	struct cgr_mem_counter swap;  /* v2: slots */
+	struct cgr_mem_counter swap; /* v2: slots */
 	struct cgr_mem_counter memsw; /* v1: memory + swap */
 	uint32_t id, first_child, next_sibling; /* CGR_NONE ends; children in order of their ids, which is order of birth */
-	uint32_t iterator;            /* last cgroup visited by partial walks that target this one */
+	uint32_t iterator; /* last cgroup visited by partial walks that target this one */
 	bool online, dying, oom_group, oom_kill_disable;
-	int swappiness;               /* v1: of its own; v2: vm.swappiness */
+	int swappiness; /* v1: of its own; v2: vm.swappiness */
 	int64_t soft_limit;
 	/* pages charged by kind, this cgroup alone */
 	int64_t pages[CGR_CHARGE_KIND_COUNT];
-	int64_t swapped;              /* swap slots held by this cgroup's pages */
+	int64_t swapped; /* swap slots held by this cgroup's pages */
 	/* counted here and at every ancestor, as memory.stat and memory.events show them */
 	int64_t stat[CGR_STAT_COUNT];
 	int64_t event[MEMCG_EVENT_COUNT];
@@ -45,22 +53,22 @@ struct memcg_group {             /* per cgroup */
 };
 
 struct memcg_task {
-	int64_t over_high;            /* memcg_nr_pages_over_high */
-	bool victim;                  /* chosen by the OOM killer */
-	uint32_t last_file;           /* the previous read's file + 1, 0 none */
-	uint64_t last_index, last_end;/* its first page and the page after its end */
+	int64_t over_high; /* memcg_nr_pages_over_high */
+	bool victim; /* chosen by the OOM killer */
+	uint32_t last_file; /* the previous read's file + 1, 0 none */
+	uint64_t last_index, last_end; /* its first page and the page after its end */
 	uint64_t birth_first, birth_next; /* anonymous pages of this mm, by birth number; only with swap */
 };
 
-struct memcg_stock {             /* per CPU */
-	uint32_t group[MEMCG_STOCK_SLOTS];  /* CGR_NONE = free */
+struct memcg_stock { /* per CPU */
+	uint32_t group[MEMCG_STOCK_SLOTS]; /* CGR_NONE = free */
 	uint8_t pages[MEMCG_STOCK_SLOTS];
 	uint8_t victim;
-	bool drain_pending;           /* another CPU asked; its worker has not run yet */
+	bool drain_pending; /* another CPU asked; its worker has not run yet */
 	uint64_t drain_ns;
 };
 
-struct memcg {                   /* the instance; core first, see struct cgr_memory_core */
+struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	struct cgr_memory_core core;
 	struct cgr_ctx *ctx;
 	const struct cgr_reclaim_ops *reclaim;
@@ -68,22 +76,31 @@ struct memcg {                   /* the instance; core first, see struct cgr_mem
 	uint32_t *parent;
 	unsigned stock_slots;
 	bool v2, random_victim, partial_walk, recursive_protection;
-	bool swap;                    /* there is swap: anonymous pages need identity */
-	int64_t swap_free;            /* machine wide, slots */
+	bool swap; /* there is swap: anonymous pages need identity */
+	int64_t swap_free; /* machine wide, slots */
 	int64_t scan_page_ns, reclaim_page_ns, swapin_ns; /* prices, from parameters */
 	/* of the request being served */
 	struct cgr_mem_outcome *outcome;
 	uint32_t cpu, task;
 	/* dirty file pages: written since the last run of the flusher */
 	uint8_t clean_epoch;
-	uint32_t dirty_seen;          /* in the reclaim run now going on */
+	uint32_t dirty_seen; /* in the reclaim run now going on */
 	uint64_t last_flush_ns;
 };
 
 /* order of the knobs and parameters tables in model/memory/memcg.c */
 enum memcg_knob {
-	MEMCG_KNOB_MAX, MEMCG_KNOB_HIGH, MEMCG_KNOB_LOW, MEMCG_KNOB_MIN, MEMCG_KNOB_SWAP_MAX, MEMCG_KNOB_SWAP_HIGH,
-	MEMCG_KNOB_MEMSW, MEMCG_KNOB_SOFT, MEMCG_KNOB_SWAPPINESS, MEMCG_KNOB_OOM_GROUP, MEMCG_KNOB_OOM_DISABLE,
+	MEMCG_KNOB_MAX,
+	MEMCG_KNOB_HIGH,
+	MEMCG_KNOB_LOW,
+	MEMCG_KNOB_MIN,
+	MEMCG_KNOB_SWAP_MAX,
+	MEMCG_KNOB_SWAP_HIGH,
+	MEMCG_KNOB_MEMSW,
+	MEMCG_KNOB_SOFT,
+	MEMCG_KNOB_SWAPPINESS,
+	MEMCG_KNOB_OOM_GROUP,
+	MEMCG_KNOB_OOM_DISABLE,
 	MEMCG_KNOB_COUNT
 };
 

@@ -5,7 +5,7 @@
 
 /* v1 never kills: it shrinks by 1 until the new limit fits and gives up (EBUSY) at the first fruitless reclaim. */
 static int resize_v1(struct memcg *m, struct memcg_group *group, struct cgr_mem_counter *counter, int64_t pages,
-		     bool may_swap)
+                     bool may_swap)
 {
 	bool drained = false;
 	while (counter->usage > pages) {

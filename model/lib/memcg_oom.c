@@ -44,7 +44,8 @@ static bool badness(const struct memcg *m, uint32_t task, int64_t total, int64_t
 	return true;
 }
 
-/* select_bad_process: highest wins, equal means the later one. true with *ret_task = CGR_NONE: a victim is still dying. */
+/* select_bad_process: highest wins, equal means the later one. true with *ret_task = CGR_NONE: a victim is still dying.
+ */
 static bool select_victim(const struct memcg *m, const struct memcg_group *group, uint32_t *ret_task, int64_t *ret_rss)
 {
 	uint32_t cursor = 0, task;
@@ -115,7 +116,7 @@ bool memcg_oom(struct memcg *m, uint32_t cgroup, uint32_t pages)
 	if (memcg_margin(m, group) >= (1 << order))
 		return true;
 	uint32_t victim;
-	int64_t rss;
+	int64_t rss = 0;
 	if (!select_victim(m, group, &victim, &rss))
 		return false;
 	if (victim == CGR_NONE)

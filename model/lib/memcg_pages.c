@@ -157,7 +157,8 @@ static void free_page(struct memcg *m, uint32_t number)
 enum fill { FILL_FAILED = -1, FILL_OK = 0 };
 
 /* One page into the cache. Readahead asks with NORETRY and gives up; a page really needed is charged like any other. */
-static int fill_page(struct memcg *m, const struct cgr_mem_request *request, uint64_t index, uint32_t gfp, uint16_t flags)
+static int fill_page(struct memcg *m, const struct cgr_mem_request *request, uint64_t index, uint32_t gfp,
+                     uint16_t flags)
 {
 	int verdict = memcg_try_charge(m, request->cgroup, 1, gfp);
 	if (verdict != CGR_MEM_OK)
@@ -228,8 +229,8 @@ static bool continues_read(struct memcg *m, const struct cgr_mem_request *reques
 	return continued;
 }
 
-static bool page_present(struct memcg *m, const struct cgr_mem_request *request, uint64_t index, uint32_t *missed_budget,
-			 uint32_t *ret_number, bool *ret_known)
+static bool page_present(struct memcg *m, const struct cgr_mem_request *request, uint64_t index,
+                         uint32_t *missed_budget, uint32_t *ret_number, bool *ret_known)
 {
 	uint32_t number = cgr_mem_pages_find(&m->pages, request->file, index);
 	*ret_known = true;
@@ -261,8 +262,7 @@ static void access_file(struct memcg *m, const struct cgr_mem_request *request)
 			if (around)
 				continue;
 			/* page_cache_sync_ra tries the whole request first; what it could not insert is read singly */
-			int verdict = readahead_failed ? CGR_MEM_NOMEM :
-							 fill_page(m, request, index, CGR_MEM_READAHEAD, 0);
+			int verdict = readahead_failed ? CGR_MEM_NOMEM : fill_page(m, request, index, CGR_MEM_READAHEAD, 0);
 			if (verdict == CGR_MEM_NOMEM) {
 				readahead_failed = true;
 				verdict = fill_page(m, request, index, request->flags & CGR_MEM_ATOMIC, 0);
@@ -317,8 +317,8 @@ static void uncharge_unknown(struct memcg *m, struct memcg_group *group, uint32_
 	}
 }
 
-/* Reclaim outside any memcg run (kswapd, DAMON) is a fact of the machine that no limit changes: the page goes and leaves
- * its shadow. Reclaim for a limit is what the replay decides by itself. */
+/* Reclaim outside any memcg run (kswapd, DAMON) is a fact of the machine that no limit changes: the page goes and
+ * leaves its shadow. Reclaim for a limit is what the replay decides by itself. */
 static void evict_external(struct memcg *m, uint32_t number)
 {
 	struct cgr_page *page = &m->pages.page[number];

@@ -130,8 +130,11 @@ static void do_try_to_free(struct walk *walk)
 uint32_t memcg_reclaim(struct memcg *m, uint32_t target, uint32_t pages, bool may_swap)
 {
 	struct cgr_scan scan = {
-		.target = target, .nr_to_reclaim = CGR_MAX(pages, (uint32_t)MEMCG_SWAP_CLUSTER_MAX),
-		.cpu = m->cpu, .task = m->task, .may_swap = may_swap && m->swap,
+		.target = target,
+		.nr_to_reclaim = CGR_MAX(pages, (uint32_t)MEMCG_SWAP_CLUSTER_MAX),
+		.cpu = m->cpu,
+		.task = m->task,
+		.may_swap = may_swap && m->swap,
 	};
 	struct walk walk = { .m = m, .scan = &scan };
 	do_try_to_free(&walk);

@@ -7,22 +7,41 @@
 #include "model/lib/memcg_internal.h"
 
 enum metric {
-	METRIC_CURRENT, METRIC_PEAK, METRIC_FAILCNT, METRIC_MEMSW_FAILCNT, METRIC_SWAP_CURRENT,
+	METRIC_CURRENT,
+	METRIC_PEAK,
+	METRIC_FAILCNT,
+	METRIC_MEMSW_FAILCNT,
+	METRIC_SWAP_CURRENT,
 	METRIC_EVENTS, /* MEMCG_EVENT_COUNT of them, in the order of enum memcg_event */
-	METRIC_ANON = METRIC_EVENTS + MEMCG_EVENT_COUNT, METRIC_FILE, METRIC_SHMEM, METRIC_KERNEL, METRIC_SOCK,
+	METRIC_ANON = METRIC_EVENTS + MEMCG_EVENT_COUNT,
+	METRIC_FILE,
+	METRIC_SHMEM,
+	METRIC_KERNEL,
+	METRIC_SOCK,
 	METRIC_STATS, /* CGR_STAT_COUNT of them, in the order of enum cgr_reclaim_stat */
-	METRIC_PGMAJFAULT = METRIC_STATS + CGR_STAT_COUNT, METRIC_PSWPIN, METRIC_PSWPOUT, METRIC_RECLAIM_USEC,
-	METRIC_HIGH_SLEEP_USEC, METRIC_HIGH_SLEEPS, METRIC_COUNT
+	METRIC_PGMAJFAULT = METRIC_STATS + CGR_STAT_COUNT,
+	METRIC_PSWPIN,
+	METRIC_PSWPOUT,
+	METRIC_RECLAIM_USEC,
+	METRIC_HIGH_SLEEP_USEC,
+	METRIC_HIGH_SLEEPS,
+	METRIC_COUNT
 };
 
-#define COUNTER(text, help_, worse_) \
-	{ .name = text, .unit = "count", .help = help_, .kind = CGR_METRIC_COUNTER, .worse = worse_, .tolerance_ppm = 20000 }
-#define BYTES(text, help_, kind_, worse_, series_)                                                           \
-	{ .name = text, .unit = "bytes", .help = help_, .kind = kind_, .worse = worse_, .tolerance_ppm = 20000, \
-	  .series = series_ }
+#define COUNTER(text, help_, worse_)                                                                                   \
+	{                                                                                                                  \
+		.name = text, .unit = "count", .help = help_, .kind = CGR_METRIC_COUNTER, .worse = worse_,                     \
+		.tolerance_ppm = 20000                                                                                         \
+	}
+#define BYTES(text, help_, kind_, worse_, series_)                                                                     \
+	{                                                                                                                  \
+		.name = text, .unit = "bytes", .help = help_, .kind = kind_, .worse = worse_, .tolerance_ppm = 20000,          \
+		.series = series_                                                                                              \
+	}
 
 static const struct cgr_metric_desc metrics[METRIC_COUNT] = {
-	[METRIC_CURRENT] = BYTES("memory.current", "memory charged to the cgroup and its descendants", CGR_METRIC_GAUGE, 0, true),
+	[METRIC_CURRENT] =
+	    BYTES("memory.current", "memory charged to the cgroup and its descendants", CGR_METRIC_GAUGE, 0, true),
 	[METRIC_PEAK] = BYTES("memory.peak", "highest usage seen", CGR_METRIC_PEAK, 0, false),
 	[METRIC_FAILCNT] = COUNTER("memory.failcnt", "failed charges of the counter, batch attempts included (v1)", 1),
 	[METRIC_MEMSW_FAILCNT] = COUNTER("memory.memsw.failcnt", "failed charges of memory+swap (v1)", 1),
@@ -46,19 +65,33 @@ static const struct cgr_metric_desc metrics[METRIC_COUNT] = {
 	[METRIC_STATS + CGR_STAT_PGACTIVATE] = COUNTER("memory.stat.pgactivate", "pages moved to an active list", 0),
 	[METRIC_STATS + CGR_STAT_PGDEACTIVATE] = COUNTER("memory.stat.pgdeactivate", "pages moved to an inactive list", 0),
 	[METRIC_STATS + CGR_STAT_PGREFILL] = COUNTER("memory.stat.pgrefill", "pages looked at on active lists", 0),
-	[METRIC_STATS + CGR_STAT_REFAULT_ANON] = COUNTER("memory.stat.workingset_refault_anon", "evicted anonymous pages needed again", 1),
-	[METRIC_STATS + CGR_STAT_REFAULT_FILE] = COUNTER("memory.stat.workingset_refault_file", "evicted file pages needed again", 1),
-	[METRIC_STATS + CGR_STAT_ACTIVATE_ANON] = COUNTER("memory.stat.workingset_activate_anon", "refaults found to be working set", 1),
-	[METRIC_STATS + CGR_STAT_ACTIVATE_FILE] = COUNTER("memory.stat.workingset_activate_file", "refaults found to be working set", 1),
-	[METRIC_STATS + CGR_STAT_RESTORE_ANON] = COUNTER("memory.stat.workingset_restore_anon", "refaults of pages once active", 1),
-	[METRIC_STATS + CGR_STAT_RESTORE_FILE] = COUNTER("memory.stat.workingset_restore_file", "refaults of pages once active", 1),
+	[METRIC_STATS + CGR_STAT_REFAULT_ANON] =
+	    COUNTER("memory.stat.workingset_refault_anon", "evicted anonymous pages needed again", 1),
+	[METRIC_STATS + CGR_STAT_REFAULT_FILE] =
+	    COUNTER("memory.stat.workingset_refault_file", "evicted file pages needed again", 1),
+	[METRIC_STATS + CGR_STAT_ACTIVATE_ANON] =
+	    COUNTER("memory.stat.workingset_activate_anon", "refaults found to be working set", 1),
+	[METRIC_STATS + CGR_STAT_ACTIVATE_FILE] =
+	    COUNTER("memory.stat.workingset_activate_file", "refaults found to be working set", 1),
+	[METRIC_STATS + CGR_STAT_RESTORE_ANON] =
+	    COUNTER("memory.stat.workingset_restore_anon", "refaults of pages once active", 1),
+	[METRIC_STATS + CGR_STAT_RESTORE_FILE] =
+	    COUNTER("memory.stat.workingset_restore_file", "refaults of pages once active", 1),
 	[METRIC_PGMAJFAULT] = COUNTER("memory.stat.pgmajfault", "faults that waited for a device", 1),
 	[METRIC_PSWPIN] = COUNTER("memory.stat.pswpin", "pages read from swap", 1),
 	[METRIC_PSWPOUT] = COUNTER("memory.stat.pswpout", "pages written to swap", 1),
-	[METRIC_RECLAIM_USEC] = { .name = "memory.reclaim_usec", .unit = "usec", .help = "time tasks spent in reclaim for this limit",
-		.kind = CGR_METRIC_COUNTER, .worse = 1, .tolerance_ppm = 100000 },
-	[METRIC_HIGH_SLEEP_USEC] = { .name = "memory.high_sleep_usec", .unit = "usec", .help = "time slept as the penalty of memory.high",
-		.kind = CGR_METRIC_COUNTER, .worse = 1, .tolerance_ppm = 100000 },
+	[METRIC_RECLAIM_USEC] = { .name = "memory.reclaim_usec",
+	                          .unit = "usec",
+	                          .help = "time tasks spent in reclaim for this limit",
+	                          .kind = CGR_METRIC_COUNTER,
+	                          .worse = 1,
+	                          .tolerance_ppm = 100000 },
+	[METRIC_HIGH_SLEEP_USEC] = { .name = "memory.high_sleep_usec",
+	                             .unit = "usec",
+	                             .help = "time slept as the penalty of memory.high",
+	                             .kind = CGR_METRIC_COUNTER,
+	                             .worse = 1,
+	                             .tolerance_ppm = 100000 },
 	[METRIC_HIGH_SLEEPS] = COUNTER("memory.high_sleeps", "penalty sleeps of memory.high", 1),
 };
 
@@ -71,10 +104,15 @@ static const struct cgr_param_desc params[PARAM_COUNT] = {
 	[PARAM_CAPACITY] = { "page_capacity", "pages", "pages and shadows kept at most", 1 << 27, 1024, 1 << 30 },
 };
 
-#define LIMIT(text, help_)                                                                                              \
-	{ .name = text, .type = CGR_KNOB_BYTES, .help = help_, .fallback = { CGR_MAX, 0 }, .minimum = 0, .maximum = CGR_MAX }
-#define FLOOR(text, help_)                                                                                        \
-	{ .name = text, .type = CGR_KNOB_BYTES, .help = help_, .fallback = { 0, 0 }, .minimum = 0, .maximum = CGR_MAX }
+#define LIMIT(text, help_)                                                                                             \
+	{                                                                                                                  \
+		.name = text, .type = CGR_KNOB_BYTES, .help = help_, .fallback = { CGR_MAX, 0 }, .minimum = 0,                 \
+		.maximum = CGR_MAX                                                                                             \
+	}
+#define FLOOR(text, help_)                                                                                             \
+	{                                                                                                                  \
+		.name = text, .type = CGR_KNOB_BYTES, .help = help_, .fallback = { 0, 0 }, .minimum = 0, .maximum = CGR_MAX    \
+	}
 static const struct cgr_knob_desc knobs[MEMCG_KNOB_COUNT] = {
 	[MEMCG_KNOB_MAX] = LIMIT("memory.max", "hard limit (v1 memory.limit_in_bytes)"),
 	[MEMCG_KNOB_HIGH] = LIMIT("memory.high", "throttle limit (v2)"),
@@ -84,12 +122,24 @@ static const struct cgr_knob_desc knobs[MEMCG_KNOB_COUNT] = {
 	[MEMCG_KNOB_SWAP_HIGH] = LIMIT("memory.swap.high", "swap throttle limit (v2)"),
 	[MEMCG_KNOB_MEMSW] = LIMIT("memory.memsw.limit_in_bytes", "limit of memory + swap (v1)"),
 	[MEMCG_KNOB_SOFT] = LIMIT("memory.soft_limit_in_bytes", "soft limit; acts in global reclaim only (v1)"),
-	[MEMCG_KNOB_SWAPPINESS] = { .name = "memory.swappiness", .type = CGR_KNOB_INT, .help = "0..200 (v1)", .fallback = { 60, 0 },
-		.minimum = 0, .maximum = 200 },
-	[MEMCG_KNOB_OOM_GROUP] = { .name = "memory.oom.group", .type = CGR_KNOB_INT, .help = "kill the cgroup as a whole (v2)",
-		.fallback = { 0, 0 }, .minimum = 0, .maximum = 1 },
-	[MEMCG_KNOB_OOM_DISABLE] = { .name = "memory.oom_kill_disable", .type = CGR_KNOB_INT,
-		.help = "oom_control: charges fail instead of killing (v1)", .fallback = { 0, 0 }, .minimum = 0, .maximum = 1 },
+	[MEMCG_KNOB_SWAPPINESS] = { .name = "memory.swappiness",
+	                            .type = CGR_KNOB_INT,
+	                            .help = "0..200 (v1)",
+	                            .fallback = { 60, 0 },
+	                            .minimum = 0,
+	                            .maximum = 200 },
+	[MEMCG_KNOB_OOM_GROUP] = { .name = "memory.oom.group",
+	                           .type = CGR_KNOB_INT,
+	                           .help = "kill the cgroup as a whole (v2)",
+	                           .fallback = { 0, 0 },
+	                           .minimum = 0,
+	                           .maximum = 1 },
+	[MEMCG_KNOB_OOM_DISABLE] = { .name = "memory.oom_kill_disable",
+	                             .type = CGR_KNOB_INT,
+	                             .help = "oom_control: charges fail instead of killing (v1)",
+	                             .fallback = { 0, 0 },
+	                             .minimum = 0,
+	                             .maximum = 1 },
 };
 
 /* ---- life cycle ---- */
@@ -136,7 +186,11 @@ static int memcg_init(struct cgr_ctx *ctx)
 		return rc;
 	link_children(m);
 	m->core = (struct cgr_memory_core){
-		.page = m->pages.page, .evict = memcg_evict, .count = memcg_count, .parent = m->parent, .swap_available = m->swap,
+		.page = m->pages.page,
+		.evict = memcg_evict,
+		.count = memcg_count,
+		.parent = m->parent,
+		.swap_available = m->swap,
 	};
 	m->reclaim = cgr_reclaim_table(ctx);
 	for (uint32_t cpu = 0; cpu < ctx->n_cpus; cpu++)
@@ -272,7 +326,8 @@ static void memcg_charge(struct cgr_ctx *ctx, const struct cgr_mem_request *requ
 static void memcg_uncharge_op(struct cgr_ctx *ctx, const struct cgr_mem_request *request)
 {
 	struct memcg *m = memcg_of(ctx);
-	/* may come from inside a charge, when kill() gives back what the victim held: leave the request in progress alone */
+	/* may come from inside a charge, when kill() gives back what the victim held: leave the request in progress alone
+	 */
 	memcg_uncharge_request(m, request);
 }
 

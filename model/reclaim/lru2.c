@@ -1,6 +1,7 @@
 /* The kernel's classic reclaim: an inactive and an active list per type (mm/vmscan.c shrink_lruvec, get_scan_count,
- * shrink_inactive_list, shrink_active_list; mm/swap.c folio_mark_accessed and the per-CPU folio batches; mm/workingset.c),
- * 6.1 and 6.18. Folios are single pages. Page-table references are known where a fault or a map event shows them. */
+ * shrink_inactive_list, shrink_active_list; mm/swap.c folio_mark_accessed and the per-CPU folio batches;
+ * mm/workingset.c), 6.1 and 6.18. Folios are single pages. Page-table references are known where a fault or a map event
+ * shows them. */
 #include "common/error.h"
 #include "common/util.h"
 #include "model/lib/mem_list.h"
@@ -15,8 +16,8 @@
 struct lru2_group {
 	struct cgr_page_list list[CGR_LRU_COUNT];
 	uint64_t nonresident_age;
-	uint64_t cost[2];           /* anon, file */
-	uint64_t activated[2];      /* WORKINGSET_ACTIVATE of the subtree */
+	uint64_t cost[2]; /* anon, file */
+	uint64_t activated[2]; /* WORKINGSET_ACTIVATE of the subtree */
 	uint64_t seen_activated[2]; /* lruvec->refaults: the same at the end of the last reclaim run */
 	/* what rstat last flushed: sizes of the lists over the subtree, and activated */
 	uint64_t flushed_size[CGR_LRU_COUNT], flushed_activated[2];
@@ -277,7 +278,8 @@ static enum reference check_references(struct cgr_page *page)
 	return REF_KEEP;
 }
 
-static uint32_t isolate(struct cgr_ctx *ctx, struct cgr_page_list *list, uint32_t nr, uint32_t *taken, uint32_t *ret_scanned)
+static uint32_t isolate(struct cgr_ctx *ctx, struct cgr_page_list *list, uint32_t nr, uint32_t *taken,
+                        uint32_t *ret_scanned)
 {
 	struct lru2 *l = lru2_of(ctx);
 	uint32_t count = 0, scanned = 0, n = list->tail;
@@ -400,12 +402,10 @@ static void lru2_scan_prepare(struct cgr_ctx *ctx, struct cgr_scan *scan)
 	const uint64_t *size = target->flushed_size;
 	scan->anon_cost = target->cost[0];
 	scan->file_cost = target->cost[1];
-	scan->may_deactivate_anon = scan->force_deactivate ||
-				    target->flushed_activated[0] != target->seen_activated[0] ||
-				    inactive_is_low(size[CGR_LRU_INACTIVE_ANON], size[CGR_LRU_ACTIVE_ANON]);
-	scan->may_deactivate_file = scan->force_deactivate ||
-				    target->flushed_activated[1] != target->seen_activated[1] ||
-				    inactive_is_low(size[CGR_LRU_INACTIVE_FILE], size[CGR_LRU_ACTIVE_FILE]);
+	scan->may_deactivate_anon = scan->force_deactivate || target->flushed_activated[0] != target->seen_activated[0] ||
+	                            inactive_is_low(size[CGR_LRU_INACTIVE_ANON], size[CGR_LRU_ACTIVE_ANON]);
+	scan->may_deactivate_file = scan->force_deactivate || target->flushed_activated[1] != target->seen_activated[1] ||
+	                            inactive_is_low(size[CGR_LRU_INACTIVE_FILE], size[CGR_LRU_ACTIVE_FILE]);
 	scan->cache_trim = (size[CGR_LRU_INACTIVE_FILE] >> scan->priority) && !scan->may_deactivate_file;
 }
 
@@ -536,8 +536,8 @@ static uint32_t lru2_age(struct cgr_ctx *ctx, uint32_t cgroup)
 
 enum param { PARAM_FLUSH_MS, PARAM_COUNT };
 static const struct cgr_param_desc params[PARAM_COUNT] = {
-	[PARAM_FLUSH_MS] = { "stat_flush_ms", "ms", "period of the rstat flush that reclaim's statistics wait for; 0 = exact", 2000, 0,
-			     60000 },
+	[PARAM_FLUSH_MS] = { "stat_flush_ms", "ms",
+	                     "period of the rstat flush that reclaim's statistics wait for; 0 = exact", 2000, 0, 60000 },
 };
 
 static int lru2_init(struct cgr_ctx *ctx)

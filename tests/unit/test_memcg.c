@@ -1,0 +1,291 @@
+/* The memory controller against figures known from the kernel's own text and from real runs. */
+#include "mem_host.h"
+
+#include "model/lib/memcg_internal.h"
+
+#define V618 CGR_KERNEL(6, 18, 44)
+#define V61 CGR_KERNEL(6, 1, 0)
+static const uint32_t flat[] = { 0, 0, 0 };
+
+/* The table in the comment above mem_cgroup_handle_over_high's delay: high 100M, HZ 1000. */
+static void delay_table(void **state)
+{
+	(void)state;
+	static const struct {
+		int megabytes;
+		uint64_t ms;
+	} rows[] = { { 100, 0 },    { 101, 6 },    { 102, 25 },   { 103, 57 },   { 104, 102 },  { 105, 159 },
+		         { 106, 230 },  { 107, 313 },  { 108, 409 },  { 109, 518 },  { 110, 639 },  { 111, 774 },
+		         { 112, 921 },  { 113, 1081 }, { 114, 1254 }, { 115, 1439 }, { 116, 1638 }, { 117, 1849 },
+		         { 118, 2000 }, { 119, 2000 }, { 120, 2000 } };
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(rows); i++)
+		assert_int_equal(memcg_high_delay_jiffies(rows[i].megabytes * HOST_MIB, 100 * HOST_MIB, 1000, 64), rows[i].ms);
+}
+
+static void ramp_at(int megabytes, unsigned kills, int64_t peak_bytes)
+{
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	assert_int_equal(host_knob(h, 1, "memory.max", (int64_t)megabytes << 20), 0);
+	int64_t touched = 0;
+	for (; touched < 100 * HOST_MIB && !h->kills; touched++)
+		(void)host_touch(h, 1);
+	host_check(h);
+	assert_int_equal(h->kills, kills);
+	assert_int_equal(host_metric(h, 1, "memory.events.oom_kill"), kills);
+	if (kills) {
+		assert_int_equal(h->killed, 1);
+		assert_int_equal(touched, megabytes * HOST_MIB + 1);
+	}
+	assert_int_equal(host_metric(h, 1, "memory.peak"), peak_bytes);
+	host_free(h);
+}
+/* 100 MiB toucher: at 64 MiB one kill at the first page that does not fit and a peak of exactly the limit; at 128 none,
+ * and the peak is what was touched, rounded up to the batch. */
+static void toucher(void **state)
+{
+	(void)state;
+	ramp_at(64, 1, 64 << 20);
+	ramp_at(128, 0, 100 << 20);
+}
+
+/* Limit hit: the batch attempt fails, then the single one; a reclaim of 32 overshoots a little because the priorities
+ * ask for 2, 5, 10 and 20 pages of a list of 10240. */
+static void scan_failcnt(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	host_knob(h, 1, "memory.max", 40 << 20);
+	for (int round = 0; round < 5; round++)
+		for (uint64_t i = 0; i < 80 * HOST_MIB; i++)
+			(void)host_read(h, 1, 3, i, 1);
+	host_check(h);
+	/* real kernel, cyclic scan of 80 MiB at 40 MiB, five rounds: 81788 refaults */
+	int64_t refaults = host_metric(h, 1, "memory.stat.workingset_refault_file");
+	assert_in_range(refaults, 81788 * 0.985, 81788 * 1.015);
+	int64_t reclaims = host_metric(h, 1, "memory.events.max");
+	int64_t stolen = host_metric(h, 1, "memory.stat.pgsteal");
+	assert_in_range(stolen, reclaims * 32, reclaims * 40);
+	assert_in_range(host_metric(h, 1, "memory.failcnt"), stolen, stolen + 2 * reclaims);
+	assert_int_equal(host_metric(h, 1, "memory.peak"), 40 << 20);
+	host_free(h);
+}
+
+/* The second read activates: a hot set survives one pass of a scan that is larger than memory. */
+static void second_access_protects(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	host_knob(h, 1, "memory.max", 16 << 20);
+	for (int round = 0; round < 4; round++)
+		for (uint64_t i = 0; i < 4 * HOST_MIB; i++)
+			(void)host_read(h, 1, 3, i, 1);
+	for (uint64_t i = 0; i < 64 * HOST_MIB; i++)
+		(void)host_read(h, 1, 4, i, 1);
+	uint64_t missed = 0;
+	for (uint64_t i = 0; i < 4 * HOST_MIB; i++)
+		missed += host_read(h, 1, 3, i, 1).missed_pages;
+	host_check(h);
+	assert_in_range(missed, 0, 80); /* at most what stood in the batches */
+	host_free(h);
+}
+
+/* Parent limit over two children: the ramp in one of them kills the larger process of the subtree. */
+static void shared_limit(void **state)
+{
+	(void)state;
+	static const uint32_t tree[] = { 0, 1, 1 };
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V618, 0, 4, tree);
+	host_knob(h, 1, "memory.max", 64 << 20);
+	for (int i = 0; i < 40 * HOST_MIB; i++)
+		(void)host_touch(h, 2);
+	for (int i = 0; i < 30 * HOST_MIB; i++)
+		(void)host_touch(h, 3);
+	host_check(h);
+	assert_int_equal(h->kills, 1);
+	assert_int_equal(h->killed, 2);
+	assert_int_equal(host_metric(h, 1, "memory.events.oom_kill"), 1);
+	assert_int_equal(host_metric(h, 2, "memory.events.oom_kill"), 1);
+	assert_int_equal(host_metric(h, 3, "memory.events.oom_kill"), 0);
+	assert_int_equal(host_metric(h, 1, "memory.events.oom"), 1);
+	host_free(h);
+}
+
+/* An oom_score_adj of -1000 saves the larger process; equal scores take the later one. */
+static void victims(void **state)
+{
+	(void)state;
+	static const uint32_t tree[] = { 0, 1, 1 };
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V618, 0, 4, tree);
+	host_knob(h, 1, "memory.max", 64 << 20);
+	h->task[2].oom_score_adj = -1000;
+	for (int i = 0; i < 40 * HOST_MIB; i++)
+		(void)host_touch(h, 2);
+	for (int i = 0; i < 30 * HOST_MIB && !h->kills; i++)
+		(void)host_touch(h, 3);
+	assert_int_equal(h->killed, 3);
+	host_free(h);
+	h = host_new(&cgr_reclaim_lru2, 2, V618, 0, 4, tree);
+	host_knob(h, 1, "memory.max", 64 << 20);
+	for (int i = 0; i < 33 * HOST_MIB && !h->kills; i++) {
+		(void)host_touch(h, 2);
+		(void)host_touch(h, 3);
+	}
+	assert_int_equal(h->killed, 3);
+	host_free(h);
+}
+
+static void oom_group(void **state)
+{
+	(void)state;
+	static const uint32_t tree[] = { 0, 1, 1 };
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V618, 0, 4, tree);
+	host_knob(h, 1, "memory.max", 32 << 20);
+	host_knob(h, 1, "memory.oom.group", 1);
+	(void)host_touch(h, 3);
+	for (int i = 0; i < 40 * HOST_MIB && !h->kills; i++)
+		(void)host_touch(h, 2);
+	assert_int_equal(h->kills, 3); /* one process in each of the three cgroups */
+	assert_int_equal(host_metric(h, 1, "memory.events.oom_group_kill"), 1);
+	assert_int_equal(host_metric(h, 1, "memory.events.oom_kill"), 3);
+	host_free(h);
+}
+
+/* v1 refuses a limit that reclaim cannot reach and never kills; v2 sets it at once and kills. */
+static void limit_writes(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	for (int i = 0; i < 20 * HOST_MIB; i++)
+		(void)host_touch(h, 1);
+	for (uint64_t i = 0; i < 20 * HOST_MIB; i++)
+		(void)host_read(h, 1, 1, i, 1);
+	assert_int_equal(host_knob(h, 1, "memory.max", 30 << 20), 0);
+	assert_true(host_metric(h, 1, "memory.current") <= 30 << 20);
+	assert_true(host_knob(h, 1, "memory.max", 10 << 20) < 0);
+	assert_int_equal(h->kills, 0);
+	host_check(h);
+	host_free(h);
+	h = host_new(&cgr_reclaim_lru2, 2, V618, 0, 2, flat);
+	for (int i = 0; i < 20 * HOST_MIB; i++)
+		(void)host_touch(h, 1);
+	assert_int_equal(host_knob(h, 1, "memory.max", 10 << 20), 0);
+	assert_int_equal(h->kills, 1);
+	assert_true(host_metric(h, 1, "memory.current") <= 10 << 20);
+	host_check(h);
+	host_free(h);
+}
+
+/* memory.high: page cache is reclaimed without sleep; anonymous memory without swap is slowed down, not killed. */
+static void high(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V61, 0, 2, flat);
+	host_knob(h, 1, "memory.high", 20 << 20);
+	uint64_t slept = 0;
+	for (uint64_t i = 0; i < 60 * HOST_MIB; i++)
+		slept += host_read(h, 1, 1, i, 1).sleep_ns;
+	assert_int_equal(slept, 0);
+	assert_true(host_metric(h, 1, "memory.current") < 21 << 20);
+	assert_true(host_metric(h, 1, "memory.events.high") > 100);
+	for (int i = 0; i < 23 * HOST_MIB; i++)
+		slept += host_touch(h, 1).sleep_ns;
+	assert_int_equal(h->kills, 0);
+	assert_true(slept > 2000000000ull);
+	assert_int_equal(host_metric(h, 1, "memory.high_sleep_usec"), slept / 1000);
+	host_check(h);
+	host_free(h);
+}
+
+/* memory.min keeps a sibling's cache away from reclaim of the parent's limit. */
+static void protection(void **state)
+{
+	(void)state;
+	static const uint32_t tree[] = { 0, 1, 1 };
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V618, 0, 4, tree);
+	host_knob(h, 1, "memory.max", 64 << 20);
+	host_knob(h, 2, "memory.min", 32 << 20);
+	for (uint64_t i = 0; i < 24 * HOST_MIB; i++)
+		(void)host_read(h, 2, 1, i, 1);
+	for (uint64_t i = 0; i < 200 * HOST_MIB; i++)
+		(void)host_read(h, 3, 2, i, 1);
+	host_check(h);
+	assert_true(host_metric(h, 2, "memory.stat.file") >= 24 << 20);
+	host_knob(h, 2, "memory.min", 0);
+	for (uint64_t i = 0; i < 200 * HOST_MIB; i++)
+		(void)host_read(h, 3, 2, i, 1);
+	assert_true(host_metric(h, 2, "memory.stat.file") < 16 << 20);
+	host_check(h);
+	host_free(h);
+}
+
+/* With swap an anonymous ramp above memory.max is swapped out instead of killed, until memory.swap.max. */
+static void swap(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V61, 1ll << 30, 2, flat);
+	host_knob(h, 1, "memory.max", 32 << 20);
+	host_knob(h, 1, "memory.swap.max", 16 << 20);
+	for (int i = 0; i < 44 * HOST_MIB; i++)
+		(void)host_touch(h, 1);
+	assert_int_equal(h->kills, 0);
+	assert_in_range(host_metric(h, 1, "memory.swap.current"), 12 << 20, 13 << 20);
+	host_check(h);
+	for (int i = 0; i < 20 * HOST_MIB && !h->kills; i++)
+		(void)host_touch(h, 1);
+	assert_int_equal(h->kills, 1);
+	host_check(h);
+	assert_int_equal(host_metric(h, 1, "memory.swap.current"), 0);
+	host_free(h);
+}
+
+/* One stock slot in 6.1: two cgroups that take turns on one CPU drain each other's stock; seven in 6.18 do not. */
+static void stocks(void **state)
+{
+	(void)state;
+	for (int old = 0; old < 2; old++) {
+		struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, old ? V61 : V618, 0, 4, flat);
+		(void)host_touch(h, 1);
+		(void)host_touch(h, 3);
+		assert_int_equal(host_metric(h, 1, "memory.current"), old ? 4096 : 64 * 4096);
+		assert_int_equal(host_metric(h, 3, "memory.current"), 64 * 4096);
+		host_check(h);
+		host_free(h);
+	}
+}
+
+static void policies_differ(void **state)
+{
+	(void)state;
+	static const struct cgr_reclaim_ops *const policy[] = { &cgr_reclaim_fifo, &cgr_reclaim_lru };
+	int64_t refaults[2];
+	for (unsigned p = 0; p < 2; p++) {
+		struct mem_host *h = host_new(policy[p], 1, V618, 0, 2, flat);
+		host_knob(h, 1, "memory.max", 8 << 20);
+		for (uint64_t i = 0; i < 200000; i++) /* every second read in a hot quarter of the limit */
+			(void)host_read(h, 1, 1, i & 1 ? (i * 7919) % (2 * HOST_MIB) : 4096 + (i * 104729) % (32 * HOST_MIB), 1);
+		host_check(h);
+		refaults[p] = host_metric(h, 1, "memory.stat.workingset_refault_file");
+		host_free(h);
+	}
+	assert_true(refaults[1] < refaults[0]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(delay_table),
+		cmocka_unit_test(toucher),
+		cmocka_unit_test(scan_failcnt),
+		cmocka_unit_test(second_access_protects),
+		cmocka_unit_test(shared_limit),
+		cmocka_unit_test(victims),
+		cmocka_unit_test(oom_group),
+		cmocka_unit_test(limit_writes),
+		cmocka_unit_test(high),
+		cmocka_unit_test(protection),
+		cmocka_unit_test(swap),
+		cmocka_unit_test(stocks),
+		cmocka_unit_test(policies_differ),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
