@@ -1,0 +1,234 @@
+#include "capture/instance.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <tracefs.h>
+#include <unistd.h>
+
+#include "capture/procfile.h"
+#include "common/util.h"
+
+/* The ring wakes its reader when this share is filled; the reader looks by itself twice a second anyway. */
+#define WAKE_PERCENT "25"
+#define HEADER_PAGE_MAX 4096u
+
+int cgr_tracefs_borrow_dir(const char **ret_dir, struct cgr_error *reterr)
+{
+	/* finds the mount wherever it is, and mounts it when it is nowhere */
+	const char *dir = tracefs_tracing_dir();
+	char path[512];
+
+	if (dir == NULL)
+		return cgr_error_set(reterr, CGR_E_UNAVAILABLE,
+							 "recording needs tracefs, and none is mounted: run as root, or "
+							 "`mount -t tracefs nodev /sys/kernel/tracing`, or record with --backend perf");
+	(void)snprintf(path, sizeof(path), "%s/instances", dir);
+	if (access(path, R_OK | W_OK) != 0)
+		return cgr_error_set(reterr, CGR_E_UNAVAILABLE,
+							 "recording needs write access to %s (%s): run as root, or record with --backend perf", path,
+							 strerror(errno));
+	*ret_dir = dir;
+	return 0;
+}
+
+/* Held while an instance is made or judged stale, so that no one removes what another is just making. */
+static int lock_instances(const char *dir)
+{
+	char path[512];
+
+	(void)snprintf(path, sizeof(path), "%s/instances", dir);
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && flock(fd, LOCK_EX) != 0) {
+		(void)close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+/* An instance lives as long as its maker holds the lock on its `trace_clock` file. */
+static bool is_abandoned(const char *instances, const char *name)
+{
+	char path[768];
+
+	(void)snprintf(path, sizeof(path), "%s/%s/trace_clock", instances, name);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool abandoned = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+	if (fd >= 0)
+		(void)close(fd);
+	return abandoned;
+}
+
+static unsigned remove_stale(const char *dir)
+{
+	char instances[512], path[768];
+	unsigned removed = 0;
+
+	(void)snprintf(instances, sizeof(instances), "%s/instances", dir);
+	DIR *list = opendir(instances);
+	for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
+		if (strncmp(entry->d_name, CGR_INSTANCE_PREFIX, strlen(CGR_INSTANCE_PREFIX)) != 0 ||
+			!is_abandoned(instances, entry->d_name))
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/%s", instances, entry->d_name);
+		if (rmdir(path) == 0)
+			removed++;
+	}
+	if (list != NULL)
+		(void)closedir(list);
+	return removed;
+}
+
+unsigned cgr_instances_remove_stale(void)
+{
+	const char *dir;
+	unsigned removed = 0;
+
+	if (cgr_tracefs_borrow_dir(&dir, NULL) < 0)
+		return 0;
+	int lock = lock_instances(dir);
+	if (lock >= 0) {
+		removed = remove_stale(dir);
+		(void)close(lock);
+	}
+	return removed;
+}
+
+char *cgr_instance_read(const struct cgr_instance *instance, const char *file)
+{
+	return tracefs_instance_file_read(instance->handle, file, NULL);
+}
+
+/* The data field of events/header_page says how big a sub-buffer of this ring is. */
+static int read_page_bytes(struct cgr_instance *instance, struct cgr_error *reterr)
+{
+	char *text = cgr_instance_read(instance, "events/header_page");
+	char *data = text == NULL ? NULL : strstr(text, "data;");
+	unsigned offset = 0, size = 0;
+
+	if (text == NULL)
+		text = tracefs_instance_file_read(NULL, "events/header_page", NULL);
+	if (data == NULL && text != NULL)
+		data = strstr(text, "data;");
+	if (data == NULL || sscanf(data, "data; offset:%u; size:%u", &offset, &size) != 2) {
+		free(text);
+		return cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s/events/header_page: cannot tell the ring's page size",
+							 instance->dir);
+	}
+	free(text);
+	instance->page_bytes = offset + size;
+	if (instance->page_bytes < 1024 || instance->page_bytes > (1u << 20))
+		return cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s/events/header_page: ring pages of %u bytes", instance->dir,
+							 instance->page_bytes);
+	return 0;
+}
+
+static int put_file(struct cgr_instance *instance, const char *file, const char *text, struct cgr_error *reterr)
+{
+	if (tracefs_instance_file_write(instance->handle, file, text) < 0)
+		return cgr_error_errno(reterr, CGR_E_UNAVAILABLE, "%s/%s: cannot write '%s'", instance->dir, file, text);
+	return 0;
+}
+
+static int configure(struct cgr_instance *instance, uint64_t buffer_kib, const char *clock, struct cgr_error *reterr)
+{
+	CGR_TRY(cgr_instance_switch(instance, false, reterr));
+	CGR_TRY(put_file(instance, "trace_clock", clock, reterr));
+	if (tracefs_instance_set_buffer_size(instance->handle, buffer_kib, -1) < 0)
+		return cgr_error_errno(reterr, CGR_E_UNAVAILABLE,
+							   "%s/buffer_size_kb: the kernel has no %llu KiB per CPU for the ring; ask for less with "
+							   "--buffer",
+							   instance->dir, (unsigned long long)buffer_kib);
+	/* older kernels lack some of these: their defaults serve */
+	(void)tracefs_instance_file_write(instance->handle, "buffer_percent", WAKE_PERCENT);
+	(void)tracefs_instance_file_write(instance->handle, "options/disable_on_free", "1");
+	(void)tracefs_instance_file_write(instance->handle, "options/record-tgid", "0");
+	instance->free_fd = tracefs_instance_file_open(instance->handle, "free_buffer", O_WRONLY | O_CLOEXEC);
+	if (instance->free_fd >= 0)
+		(void)fcntl(instance->free_fd, F_SETFD, FD_CLOEXEC);
+	return read_page_bytes(instance, reterr);
+}
+
+static int create_locked(struct cgr_instance *instance, const char *dir, struct cgr_error *reterr)
+{
+	for (unsigned i = 0; i < 1000; i++) {
+		char path[768];
+		(void)snprintf(instance->name, sizeof(instance->name), CGR_INSTANCE_PREFIX "%d-%u", (int)getpid(), i);
+		(void)snprintf(path, sizeof(path), "%s/instances/%s", dir, instance->name);
+		if (access(path, F_OK) == 0)
+			continue; /* of another pid namespace */
+		instance->handle = tracefs_instance_create(instance->name);
+		break;
+	}
+	if (instance->handle == NULL)
+		return cgr_error_errno(reterr, CGR_E_UNAVAILABLE,
+							   "%s/instances: cannot make an instance; recording needs root and a kernel with "
+							   "CONFIG_TRACING, not locked down",
+							   dir);
+	(void)snprintf(instance->dir, sizeof(instance->dir), "%.400s/instances/%s", dir, instance->name);
+	char clock[640];
+	(void)snprintf(clock, sizeof(clock), "%s/trace_clock", instance->dir);
+	instance->lock_fd = open(clock, O_RDONLY | O_CLOEXEC);
+	if (instance->lock_fd < 0 || flock(instance->lock_fd, LOCK_EX | LOCK_NB) != 0)
+		return cgr_error_errno(reterr, CGR_E_UNAVAILABLE, "%s: cannot lock", clock);
+	return 0;
+}
+
+int cgr_instance_open(struct cgr_instance *instance, uint64_t buffer_kib_per_cpu, const char *clock,
+					  struct cgr_error *reterr)
+{
+	const char *dir;
+
+	*instance = (struct cgr_instance){ .lock_fd = -1, .free_fd = -1 };
+	CGR_TRY(cgr_tracefs_borrow_dir(&dir, reterr));
+	int lock = lock_instances(dir);
+	(void)remove_stale(dir);
+	int rc = create_locked(instance, dir, reterr);
+	if (lock >= 0)
+		(void)close(lock);
+	if (rc == 0)
+		rc = configure(instance, buffer_kib_per_cpu, clock, reterr);
+	if (rc < 0)
+		cgr_instance_close(instance);
+	return rc;
+}
+
+int cgr_instance_enable(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_error *reterr)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		const struct cgr_planned_event *event = &plan->event[i];
+		char file[192];
+		(void)snprintf(file, sizeof(file), "events/%s/%s/filter", event->system, event->name);
+		if (event->filter[0] != '\0')
+			CGR_TRY(put_file(instance, file, event->filter, reterr));
+		(void)snprintf(file, sizeof(file), "events/%s/%s/enable", event->system, event->name);
+		CGR_TRY(put_file(instance, file, "1", reterr));
+	}
+	return 0;
+}
+
+int cgr_instance_switch(struct cgr_instance *instance, bool on, struct cgr_error *reterr)
+{
+	return put_file(instance, "tracing_on", on ? "1" : "0", reterr);
+}
+
+void cgr_instance_close(struct cgr_instance *instance)
+{
+	if (instance->handle == NULL)
+		return;
+	(void)tracefs_trace_off(instance->handle);
+	(void)tracefs_instance_file_write(instance->handle, "events/enable", "0");
+	/* an open file keeps the instance busy */
+	if (instance->free_fd >= 0)
+		(void)close(instance->free_fd);
+	if (instance->lock_fd >= 0)
+		(void)close(instance->lock_fd);
+	for (unsigned i = 0; i < 50 && tracefs_instance_destroy(instance->handle) != 0 && errno == EBUSY; i++)
+		(void)usleep(10000); /* a reader elsewhere (trace-cmd, an inspecting admin) may hold a file for a moment */
+	tracefs_instance_free(instance->handle);
+	*instance = (struct cgr_instance){ .lock_fd = -1, .free_fd = -1 };
+}

@@ -1,0 +1,393 @@
+#include "capture/plan.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/jsontext.h"
+#include "capture/procfile.h"
+#include "common/limits.h"
+#include "common/util.h"
+
+/* The kernel takes at most a page of filter text (kernel/trace/trace_events.c: event_filter_write). */
+#define FILTER_TEXT_MAX 4000u
+#define CPU CGR_PRESET_CPU
+#define MEMORY CGR_PRESET_MEMORY
+
+static const struct {
+	const char *name;
+	unsigned presets;
+	const char *says, *costs;
+} signals[CGR_SIG_COUNT] = {
+#define CGR_SIGNAL(name, presets, says, costs) { #name, presets, says, costs },
+#define CGR_SOURCE(signal, kind, events, filter, text)
+#include "capture/catalog.def"
+#undef CGR_SIGNAL
+#undef CGR_SOURCE
+};
+
+static const struct cgr_source sources[] = {
+#define CGR_SIGNAL(name, presets, says, costs)
+#define CGR_SOURCE(signal, kind, events, filter, text)                                                                 \
+	{ CGR_SIG_##signal, CGR_SOURCE_##kind, events, CGR_FILTER_##filter, text },
+#include "capture/catalog.def"
+#undef CGR_SIGNAL
+#undef CGR_SOURCE
+};
+
+const char *cgr_signal_name(unsigned signal)
+{
+	/* `switch` is a C keyword, hence switch_ in the catalogue */
+	return signal == CGR_SIG_switch_ ? "switch" : signal < CGR_SIG_COUNT ? signals[signal].name : "unknown";
+}
+
+unsigned cgr_signal_presets(unsigned signal)
+{
+	return signal < CGR_SIG_COUNT ? signals[signal].presets : 0;
+}
+
+const char *cgr_signal_says(unsigned signal)
+{
+	return signal < CGR_SIG_COUNT ? signals[signal].says : "";
+}
+
+const char *cgr_signal_costs(unsigned signal)
+{
+	return signal < CGR_SIG_COUNT ? signals[signal].costs : "";
+}
+
+const char *cgr_source_kind_name(enum cgr_source_kind kind)
+{
+	static const char *const name[] = { "tracepoint", "kprobe", "sampling" };
+
+	return name[kind];
+}
+
+const struct cgr_source *cgr_sources_borrow(size_t *ret_count)
+{
+	*ret_count = CGR_ARRAY_SIZE(sources);
+	return sources;
+}
+
+/* Next word of a blank-separated list; false at its end. */
+static bool next_word(const char **at, char *word, size_t size)
+{
+	*at += strspn(*at, " ");
+	size_t length = strcspn(*at, " ");
+
+	if (length == 0 || length >= size)
+		return false;
+	memcpy(word, *at, length);
+	word[length] = '\0';
+	*at += length;
+	return true;
+}
+
+static struct cgr_planned_event *find_event(struct cgr_plan *plan, const char *system, const char *name)
+{
+	for (size_t i = 0; i < plan->count; i++)
+		if (strcmp(plan->event[i].system, system) == 0 && strcmp(plan->event[i].name, name) == 0)
+			return &plan->event[i];
+	return NULL;
+}
+
+/* Splits "system:event" and reads the format file; the text is malloc'ed. */
+static char *read_format(const char *events_dir, char *word, char **ret_event)
+{
+	struct cgr_procfile file = { 0 };
+	char path[512];
+	char *colon = strchr(word, ':');
+
+	if (colon == NULL)
+		return NULL;
+	*colon = '\0';
+	*ret_event = colon + 1;
+	(void)snprintf(path, sizeof(path), "%s/%s/%s/format", events_dir, word, colon + 1);
+	if (cgr_procfile_read(&file, AT_FDCWD, path, CGR_LIMIT_FORMAT_BYTES) != 0 || file.length == 0) {
+		cgr_procfile_fini(&file);
+		return NULL;
+	}
+	return file.text;
+}
+
+/* True when all tracepoints of the source are there; *missing names the first that is not. */
+static bool is_there(const struct cgr_plan_input *input, const struct cgr_source *source, char *missing, size_t size)
+{
+	char word[128];
+	const char *at = source->events;
+
+	while (next_word(&at, word, sizeof(word))) {
+		char *event;
+		(void)cgr_strcpy(missing, size, word);
+		char *format = read_format(input->events_dir, word, &event);
+		if (format == NULL)
+			return false;
+		free(format);
+	}
+	return true;
+}
+
+struct lookup {
+	const char *name;
+	int64_t value;
+	bool found;
+};
+
+static void match_enumerator(void *context, const char *enumerator, int64_t value)
+{
+	struct lookup *lookup = context;
+
+	if (!lookup->found && strcmp(enumerator, lookup->name) == 0) {
+		lookup->value = value;
+		lookup->found = true;
+	}
+}
+
+/* count_memcg_events counts vm events; the mod events share one number space of node and memcg items. */
+static bool item_number(const struct cgr_btf *btf, const char *event, const char *name, int64_t *ret)
+{
+	struct lookup lookup = { .name = name };
+
+	if (strcmp(event, "count_memcg_events") == 0) {
+		(void)cgr_btf_enum(btf, "vm_event_item", match_enumerator, &lookup);
+	} else {
+		(void)cgr_btf_enum(btf, "node_stat_item", match_enumerator, &lookup);
+		(void)cgr_btf_enum(btf, "memcg_stat_item", match_enumerator, &lookup);
+	}
+	*ret = lookup.value;
+	return lookup.found;
+}
+
+static int set_filter(struct cgr_planned_event *event, struct cgr_strbuf *text, struct cgr_error *reterr)
+{
+	if (text->failed)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the filter of %s:%s", event->system, event->name);
+	free(event->filter);
+	event->filter = text->text;
+	*text = (struct cgr_strbuf){ 0 };
+	return 0;
+}
+
+/* "item==3||item==7" from names; names this kernel does not have are no loss (swap, zswap not built). */
+static int join_items(const struct cgr_plan_input *input, struct cgr_planned_event *event, const char *names,
+					  struct cgr_error *reterr)
+{
+	struct cgr_strbuf text = { 0 };
+	char name[64];
+
+	cgr_strbuf_printf(&text, "%s", event->filter);
+	for (const char *at = names; next_word(&at, name, sizeof(name));) {
+		int64_t number;
+		if (item_number(input->btf, event->name, name, &number))
+			cgr_strbuf_printf(&text, "%sitem==%" PRId64, text.length > 0 ? "||" : "", number);
+	}
+	event->paged = true;
+	return set_filter(event, &text, reterr);
+}
+
+/* The callbacks that wake tasks or drive bandwidth control; the scheduler tick is what must stay out. */
+static int join_timers(const struct cgr_plan_input *input, struct cgr_planned_event *event, struct cgr_error *reterr)
+{
+	static const enum cgr_timer_symbol wanted[] = { CGR_SYMBOL_hrtimer_wakeup,	   CGR_SYMBOL_sched_cfs_period_timer,
+													CGR_SYMBOL_sched_cfs_slack_timer, CGR_SYMBOL_posix_timer_fn,
+													CGR_SYMBOL_timerfd_tmrproc,	   CGR_SYMBOL_it_real_fn,
+													CGR_SYMBOL_alarmtimer_fired };
+	struct cgr_strbuf text = { 0 };
+
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(wanted); i++)
+		if (input->symbols->address[wanted[i]] != 0)
+			cgr_strbuf_printf(&text, "%sfunction==0x%" PRIx64, text.length > 0 ? "||" : "",
+							  input->symbols->address[wanted[i]]);
+	if (text.length == 0)
+		return 0; /* addresses hidden: unfiltered, the tick included */
+	return set_filter(event, &text, reterr);
+}
+
+static int add_event(const struct cgr_plan_input *input, struct cgr_plan *plan, const struct cgr_source *source,
+					 char *word, struct cgr_error *reterr)
+{
+	char *name;
+	char *format = read_format(input->events_dir, word, &name);
+
+	if (format == NULL)
+		return cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s/%s: event vanished", input->events_dir, word);
+	struct cgr_planned_event *event = find_event(plan, word, name);
+	if (event == NULL) {
+		int rc = cgr_grow((void **)&plan->event, &plan->capacity, plan->count + 1, sizeof(*plan->event), reterr);
+		if (rc < 0) {
+			free(format);
+			return rc;
+		}
+		event = &plan->event[plan->count++];
+		(void)cgr_strcpy(event->system, sizeof(event->system), word);
+		(void)cgr_strcpy(event->name, sizeof(event->name), name);
+		const char *id = strstr(format, "\nID:");
+		event->id = id == NULL ? -1 : atoi(id + 4);
+		event->format = format;
+		event->filter = cgr_strdup(source->filter == CGR_FILTER_TEXT ? source->text : "");
+		if (event->filter == NULL)
+			return cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the event plan");
+	} else {
+		free(format);
+	}
+	if (source->filter == CGR_FILTER_ITEMS)
+		return join_items(input, event, source->text, reterr);
+	return source->filter == CGR_FILTER_TIMERS ? join_timers(input, event, reterr) : 0;
+}
+
+static int use_source(const struct cgr_plan_input *input, struct cgr_plan *plan, const struct cgr_source *source,
+					  struct cgr_error *reterr)
+{
+	char word[128];
+	const char *at = source->events;
+
+	plan->signal[source->signal].use = source;
+	while (source->kind == CGR_SOURCE_TRACEPOINT && next_word(&at, word, sizeof(word)))
+		CGR_TRY(add_event(input, plan, source, word, reterr));
+	return 0;
+}
+
+static bool is_usable(const struct cgr_plan_input *input, const struct cgr_source *source, char *why, size_t size)
+{
+	char missing[128];
+
+	switch (source->kind) {
+	case CGR_SOURCE_SAMPLING:
+		return true;
+	case CGR_SOURCE_KPROBE:
+		(void)snprintf(why, size, "kprobes are not recorded by this source");
+		return false;
+	case CGR_SOURCE_TRACEPOINT:
+		break;
+	}
+	if (!is_there(input, source, missing, sizeof(missing))) {
+		(void)snprintf(why, size, "no tracepoint %s", missing);
+		return false;
+	}
+	if (source->filter == CGR_FILTER_ITEMS && input->btf == NULL) {
+		(void)snprintf(why, size, "no BTF to tell the item numbers");
+		return false;
+	}
+	return true;
+}
+
+/* Ids on the memory hierarchy of the cgroups that are (not) selected, as a filter over `id`. */
+static void id_filter(const struct cgr_plan_input *input, bool selected, struct cgr_strbuf *text)
+{
+	int memory = cgr_cgroupfs_find(input->fs, "memory");
+
+	for (size_t i = 0; i < input->cgroups->count; i++) {
+		const struct cgr_cgroup *cgroup = &input->cgroups->cgroup[i];
+		if (cgr_cgroup_selected(cgroup->path, input->globs, input->glob_count) != selected)
+			continue;
+		for (unsigned d = 0; d < cgroup->dir_count; d++)
+			if (cgroup->dir[d].hierarchy == memory)
+				cgr_strbuf_printf(text, "%sid%s%" PRIu64, text->length == 0 ? "" : selected ? "||" : "&&",
+								  selected ? "==" : "!=", cgroup->dir[d].id);
+	}
+}
+
+/* Prefer to exclude what exists outside: cgroups made later in the subtree are then recorded from their first page.
+ * Only when that is too long for the kernel, include the ones that exist inside. */
+static int narrow_to_scope(const struct cgr_plan_input *input, struct cgr_plan *plan, struct cgr_error *reterr)
+{
+	struct cgr_strbuf ids = { 0 };
+	int rc = 0;
+
+	id_filter(input, false, &ids);
+	if (ids.length > FILTER_TEXT_MAX / 2) {
+		cgr_strbuf_fini(&ids);
+		id_filter(input, true, &ids);
+	}
+	plan->scoped = ids.length > 0 && ids.length <= FILTER_TEXT_MAX / 2;
+	for (size_t i = 0; i < plan->count && plan->scoped && rc == 0; i++) {
+		struct cgr_planned_event *event = &plan->event[i];
+		struct cgr_strbuf text = { 0 };
+		if (!event->paged)
+			continue;
+		cgr_strbuf_printf(&text, "(%s)&&(%s)", event->filter, ids.text);
+		rc = set_filter(event, &text, reterr);
+	}
+	cgr_strbuf_fini(&ids);
+	return rc;
+}
+
+int cgr_plan_make(const struct cgr_plan_input *input, struct cgr_plan *plan, struct cgr_error *reterr)
+{
+	int rc = 0;
+
+	*plan = (struct cgr_plan){ 0 };
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(sources) && rc == 0; i++) {
+		struct cgr_planned_signal *signal = &plan->signal[sources[i].signal];
+		char why[160];
+		signal->wanted = (signals[sources[i].signal].presets & input->presets) != 0;
+		if (!signal->wanted || signal->use != NULL)
+			continue;
+		if (is_usable(input, &sources[i], why, sizeof(why)))
+			rc = use_source(input, plan, &sources[i], reterr);
+		else if (signal->why[0] == '\0')
+			(void)cgr_strcpy(signal->why, sizeof(signal->why), why);
+	}
+	if (rc == 0 && input->glob_count > 0)
+		rc = narrow_to_scope(input, plan, reterr);
+	if (rc < 0)
+		cgr_plan_fini(plan);
+	return rc;
+}
+
+void cgr_plan_fini(struct cgr_plan *plan)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		free(plan->event[i].filter);
+		free(plan->event[i].format);
+	}
+	free(plan->event);
+	*plan = (struct cgr_plan){ 0 };
+}
+
+json_t *cgr_plan_signals_json(const struct cgr_plan *plan)
+{
+	json_t *array = json_array();
+
+	for (unsigned i = 0; i < CGR_SIG_COUNT; i++) {
+		const struct cgr_planned_signal *signal = &plan->signal[i];
+		json_t *obj = json_object();
+		if (!signal->wanted) {
+			json_decref(obj);
+			continue;
+		}
+		cgr_json_set_text(obj, "name", cgr_signal_name(i));
+		(void)json_object_set_new(obj, "absent", json_boolean(signal->use == NULL));
+		if (signal->use != NULL) {
+			cgr_json_set_text(obj, "source", cgr_source_kind_name(signal->use->kind));
+			json_t *events = json_array();
+			char word[128];
+			for (const char *at = signal->use->events; next_word(&at, word, sizeof(word));)
+				(void)json_array_append_new(events, json_string(word));
+			(void)json_object_set_new(obj, "events", events);
+		}
+		if (signal->why[0] != '\0')
+			cgr_json_set_text(obj, "why", signal->why);
+		cgr_json_set_text(obj, "costs", signals[i].costs);
+		(void)json_array_append_new(array, obj);
+	}
+	return array;
+}
+
+json_t *cgr_plan_events_json(const struct cgr_plan *plan)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < plan->count; i++) {
+		json_t *obj = json_object();
+		cgr_json_set_text(obj, "system", plan->event[i].system);
+		cgr_json_set_text(obj, "name", plan->event[i].name);
+		cgr_json_set_int(obj, "id", plan->event[i].id);
+		cgr_json_set_text(obj, "filter", plan->event[i].filter);
+		(void)json_array_append_new(array, obj);
+	}
+	return array;
+}

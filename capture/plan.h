@@ -1,0 +1,88 @@
+/* From the catalogue to what is switched on here: for each signal the first source this kernel has, and the events
+ * with their in-kernel filters. */
+#ifndef CGR_CAPTURE_PLAN_H
+#define CGR_CAPTURE_PLAN_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/btf.h"
+#include "capture/cgroupfs.h"
+#include "capture/facts.h"
+#include "common/error.h"
+
+#define CGR_PRESET_CPU 1u
+#define CGR_PRESET_MEMORY 2u
+#define CGR_PRESET_FULL 3u
+
+enum cgr_signal {
+#define CGR_SIGNAL(name, presets, says, costs) CGR_SIG_##name,
+#define CGR_SOURCE(signal, kind, events, filter, text)
+#include "capture/catalog.def"
+#undef CGR_SIGNAL
+#undef CGR_SOURCE
+	CGR_SIG_COUNT
+};
+
+enum cgr_source_kind { CGR_SOURCE_TRACEPOINT, CGR_SOURCE_KPROBE, CGR_SOURCE_SAMPLING };
+enum cgr_filter_kind { CGR_FILTER_NONE, CGR_FILTER_TEXT, CGR_FILTER_ITEMS, CGR_FILTER_TIMERS };
+
+struct cgr_source {
+	enum cgr_signal signal;
+	enum cgr_source_kind kind;
+	const char *events;
+	enum cgr_filter_kind filter;
+	const char *text;
+};
+
+struct cgr_planned_event {
+	char system[64];
+	char name[64];
+	char *filter;  /* in the kernel's syntax, "" for none; owned */
+	char *format;  /* text of its format file, owned */
+	int id;        /* tracepoint id, -1 when the format has none */
+	bool paged;    /* carries a memory cgroup id: --cgroup narrows it */
+};
+
+struct cgr_planned_signal {
+	bool wanted;                  /* by the preset */
+	const struct cgr_source *use; /* NULL: no source on this kernel */
+	char why[200];                /* why better sources were passed over */
+};
+
+struct cgr_plan {
+	struct cgr_planned_signal signal[CGR_SIG_COUNT];
+	struct cgr_planned_event *event;
+	size_t count, capacity;
+	bool scoped; /* page-level events are narrowed to the --cgroup subtrees */
+};
+
+struct cgr_plan_input {
+	const char *events_dir; /* TRACEFS/events; format files are read there */
+	unsigned presets;
+	const struct cgr_btf *btf; /* NULL: items cannot be filtered, their signals fall back */
+	const struct cgr_timer_symbols *symbols;
+	const struct cgr_cgroupfs *fs;
+	const struct cgr_cgroup_list *cgroups;
+	const char *const *globs; /* --cgroup */
+	size_t glob_count;
+};
+
+int cgr_plan_make(const struct cgr_plan_input *input, struct cgr_plan *plan, struct cgr_error *reterr);
+void cgr_plan_fini(struct cgr_plan *plan);
+
+const char *cgr_signal_name(unsigned signal);
+unsigned cgr_signal_presets(unsigned signal);
+const char *cgr_signal_says(unsigned signal);
+const char *cgr_signal_costs(unsigned signal);
+const char *cgr_source_kind_name(enum cgr_source_kind kind);
+/* All sources in catalogue order. */
+const struct cgr_source *cgr_sources_borrow(size_t *ret_count);
+
+/* "signals" and "events" members of FACTS. */
+json_t *cgr_plan_signals_json(const struct cgr_plan *plan);
+json_t *cgr_plan_events_json(const struct cgr_plan *plan);
+
+#endif

@@ -1,0 +1,45 @@
+/* Recording: live kernel -> one trace.dat with everything replay needs. */
+#ifndef CGR_CAPTURE_RECORD_H
+#define CGR_CAPTURE_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "common/error.h"
+
+struct cgr_record_options {
+	const char *output;        /* final name */
+	int64_t duration_ns;       /* 0: until the command ends or a signal */
+	const char *const *globs;  /* --cgroup */
+	size_t glob_count;
+	unsigned presets;          /* CGR_PRESET_* of plan.h */
+	int64_t buffer_bytes;      /* ring per CPU; 0: default */
+	int64_t sample_ns;         /* 0: no sampler */
+	char *const *command;      /* NULL-terminated argv, or NULL */
+	FILE *notes;               /* where warnings for a person go, or NULL */
+};
+
+struct cgr_record_result {
+	bool ran_command;
+	int command_status;   /* exit status; 128 + signal when it was killed */
+	uint64_t duration_ns;
+	uint64_t lost_events; /* overruns and drops over all CPUs */
+	uint64_t events;      /* written to the ring */
+	uint64_t file_bytes;
+	uint64_t cpu_usec;    /* CPU time the recorder took */
+	const char *ended_by;
+};
+
+#define CGR_RECORD_BUFFER_BYTES (16 << 20)
+#define CGR_RECORD_SAMPLE_NS 100000000
+
+/* Blocks until the recording ends: duration, command, SIGINT or SIGTERM (polled through common/util.h). On success the
+ * file stands under its final name. On failure nothing does, and what was flushed stays in NAME.partial if it holds
+ * anything. Errors: CGR_E_UNAVAILABLE (root, tracefs), CGR_E_USAGE, CGR_E_IO. */
+int cgr_record(const struct cgr_record_options *options, struct cgr_record_result *result, struct cgr_error *reterr);
+/* Prints what would be recorded here, signal by signal. */
+int cgr_record_print_plan(const struct cgr_record_options *options, FILE *out, struct cgr_error *reterr);
+
+#endif

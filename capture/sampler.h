@@ -1,0 +1,40 @@
+/* Knobs and counters of the recorded cgroups at an interval, so that limit changes are seen and time lines can be
+ * compared. */
+#ifndef CGR_CAPTURE_SAMPLER_H
+#define CGR_CAPTURE_SAMPLER_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "capture/cgroupfs.h"
+#include "capture/journal.h"
+
+struct cgr_sampler {
+	const struct cgr_cgroupfs *fs; /* borrowed */
+	struct cgr_journal *journal;   /* borrowed */
+	const char *const *globs;      /* none: every cgroup */
+	size_t glob_count;
+	int64_t interval_ns;
+	/* called after every sample with {path: counters}; may be NULL */
+	void (*watch)(void *context, int64_t mono_ns, const json_t *known);
+	void *watch_context;
+
+	pthread_t thread;
+	bool started;
+	atomic_int tid;
+	int stop_pipe[2];
+	json_t *known;   /* path -> {"knobs", "counters"} as last written */
+	json_t *pending; /* samples not yet in the journal */
+	int64_t flushed_ns;
+	uint64_t count, took_ns;
+	int code;
+	struct cgr_error error;
+};
+int cgr_sampler_start(struct cgr_sampler *sampler, struct cgr_error *reterr);
+/* Takes no further sample, flushes, joins; a journal that refused is reported here. Legal when not started. */
+int cgr_sampler_stop(struct cgr_sampler *sampler, struct cgr_error *reterr);
+
+#endif
