@@ -14,17 +14,33 @@
 #define BTF_DEPTH_MAX 16u /* nesting of anonymous members and typedef chains */
 
 enum {
-	KIND_INT = 1, KIND_PTR, KIND_ARRAY, KIND_STRUCT, KIND_UNION, KIND_ENUM, KIND_FWD, KIND_TYPEDEF, KIND_VOLATILE,
-	KIND_CONST, KIND_RESTRICT, KIND_FUNC, KIND_FUNC_PROTO, KIND_VAR, KIND_DATASEC, KIND_FLOAT, KIND_DECL_TAG,
-	KIND_TYPE_TAG, KIND_ENUM64,
+	KIND_INT = 1,
+	KIND_PTR,
+	KIND_ARRAY,
+	KIND_STRUCT,
+	KIND_UNION,
+	KIND_ENUM,
+	KIND_FWD,
+	KIND_TYPEDEF,
+	KIND_VOLATILE,
+	KIND_CONST,
+	KIND_RESTRICT,
+	KIND_FUNC,
+	KIND_FUNC_PROTO,
+	KIND_VAR,
+	KIND_DATASEC,
+	KIND_FLOAT,
+	KIND_DECL_TAG,
+	KIND_TYPE_TAG,
+	KIND_ENUM64,
 };
 
 struct cgr_btf {
 	uint8_t *data;
-	const uint8_t *type;  /* the type section inside data */
-	const char *string;   /* the string section, NUL at its end */
+	const uint8_t *type; /* the type section inside data */
+	const char *string; /* the string section, NUL at its end */
 	uint32_t type_bytes, string_bytes;
-	uint32_t *offset;     /* of type id i + 1 inside the type section */
+	uint32_t *offset; /* of type id i + 1 inside the type section */
 	size_t count, capacity;
 };
 
@@ -39,24 +55,41 @@ static struct record record_at(const struct cgr_btf *btf, uint32_t offset)
 	const uint8_t *at = btf->type + offset;
 	uint32_t info = cgr_td_get_u32(at + 4);
 
-	return (struct record){ .at = at, .kind = info >> 24 & 31, .vlen = info & 0xffff, .name = cgr_td_get_u32(at),
-							.size = cgr_td_get_u32(at + 8), .kind_flag = info >> 31 };
+	return (struct record){ .at = at,
+		                    .kind = info >> 24 & 31,
+		                    .vlen = info & 0xffff,
+		                    .name = cgr_td_get_u32(at),
+		                    .size = cgr_td_get_u32(at + 8),
+		                    .kind_flag = info >> 31 };
 }
 
 /* Bytes after the 12 of struct btf_type; UINT32_MAX for a kind we do not know. */
 static uint32_t extra_bytes(uint32_t kind, uint32_t vlen)
 {
 	switch (kind) {
-	case KIND_INT: case KIND_VAR: case KIND_DECL_TAG:
+	case KIND_INT:
+	case KIND_VAR:
+	case KIND_DECL_TAG:
 		return 4;
-	case KIND_PTR: case KIND_FWD: case KIND_TYPEDEF: case KIND_VOLATILE: case KIND_CONST: case KIND_RESTRICT:
-	case KIND_FUNC: case KIND_FLOAT: case KIND_TYPE_TAG:
+	case KIND_PTR:
+	case KIND_FWD:
+	case KIND_TYPEDEF:
+	case KIND_VOLATILE:
+	case KIND_CONST:
+	case KIND_RESTRICT:
+	case KIND_FUNC:
+	case KIND_FLOAT:
+	case KIND_TYPE_TAG:
 		return 0;
 	case KIND_ARRAY:
 		return 12;
-	case KIND_STRUCT: case KIND_UNION: case KIND_DATASEC: case KIND_ENUM64:
+	case KIND_STRUCT:
+	case KIND_UNION:
+	case KIND_DATASEC:
+	case KIND_ENUM64:
 		return 12 * vlen;
-	case KIND_ENUM: case KIND_FUNC_PROTO:
+	case KIND_ENUM:
+	case KIND_FUNC_PROTO:
 		return 8 * vlen;
 	default:
 		return UINT32_MAX;
@@ -78,7 +111,7 @@ static int index_types(struct cgr_btf *btf, const char *name, struct cgr_error *
 		uint32_t extra = extra_bytes(r.kind, r.vlen);
 		if (extra > left - 12)
 			return cgr_error_set(reterr, CGR_E_INPUT, "%s: type %zu has unknown kind %u or is cut short", name,
-								 btf->count + 1, r.kind);
+			                     btf->count + 1, r.kind);
 		CGR_TRY(cgr_grow((void **)&btf->offset, &btf->capacity, btf->count + 1, sizeof(*btf->offset), reterr));
 		btf->offset[btf->count++] = at;
 		at += 12 + extra;
@@ -86,8 +119,7 @@ static int index_types(struct cgr_btf *btf, const char *name, struct cgr_error *
 	return 0;
 }
 
-int cgr_btf_parse(const void *data, size_t length, const char *name, struct cgr_btf **ret_btf,
-				  struct cgr_error *reterr)
+int cgr_btf_parse(const void *data, size_t length, const char *name, struct cgr_btf **ret_btf, struct cgr_error *reterr)
 {
 	const uint8_t *head = data;
 
@@ -98,7 +130,7 @@ int cgr_btf_parse(const void *data, size_t length, const char *name, struct cgr_
 	uint64_t type_bytes = cgr_td_get_u32(head + 12), string = base + cgr_td_get_u32(head + 16);
 	uint64_t string_bytes = cgr_td_get_u32(head + 20);
 	if (type + type_bytes > length || string + string_bytes > length || string_bytes == 0 ||
-		head[string + string_bytes - 1] != '\0')
+	    head[string + string_bytes - 1] != '\0')
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s: BTF sections reach outside the %zu bytes", name, length);
 	struct cgr_btf *btf = cgr_calloc(1, sizeof(*btf));
 	uint8_t *copy = malloc(length);
@@ -108,8 +140,11 @@ int cgr_btf_parse(const void *data, size_t length, const char *name, struct cgr_
 		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: no memory for %zu bytes of BTF", name, length);
 	}
 	memcpy(copy, data, length);
-	*btf = (struct cgr_btf){ .data = copy, .type = copy + type, .string = (const char *)copy + string,
-							 .type_bytes = (uint32_t)type_bytes, .string_bytes = (uint32_t)string_bytes };
+	*btf = (struct cgr_btf){ .data = copy,
+		                     .type = copy + type,
+		                     .string = (const char *)copy + string,
+		                     .type_bytes = (uint32_t)type_bytes,
+		                     .string_bytes = (uint32_t)string_bytes };
 	int rc = index_types(btf, name, reterr);
 	if (rc < 0) {
 		cgr_btf_free(btf);
@@ -145,7 +180,7 @@ struct cgr_btf *cgr_btf_free(struct cgr_btf *btf)
 }
 
 size_t cgr_btf_enum(const struct cgr_btf *btf, const char *name,
-					void (*each)(void *context, const char *enumerator, int64_t value), void *context)
+                    void (*each)(void *context, const char *enumerator, int64_t value), void *context)
 {
 	for (size_t i = 0; i < btf->count; i++) {
 		struct record r = record_at(btf, btf->offset[i]);
@@ -153,9 +188,9 @@ size_t cgr_btf_enum(const struct cgr_btf *btf, const char *name,
 			continue;
 		for (uint32_t j = 0; j < r.vlen; j++) {
 			const uint8_t *at = r.at + 12 + j * (r.kind == KIND_ENUM ? 8 : 12);
-			int64_t value = r.kind == KIND_ENUM ?
-								(r.kind_flag ? (int32_t)cgr_td_get_u32(at + 4) : (int64_t)cgr_td_get_u32(at + 4)) :
-								(int64_t)cgr_td_get_u64(at + 4);
+			int64_t value = r.kind == KIND_ENUM
+			                    ? (r.kind_flag ? (int32_t)cgr_td_get_u32(at + 4) : (int64_t)cgr_td_get_u32(at + 4))
+			                    : (int64_t)cgr_td_get_u64(at + 4);
 			each(context, text_at(btf, cgr_td_get_u32(at)), value);
 		}
 		return r.vlen;
@@ -171,7 +206,7 @@ static bool resolve(const struct cgr_btf *btf, uint32_t id, struct record *ret)
 			return false;
 		*ret = record_at(btf, btf->offset[id - 1]);
 		if (ret->kind != KIND_TYPEDEF && ret->kind != KIND_CONST && ret->kind != KIND_VOLATILE &&
-			ret->kind != KIND_TYPE_TAG && ret->kind != KIND_RESTRICT)
+		    ret->kind != KIND_TYPE_TAG && ret->kind != KIND_RESTRICT)
 			return true;
 		id = ret->size; /* union with `type` in struct btf_type */
 	}

@@ -15,13 +15,13 @@ struct cgr_btf;
 int cgr_btf_new(const char *path, struct cgr_btf **ret_btf, struct cgr_error *reterr);
 /* The same from memory, which is copied. */
 int cgr_btf_parse(const void *data, size_t length, const char *name, struct cgr_btf **ret_btf,
-				  struct cgr_error *reterr);
+                  struct cgr_error *reterr);
 struct cgr_btf *cgr_btf_free(struct cgr_btf *btf);
 
 /* Calls each(context, enumerator, value) for the first enum of that name; returns the number of enumerators,
  * 0 when there is no such enum. */
 size_t cgr_btf_enum(const struct cgr_btf *btf, const char *name,
-					void (*each)(void *context, const char *enumerator, int64_t value), void *context);
+                    void (*each)(void *context, const char *enumerator, int64_t value), void *context);
 /* Byte offset of a member path like "css.cgroup" inside `struct TYPE`; anonymous members are searched. Pointers are
  * not followed. Negative when there is none. */
 int64_t cgr_btf_offset(const struct cgr_btf *btf, const char *type, const char *member);

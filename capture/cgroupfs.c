@@ -25,7 +25,7 @@ static void unescape(char *text)
 
 	for (const char *from = text; *from != '\0';) {
 		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] >= '0' && from[2] <= '7' && from[3] >= '0' &&
-			from[3] <= '7') {
+		    from[3] <= '7') {
 			*to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
 			from += 4;
 		} else {
@@ -91,8 +91,8 @@ static void add_mount(struct cgr_cgroupfs *fs, char *line, const char *membershi
 	struct cgr_hierarchy h = { 0 };
 
 	if (tail == NULL || sscanf(tail + 3, "%31s %*s %511s", type, options) != 2 ||
-		(strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0) ||
-		sscanf(line, "%*s %*s %*s %511s %511s", root, mount) != 2 || fs->count == CGR_HIERARCHIES_MAX)
+	    (strcmp(type, "cgroup") != 0 && strcmp(type, "cgroup2") != 0) ||
+	    sscanf(line, "%*s %*s %*s %511s %511s", root, mount) != 2 || fs->count == CGR_HIERARCHIES_MAX)
 		return;
 	unescape(root);
 	unescape(mount);
@@ -131,7 +131,7 @@ int cgr_cgroupfs_load(struct cgr_cgroupfs *fs, const char *proc, struct cgr_erro
 		rc = cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s: %s; is /proc mounted?", path, strerror(-rc));
 	char *save = NULL;
 	for (char *line = rc == 0 ? strtok_r(mounts.text, "\n", &save) : NULL; line != NULL;
-		 line = strtok_r(NULL, "\n", &save))
+	     line = strtok_r(NULL, "\n", &save))
 		add_mount(fs, line, membership.text);
 	cgr_procfile_fini(&mounts);
 	cgr_procfile_fini(&membership);
@@ -162,7 +162,7 @@ json_t *cgr_cgroupfs_json(const struct cgr_cgroupfs *fs)
 }
 
 static int add_dir(struct cgr_cgroup_list *list, const char *path, uint8_t hierarchy, uint64_t id,
-				   struct cgr_error *reterr)
+                   struct cgr_error *reterr)
 {
 	if (list->count >= CGR_LIMIT_CGROUPS)
 		return cgr_error_set(reterr, CGR_E_LIMIT, "more than %u cgroup directories on this machine", CGR_LIMIT_CGROUPS);
@@ -179,7 +179,7 @@ static int add_dir(struct cgr_cgroup_list *list, const char *path, uint8_t hiera
 
 /* Takes over fd. Directories that vanish while we walk are left out: cgroups come and go. */
 static int walk(struct cgr_cgroup_list *list, int fd, const char *path, uint8_t hierarchy, unsigned depth,
-				struct cgr_error *reterr)
+                struct cgr_error *reterr)
 {
 	struct stat st;
 	DIR *dir = fstat(fd, &st) == 0 ? fdopendir(fd) : NULL;

@@ -13,11 +13,11 @@
 #define CGR_HIERARCHIES_MAX 32u
 
 struct cgr_hierarchy {
-	int id;             /* hierarchy number as in /proc/PID/cgroup; 0 = v2 */
-	int version;        /* 1 or 2 */
+	int id; /* hierarchy number as in /proc/PID/cgroup; 0 = v2 */
+	int version; /* 1 or 2 */
 	char controllers[256]; /* "cpu,cpuacct", "name=systemd"; v2: cgroup.controllers of the root */
-	char mount[512];    /* where it is mounted */
-	char root[512];     /* which directory of the hierarchy is mounted there ("/" outside containers) */
+	char mount[512]; /* where it is mounted */
+	char root[512]; /* which directory of the hierarchy is mounted there ("/" outside containers) */
 	char options[512];
 };
 
@@ -35,7 +35,7 @@ json_t *cgr_cgroupfs_json(const struct cgr_cgroupfs *fs);
 
 struct cgr_cgroup_dir {
 	uint8_t hierarchy; /* index into cgr_cgroupfs.hierarchy */
-	uint64_t id;       /* kernfs id = inode */
+	uint64_t id; /* kernfs id = inode */
 };
 
 struct cgr_cgroup {
@@ -60,11 +60,12 @@ int cgr_cgroup_open(const struct cgr_cgroupfs *fs, const struct cgr_cgroup *cgro
 /* Knobs and counters under canonical names (docs/trace-file.md). With `files` not NULL every readable file of the
  * cpu, cpuacct, cpuset and memory controllers is added to it as text, too. Files that vanish are left out. */
 void cgr_cgroup_read(const struct cgr_cgroupfs *fs, const struct cgr_cgroup *cgroup, json_t *knobs, json_t *counters,
-					 json_t *files);
+                     json_t *files);
 /* Text of one knob or counter file into canonical names; version 1 or 2. Exposed for tests. */
 void cgr_cgroup_convert(int version, const char *file, const char *text, json_t *knobs, json_t *counters);
 
-/* True when path matches one of the shell globs or lies below one that matches; "/web" selects /web and all under it. */
+/* True when path matches one of the shell globs or lies below one that matches; "/web" selects /web and all under it.
+ */
 bool cgr_cgroup_selected(const char *path, const char *const *globs, size_t count);
 
 #endif

@@ -19,12 +19,12 @@
 #define V1_UNLIMITED_BYTES (INT64_MAX / 4096 * 4096)
 
 enum rule_kind {
-	KNOB,       /* text as it is */
+	KNOB, /* text as it is */
 	KNOB_BYTES, /* v1 number, "max" when unlimited */
 	KNOB_SHARES,
 	COUNTER,
 	COUNTER_NS, /* NAME_usec truncated and NAME_nsec */
-	FLAT,       /* "key value" lines: NAME.key */
+	FLAT, /* "key value" lines: NAME.key */
 	PRESSURE,
 	V1_MEMORY_STAT,
 	V1_CPU_STAT,
@@ -170,9 +170,9 @@ static void v1_memory_pair(void *context, const char *key, int64_t value)
 {
 	static const struct {
 		const char *v1, *v2;
-	} names[] = { { "cache", "file" },		  { "rss", "anon" },
-				  { "rss_huge", "anon_thp" }, { "mapped_file", "file_mapped" },
-				  { "dirty", "file_dirty" },  { "writeback", "file_writeback" } };
+	} names[] = { { "cache", "file" },        { "rss", "anon" },
+		          { "rss_huge", "anon_thp" }, { "mapped_file", "file_mapped" },
+		          { "dirty", "file_dirty" },  { "writeback", "file_writeback" } };
 	const struct pairs *to = context;
 	const char *prefix = "memory.stat.local";
 
@@ -336,10 +336,10 @@ static void read_v1_bandwidth(int fd, json_t *knobs)
 /* Files not worth their cost or with side effects when opened. */
 static bool is_kept_file(const char *name)
 {
-	static const char *const prefix[] = { "memory.", "cpu.", "cpuacct.", "cpuset.", "io.pressure", "cgroup.stat",
-										  "cgroup.type" };
+	static const char *const prefix[] = { "memory.",     "cpu.",        "cpuacct.",   "cpuset.",
+		                                  "io.pressure", "cgroup.stat", "cgroup.type" };
 	static const char *const skip[] = { "memory.kmem.slabinfo", "memory.force_empty", "memory.reclaim",
-										"memory.pressure_level" };
+		                                "memory.pressure_level" };
 
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(skip); i++)
 		if (strcmp(name, skip[i]) == 0)
@@ -367,11 +367,11 @@ static void read_all_files(int fd, json_t *files)
 static bool has_cgroup_files(const struct cgr_hierarchy *h)
 {
 	return h->version == 2 || cgr_hierarchy_has(h, "memory") || cgr_hierarchy_has(h, "cpu") ||
-		   cgr_hierarchy_has(h, "cpuacct") || cgr_hierarchy_has(h, "cpuset");
+	       cgr_hierarchy_has(h, "cpuacct") || cgr_hierarchy_has(h, "cpuset");
 }
 
 void cgr_cgroup_read(const struct cgr_cgroupfs *fs, const struct cgr_cgroup *cgroup, json_t *knobs, json_t *counters,
-					 json_t *files)
+                     json_t *files)
 {
 	struct cgr_procfile file = { 0 };
 

@@ -8,9 +8,9 @@
 #include "common/error.h"
 
 struct cgr_command_child {
-	pid_t pid;       /* 0: none */
-	int release_fd;  /* closing it without a byte makes the child exit */
-	int failure_fd;  /* errno of a failed exec arrives here; end of file after a good one */
+	pid_t pid; /* 0: none */
+	int release_fd; /* closing it without a byte makes the child exit */
+	int failure_fd; /* errno of a failed exec arrives here; end of file after a good one */
 	bool ended;
 	int wait_status;
 };

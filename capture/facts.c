@@ -51,7 +51,7 @@ static json_t *kernel_json(void)
 
 static void cpu_int(json_t *obj, const char *key, int cpu, const char *file)
 {
-	char path[160];
+	char path[256];
 
 	(void)snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/%s", cpu, file);
 	(void)set_int(obj, key, path);
@@ -59,7 +59,7 @@ static void cpu_int(json_t *obj, const char *key, int cpu, const char *file)
 
 static void cpu_line(json_t *obj, const char *key, int cpu, const char *file)
 {
-	char path[160];
+	char path[256];
 
 	(void)snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/%s", cpu, file);
 	set_line(obj, key, path);
@@ -71,14 +71,15 @@ static void cpu_llc(json_t *obj, int cpu)
 	int64_t best = 0;
 
 	for (int i = 0; i < 8; i++) {
-		char path[160];
+		char path[128];
 		int64_t level;
 		(void)snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%d/cache/index%d/level", cpu, i);
 		if (!cgr_procfile_int(AT_FDCWD, path, &level) || level <= best)
 			continue;
 		best = level;
-		(void)snprintf(path, sizeof(path), "cache/index%d/shared_cpu_list", i);
-		cpu_line(obj, "llc", cpu, path);
+		char file[64];
+		(void)snprintf(file, sizeof(file), "cache/index%d/shared_cpu_list", i);
+		cpu_line(obj, "llc", cpu, file);
 	}
 }
 
@@ -167,11 +168,20 @@ static json_t *swaps_json(void)
 
 static json_t *vm_json(void)
 {
-	static const char *const names[] = { "swappiness",		"overcommit_memory",	  "overcommit_ratio",
-										 "page-cluster",	"dirty_ratio",			  "dirty_background_ratio",
-										 "min_free_kbytes", "watermark_scale_factor", "vfs_cache_pressure",
-										 "oom_kill_allocating_task", "panic_on_oom",  "zone_reclaim_mode",
-										 "dirty_expire_centisecs", "dirty_writeback_centisecs" };
+	static const char *const names[] = { "swappiness",
+		                                 "overcommit_memory",
+		                                 "overcommit_ratio",
+		                                 "page-cluster",
+		                                 "dirty_ratio",
+		                                 "dirty_background_ratio",
+		                                 "min_free_kbytes",
+		                                 "watermark_scale_factor",
+		                                 "vfs_cache_pressure",
+		                                 "oom_kill_allocating_task",
+		                                 "panic_on_oom",
+		                                 "zone_reclaim_mode",
+		                                 "dirty_expire_centisecs",
+		                                 "dirty_writeback_centisecs" };
 	json_t *obj = json_object();
 	char path[128];
 
@@ -274,9 +284,8 @@ static void add_enumerator(void *context, const char *enumerator, int64_t value)
 
 static json_t *enums_json(const struct cgr_btf *btf)
 {
-	static const char *const names[] = { "node_stat_item", "memcg_stat_item",	 "vm_event_item",
-										 "zone_type",	   "memcg_memory_event", "lru_list",
-										 "hrtimer_mode",   "zone_stat_item" };
+	static const char *const names[] = { "node_stat_item",     "memcg_stat_item", "vm_event_item", "zone_type",
+		                                 "memcg_memory_event", "lru_list",        "hrtimer_mode",  "zone_stat_item" };
 	json_t *obj = json_object();
 
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(names); i++) {
@@ -299,7 +308,7 @@ static json_t *timers_json(const struct cgr_timer_symbols *symbols)
 }
 
 json_t *cgr_facts_json(const struct cgr_cgroupfs *fs, const struct cgr_btf *btf, const char *btf_error,
-					   const struct cgr_timer_symbols *symbols)
+                       const struct cgr_timer_symbols *symbols)
 {
 	json_t *facts = json_object();
 	char source[512] = "/sys/kernel/btf/vmlinux";

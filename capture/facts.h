@@ -19,7 +19,7 @@ enum cgr_timer_symbol {
 #define CGR_X(name) CGR_SYMBOL_##name,
 	CGR_TIMER_SYMBOLS(CGR_X)
 #undef CGR_X
-	CGR_SYMBOL_COUNT
+	    CGR_SYMBOL_COUNT
 };
 struct cgr_timer_symbols {
 	uint64_t address[CGR_SYMBOL_COUNT];
@@ -35,7 +35,7 @@ int cgr_kernel_hz(void);
 /* The members of FACTS that describe the machine (docs/trace-file.md). btf may be NULL (enums_source says why:
  * btf_error). New reference, NULL without memory. */
 json_t *cgr_facts_json(const struct cgr_cgroupfs *fs, const struct cgr_btf *btf, const char *btf_error,
-					   const struct cgr_timer_symbols *symbols);
+                       const struct cgr_timer_symbols *symbols);
 
 /* /proc/meminfo and /proc/vmstat as objects of numbers. */
 json_t *cgr_meminfo_json(void);

@@ -25,13 +25,13 @@ int cgr_tracefs_borrow_dir(const char **ret_dir, struct cgr_error *reterr)
 
 	if (dir == NULL)
 		return cgr_error_set(reterr, CGR_E_UNAVAILABLE,
-							 "recording needs tracefs, and none is mounted: run as root, or "
-							 "`mount -t tracefs nodev /sys/kernel/tracing`, or record with --backend perf");
+		                     "recording needs tracefs, and none is mounted: run as root, or "
+		                     "`mount -t tracefs nodev /sys/kernel/tracing`, or record with --backend perf");
 	(void)snprintf(path, sizeof(path), "%s/instances", dir);
 	if (access(path, R_OK | W_OK) != 0)
 		return cgr_error_set(reterr, CGR_E_UNAVAILABLE,
-							 "recording needs write access to %s (%s): run as root, or record with --backend perf", path,
-							 strerror(errno));
+		                     "recording needs write access to %s (%s): run as root, or record with --backend perf",
+		                     path, strerror(errno));
 	*ret_dir = dir;
 	return 0;
 }
@@ -53,7 +53,7 @@ static int lock_instances(const char *dir)
 /* An instance lives as long as its maker holds the lock on its `trace_clock` file. */
 static bool is_abandoned(const char *instances, const char *name)
 {
-	char path[768];
+	char path[1024];
 
 	(void)snprintf(path, sizeof(path), "%s/%s/trace_clock", instances, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -65,14 +65,14 @@ static bool is_abandoned(const char *instances, const char *name)
 
 static unsigned remove_stale(const char *dir)
 {
-	char instances[512], path[768];
+	char instances[512], path[1024];
 	unsigned removed = 0;
 
 	(void)snprintf(instances, sizeof(instances), "%s/instances", dir);
 	DIR *list = opendir(instances);
 	for (struct dirent *entry; list != NULL && (entry = readdir(list)) != NULL;) {
 		if (strncmp(entry->d_name, CGR_INSTANCE_PREFIX, strlen(CGR_INSTANCE_PREFIX)) != 0 ||
-			!is_abandoned(instances, entry->d_name))
+		    !is_abandoned(instances, entry->d_name))
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/%s", instances, entry->d_name);
 		if (rmdir(path) == 0)
@@ -117,13 +117,13 @@ static int read_page_bytes(struct cgr_instance *instance, struct cgr_error *rete
 	if (data == NULL || sscanf(data, "data; offset:%u; size:%u", &offset, &size) != 2) {
 		free(text);
 		return cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s/events/header_page: cannot tell the ring's page size",
-							 instance->dir);
+		                     instance->dir);
 	}
 	free(text);
 	instance->page_bytes = offset + size;
 	if (instance->page_bytes < 1024 || instance->page_bytes > (1u << 20))
 		return cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s/events/header_page: ring pages of %u bytes", instance->dir,
-							 instance->page_bytes);
+		                     instance->page_bytes);
 	return 0;
 }
 
@@ -140,9 +140,9 @@ static int configure(struct cgr_instance *instance, uint64_t buffer_kib, const c
 	CGR_TRY(put_file(instance, "trace_clock", clock, reterr));
 	if (tracefs_instance_set_buffer_size(instance->handle, buffer_kib, -1) < 0)
 		return cgr_error_errno(reterr, CGR_E_UNAVAILABLE,
-							   "%s/buffer_size_kb: the kernel has no %llu KiB per CPU for the ring; ask for less with "
-							   "--buffer",
-							   instance->dir, (unsigned long long)buffer_kib);
+		                       "%s/buffer_size_kb: the kernel has no %llu KiB per CPU for the ring; ask for less with "
+		                       "--buffer",
+		                       instance->dir, (unsigned long long)buffer_kib);
 	/* older kernels lack some of these: their defaults serve */
 	(void)tracefs_instance_file_write(instance->handle, "buffer_percent", WAKE_PERCENT);
 	(void)tracefs_instance_file_write(instance->handle, "options/disable_on_free", "1");
@@ -156,7 +156,7 @@ static int configure(struct cgr_instance *instance, uint64_t buffer_kib, const c
 static int create_locked(struct cgr_instance *instance, const char *dir, struct cgr_error *reterr)
 {
 	for (unsigned i = 0; i < 1000; i++) {
-		char path[768];
+		char path[1024];
 		(void)snprintf(instance->name, sizeof(instance->name), CGR_INSTANCE_PREFIX "%d-%u", (int)getpid(), i);
 		(void)snprintf(path, sizeof(path), "%s/instances/%s", dir, instance->name);
 		if (access(path, F_OK) == 0)
@@ -166,9 +166,9 @@ static int create_locked(struct cgr_instance *instance, const char *dir, struct 
 	}
 	if (instance->handle == NULL)
 		return cgr_error_errno(reterr, CGR_E_UNAVAILABLE,
-							   "%s/instances: cannot make an instance; recording needs root and a kernel with "
-							   "CONFIG_TRACING, not locked down",
-							   dir);
+		                       "%s/instances: cannot make an instance; recording needs root and a kernel with "
+		                       "CONFIG_TRACING, not locked down",
+		                       dir);
 	(void)snprintf(instance->dir, sizeof(instance->dir), "%.400s/instances/%s", dir, instance->name);
 	char clock[640];
 	(void)snprintf(clock, sizeof(clock), "%s/trace_clock", instance->dir);
@@ -179,7 +179,7 @@ static int create_locked(struct cgr_instance *instance, const char *dir, struct 
 }
 
 int cgr_instance_open(struct cgr_instance *instance, uint64_t buffer_kib_per_cpu, const char *clock,
-					  struct cgr_error *reterr)
+                      struct cgr_error *reterr)
 {
 	const char *dir;
 

@@ -15,9 +15,9 @@ struct tracefs_instance;
 struct cgr_instance {
 	struct tracefs_instance *handle;
 	char name[64];
-	char dir[512];    /* its directory */
-	int lock_fd;      /* held with flock: tells the next run that we live, in whatever pid namespace */
-	int free_fd;      /* free_buffer: when we are killed the kernel stops tracing and frees the ring */
+	char dir[512]; /* its directory */
+	int lock_fd; /* held with flock: tells the next run that we live, in whatever pid namespace */
+	int free_fd; /* free_buffer: when we are killed the kernel stops tracing and frees the ring */
 	uint32_t page_bytes; /* sub-buffer size of the ring */
 };
 
@@ -27,7 +27,7 @@ int cgr_tracefs_borrow_dir(const char **ret_dir, struct cgr_error *reterr);
 unsigned cgr_instances_remove_stale(void);
 /* Makes and configures an instance, tracing off. */
 int cgr_instance_open(struct cgr_instance *instance, uint64_t buffer_kib_per_cpu, const char *clock,
-					  struct cgr_error *reterr);
+                      struct cgr_error *reterr);
 int cgr_instance_enable(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_error *reterr);
 int cgr_instance_switch(struct cgr_instance *instance, bool on, struct cgr_error *reterr);
 /* Text of a file of the instance; malloc'ed, NULL when unreadable. */

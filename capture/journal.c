@@ -39,7 +39,7 @@ static int move_leftover(const char *path, char **ret_moved, struct cgr_error *r
 }
 
 int cgr_journal_open(struct cgr_journal *journal, const char *output, uint32_t page_bytes, char **ret_moved,
-					 struct cgr_error *reterr)
+                     struct cgr_error *reterr)
 {
 	*journal = (struct cgr_journal){ .fd = -1, .path = cgr_printf("%s.partial", output) };
 	*ret_moved = NULL;
@@ -69,7 +69,7 @@ static int keep_whole(struct cgr_journal *journal, uint64_t before, int rc)
 }
 
 int cgr_journal_section(struct cgr_journal *journal, uint16_t id, const void *body, size_t length,
-						struct cgr_error *reterr)
+                        struct cgr_error *reterr)
 {
 	(void)pthread_mutex_lock(&journal->lock);
 	uint64_t before = journal->writer.position;
@@ -92,7 +92,7 @@ int cgr_journal_json(struct cgr_journal *journal, uint16_t id, json_t *json, str
 }
 
 int cgr_journal_chunk(struct cgr_journal *journal, uint32_t cpu, const void *frame, uint32_t compressed_bytes,
-					  uint32_t plain_bytes, struct cgr_error *reterr)
+                      uint32_t plain_bytes, struct cgr_error *reterr)
 {
 	uint8_t head[CGR_TD_SECTION_HEADER_BYTES + CGR_TD_JOURNAL_BYTES];
 
@@ -159,7 +159,7 @@ static int read_at(const struct assembly *a, void *to, size_t length, uint64_t o
 			continue;
 		if (got <= 0)
 			return cgr_error_errno(reterr, CGR_E_IO, "%s:%llu: cannot read back", a->from_path,
-								   (unsigned long long)(offset + done));
+			                       (unsigned long long)(offset + done));
 		done += (size_t)got;
 	}
 	return 0;
@@ -190,8 +190,8 @@ static int add_chunk(struct assembly *a, uint64_t at, struct cgr_error *reterr)
 	struct cpu_chunks *list = &a->cpu[cpu];
 	CGR_TRY(cgr_grow((void **)&list->chunk, &list->capacity, list->count + 1, sizeof(*list->chunk), reterr));
 	list->chunk[list->count++] = (struct chunk){ .offset = at + CGR_TD_JOURNAL_BYTES,
-												 .compressed_bytes = cgr_td_get_u32(head + 8),
-												 .plain_bytes = cgr_td_get_u32(head + 12) };
+		                                         .compressed_bytes = cgr_td_get_u32(head + 8),
+		                                         .plain_bytes = cgr_td_get_u32(head + 12) };
 	return 0;
 }
 
@@ -300,7 +300,7 @@ static int write_buffer(struct assembly *a, uint32_t page_bytes, const char *clo
 }
 
 static int assemble(struct assembly *a, uint64_t first, uint32_t page_bytes, uint32_t cpu_count, const char *clock,
-					const struct cgr_td_bytes *more, struct cgr_error *reterr)
+                    const struct cgr_td_bytes *more, struct cgr_error *reterr)
 {
 	uint8_t count[4];
 
@@ -314,15 +314,17 @@ static int assemble(struct assembly *a, uint64_t first, uint32_t page_bytes, uin
 }
 
 int cgr_journal_finish(struct cgr_journal *journal, const char *output, uint32_t cpu_count, const char *clock,
-					   const struct cgr_td_bytes *more, struct cgr_error *reterr)
+                       const struct cgr_td_bytes *more, struct cgr_error *reterr)
 {
-	struct assembly a = { .from = journal->fd, .from_path = journal->path, .from_bytes = journal->writer.position,
-						  .buffer = malloc(COPY_BYTES) };
+	struct assembly a = { .from = journal->fd,
+		                  .from_path = journal->path,
+		                  .from_bytes = journal->writer.position,
+		                  .buffer = malloc(COPY_BYTES) };
 	struct cgr_outfile out = { .fd = -1 };
 	uint8_t page[4];
 	/* the page size stands after the magic, "7\0", endian and long size */
-	int rc = a.buffer == NULL ? cgr_error_set(reterr, CGR_E_NOMEM, "no memory to write %s", output) :
-								read_at(&a, page, sizeof(page), CGR_TD_MAGIC_BYTES + 4, reterr);
+	int rc = a.buffer == NULL ? cgr_error_set(reterr, CGR_E_NOMEM, "no memory to write %s", output)
+	                          : read_at(&a, page, sizeof(page), CGR_TD_MAGIC_BYTES + 4, reterr);
 
 	if (rc == 0)
 		rc = cgr_outfile_open(&out, output, reterr);

@@ -9,9 +9,11 @@
 static size_t sequence(const unsigned char *text, size_t left)
 {
 	unsigned char lead = text[0];
-	size_t need = lead < 0x80 ? 1 : lead >= 0xc2 && lead < 0xe0 ? 2 : (lead & 0xf0) == 0xe0 ? 3 :
-									  lead >= 0xf0 && lead < 0xf5	 ? 4 :
-																	   0;
+	size_t need = lead < 0x80                   ? 1
+	              : lead >= 0xc2 && lead < 0xe0 ? 2
+	              : (lead & 0xf0) == 0xe0       ? 3
+	              : lead >= 0xf0 && lead < 0xf5 ? 4
+	                                            : 0;
 
 	if (need == 0 || need > left)
 		return 0;
@@ -19,7 +21,7 @@ static size_t sequence(const unsigned char *text, size_t left)
 		if ((text[i] & 0xc0) != 0x80)
 			return 0;
 	if ((lead == 0xe0 && text[1] < 0xa0) || (lead == 0xed && text[1] > 0x9f) || (lead == 0xf0 && text[1] < 0x90) ||
-		(lead == 0xf4 && text[1] > 0x8f))
+	    (lead == 0xf4 && text[1] > 0x8f))
 		return 0;
 	return need;
 }

@@ -173,7 +173,7 @@ static int set_filter(struct cgr_planned_event *event, struct cgr_strbuf *text, 
 
 /* "item==3||item==7" from names; names this kernel does not have are no loss (swap, zswap not built). */
 static int join_items(const struct cgr_plan_input *input, struct cgr_planned_event *event, const char *names,
-					  struct cgr_error *reterr)
+                      struct cgr_error *reterr)
 {
 	struct cgr_strbuf text = { 0 };
 	char name[64];
@@ -191,23 +191,23 @@ static int join_items(const struct cgr_plan_input *input, struct cgr_planned_eve
 /* The callbacks that wake tasks or drive bandwidth control; the scheduler tick is what must stay out. */
 static int join_timers(const struct cgr_plan_input *input, struct cgr_planned_event *event, struct cgr_error *reterr)
 {
-	static const enum cgr_timer_symbol wanted[] = { CGR_SYMBOL_hrtimer_wakeup,	   CGR_SYMBOL_sched_cfs_period_timer,
-													CGR_SYMBOL_sched_cfs_slack_timer, CGR_SYMBOL_posix_timer_fn,
-													CGR_SYMBOL_timerfd_tmrproc,	   CGR_SYMBOL_it_real_fn,
-													CGR_SYMBOL_alarmtimer_fired };
+	static const enum cgr_timer_symbol wanted[] = { CGR_SYMBOL_hrtimer_wakeup,        CGR_SYMBOL_sched_cfs_period_timer,
+		                                            CGR_SYMBOL_sched_cfs_slack_timer, CGR_SYMBOL_posix_timer_fn,
+		                                            CGR_SYMBOL_timerfd_tmrproc,       CGR_SYMBOL_it_real_fn,
+		                                            CGR_SYMBOL_alarmtimer_fired };
 	struct cgr_strbuf text = { 0 };
 
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(wanted); i++)
 		if (input->symbols->address[wanted[i]] != 0)
 			cgr_strbuf_printf(&text, "%sfunction==0x%" PRIx64, text.length > 0 ? "||" : "",
-							  input->symbols->address[wanted[i]]);
+			                  input->symbols->address[wanted[i]]);
 	if (text.length == 0)
 		return 0; /* addresses hidden: unfiltered, the tick included */
 	return set_filter(event, &text, reterr);
 }
 
 static int add_event(const struct cgr_plan_input *input, struct cgr_plan *plan, const struct cgr_source *source,
-					 char *word, struct cgr_error *reterr)
+                     char *word, struct cgr_error *reterr)
 {
 	char *name;
 	char *format = read_format(input->events_dir, word, &name);
@@ -239,7 +239,7 @@ static int add_event(const struct cgr_plan_input *input, struct cgr_plan *plan, 
 }
 
 static int use_source(const struct cgr_plan_input *input, struct cgr_plan *plan, const struct cgr_source *source,
-					  struct cgr_error *reterr)
+                      struct cgr_error *reterr)
 {
 	char word[128];
 	const char *at = source->events;
@@ -285,8 +285,11 @@ static void id_filter(const struct cgr_plan_input *input, bool selected, struct 
 			continue;
 		for (unsigned d = 0; d < cgroup->dir_count; d++)
 			if (cgroup->dir[d].hierarchy == memory)
-				cgr_strbuf_printf(text, "%sid%s%" PRIu64, text->length == 0 ? "" : selected ? "||" : "&&",
-								  selected ? "==" : "!=", cgroup->dir[d].id);
+				cgr_strbuf_printf(text, "%sid%s%" PRIu64,
+				                  text->length == 0 ? ""
+				                  : selected        ? "||"
+				                                    : "&&",
+				                  selected ? "==" : "!=", cgroup->dir[d].id);
 	}
 }
 

@@ -40,16 +40,16 @@ struct cgr_source {
 struct cgr_planned_event {
 	char system[64];
 	char name[64];
-	char *filter;  /* in the kernel's syntax, "" for none; owned */
-	char *format;  /* text of its format file, owned */
-	int id;        /* tracepoint id, -1 when the format has none */
-	bool paged;    /* carries a memory cgroup id: --cgroup narrows it */
+	char *filter; /* in the kernel's syntax, "" for none; owned */
+	char *format; /* text of its format file, owned */
+	int id; /* tracepoint id, -1 when the format has none */
+	bool paged; /* carries a memory cgroup id: --cgroup narrows it */
 };
 
 struct cgr_planned_signal {
-	bool wanted;                  /* by the preset */
+	bool wanted; /* by the preset */
 	const struct cgr_source *use; /* NULL: no source on this kernel */
-	char why[200];                /* why better sources were passed over */
+	char why[200]; /* why better sources were passed over */
 };
 
 struct cgr_plan {

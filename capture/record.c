@@ -44,7 +44,7 @@ struct session {
 	struct cgr_command_child child;
 	int64_t start_ns, stop_ns;
 	const char *ended_by;
-	json_t *per_cpu;         /* for SUMMARY */
+	json_t *per_cpu; /* for SUMMARY */
 	struct cgr_td_bytes more; /* options of the final file */
 	uint64_t lost, events;
 };
@@ -68,13 +68,13 @@ static int look_around(struct session *s, struct cgr_error *reterr)
 	CGR_TRY(cgr_cgroup_list_load(&s->fs, &cgroups, reterr));
 	(void)snprintf(events, sizeof(events), "%s/events", s->tracefs);
 	const struct cgr_plan_input input = { .events_dir = events,
-										  .presets = s->options->presets,
-										  .btf = s->btf,
-										  .symbols = &s->symbols,
-										  .fs = &s->fs,
-										  .cgroups = &cgroups,
-										  .globs = s->options->globs,
-										  .glob_count = s->options->glob_count };
+		                                  .presets = s->options->presets,
+		                                  .btf = s->btf,
+		                                  .symbols = &s->symbols,
+		                                  .fs = &s->fs,
+		                                  .cgroups = &cgroups,
+		                                  .globs = s->options->globs,
+		                                  .glob_count = s->options->glob_count };
 	int rc = cgr_plan_make(&input, &s->plan, reterr);
 	cgr_cgroup_list_fini(&cgroups);
 	if (rc == 0 && s->plan.count == 0)
@@ -83,7 +83,7 @@ static int look_around(struct session *s, struct cgr_error *reterr)
 }
 
 static int sink_chunk(void *context, uint32_t cpu, const void *frame, uint32_t compressed_bytes, uint32_t plain_bytes,
-					  struct cgr_error *reterr)
+                      struct cgr_error *reterr)
 {
 	return cgr_journal_chunk(context, cpu, frame, compressed_bytes, plain_bytes, reterr);
 }
@@ -379,9 +379,10 @@ static int write_cmdlines(struct session *s, const json_t *snapshot, struct cgr_
 	if (saved != NULL)
 		cgr_strbuf_printf(&lines, "%s", saved);
 	free(saved);
-	json_array_foreach(json_object_get(snapshot, "tasks"), i, task) {
+	json_array_foreach(json_object_get(snapshot, "tasks"), i, task)
+	{
 		cgr_strbuf_printf(&lines, "%" JSON_INTEGER_FORMAT " %s\n", json_integer_value(json_object_get(task, "tid")),
-						  json_string_value(json_object_get(task, "comm")));
+		                  json_string_value(json_object_get(task, "comm")));
 	}
 	cgr_td_append_u64(&body, lines.length);
 	cgr_td_append(&body, lines.text, lines.length);
@@ -489,7 +490,7 @@ static void fill_result(const struct session *s, struct cgr_record_result *resul
 		.events = s->events,
 		.file_bytes = stat(s->options->output, &st) == 0 ? (uint64_t)st.st_size : 0,
 		.cpu_usec = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
-					(uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec),
+		            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec),
 		.ended_by = s->ended_by,
 	};
 }
@@ -497,9 +498,9 @@ static void fill_result(const struct session *s, struct cgr_record_result *resul
 int cgr_record(const struct cgr_record_options *options, struct cgr_record_result *result, struct cgr_error *reterr)
 {
 	struct session s = { .options = options,
-						 .instance = { .lock_fd = -1, .free_fd = -1 },
-						 .child = { .release_fd = -1, .failure_fd = -1 },
-						 .ended_by = "error" };
+		                 .instance = { .lock_fd = -1, .free_fd = -1 },
+		                 .child = { .release_fd = -1, .failure_fd = -1 },
+		                 .ended_by = "error" };
 	bool recorded = false;
 
 	*result = (struct cgr_record_result){ 0 };
@@ -530,15 +531,15 @@ int cgr_record_print_plan(const struct cgr_record_options *options, FILE *out, s
 		if (!signal->wanted)
 			continue;
 		(void)fprintf(out, "%-12s %-10s %s\n", cgr_signal_name(i),
-					  signal->use == NULL ? "absent" : cgr_source_kind_name(signal->use->kind),
-					  signal->use == NULL ? cgr_signal_costs(i) : signal->use->events);
+		              signal->use == NULL ? "absent" : cgr_source_kind_name(signal->use->kind),
+		              signal->use == NULL ? cgr_signal_costs(i) : signal->use->events);
 		if (signal->why[0] != '\0')
 			(void)fprintf(out, "%-12s %-10s because %s; costs: %s\n", "", "", signal->why, cgr_signal_costs(i));
 	}
 	for (size_t i = 0; rc == 0 && i < s.plan.count; i++)
 		if (s.plan.event[i].filter[0] != '\0')
 			(void)fprintf(out, "filter %s:%s  %s\n", s.plan.event[i].system, s.plan.event[i].name,
-						  s.plan.event[i].filter);
+			              s.plan.event[i].filter);
 	cgr_plan_fini(&s.plan);
 	cgr_timer_symbols_fini(&s.symbols);
 	s.btf = cgr_btf_free(s.btf);

@@ -10,25 +10,25 @@
 #include "common/error.h"
 
 struct cgr_record_options {
-	const char *output;        /* final name */
-	int64_t duration_ns;       /* 0: until the command ends or a signal */
-	const char *const *globs;  /* --cgroup */
+	const char *output; /* final name */
+	int64_t duration_ns; /* 0: until the command ends or a signal */
+	const char *const *globs; /* --cgroup */
 	size_t glob_count;
-	unsigned presets;          /* CGR_PRESET_* of plan.h */
-	int64_t buffer_bytes;      /* ring per CPU; 0: default */
-	int64_t sample_ns;         /* 0: no sampler */
-	char *const *command;      /* NULL-terminated argv, or NULL */
-	FILE *notes;               /* where warnings for a person go, or NULL */
+	unsigned presets; /* CGR_PRESET_* of plan.h */
+	int64_t buffer_bytes; /* ring per CPU; 0: default */
+	int64_t sample_ns; /* 0: no sampler */
+	char *const *command; /* NULL-terminated argv, or NULL */
+	FILE *notes; /* where warnings for a person go, or NULL */
 };
 
 struct cgr_record_result {
 	bool ran_command;
-	int command_status;   /* exit status; 128 + signal when it was killed */
+	int command_status; /* exit status; 128 + signal when it was killed */
 	uint64_t duration_ns;
 	uint64_t lost_events; /* overruns and drops over all CPUs */
-	uint64_t events;      /* written to the ring */
+	uint64_t events; /* written to the ring */
 	uint64_t file_bytes;
-	uint64_t cpu_usec;    /* CPU time the recorder took */
+	uint64_t cpu_usec; /* CPU time the recorder took */
 	const char *ended_by;
 };
 

@@ -22,7 +22,7 @@
 #define FLUSH_MS 500
 
 static int open_reader(struct cgr_ring_reader *reader, const struct cgr_instance *instance, uint32_t cpu,
-					   struct cgr_error *reterr)
+                       struct cgr_error *reterr)
 {
 	char path[640];
 
@@ -48,7 +48,7 @@ static long ring_cpus(const struct cgr_instance *instance)
 }
 
 int cgr_ring_open(struct cgr_ring *ring, const struct cgr_instance *instance, struct cgr_sink sink,
-				  struct cgr_error *reterr)
+                  struct cgr_error *reterr)
 {
 	long cpus = ring_cpus(instance);
 
@@ -84,12 +84,11 @@ static int flush(struct cgr_ring_reader *reader, struct buffers *b)
 {
 	if (b->plain_bytes == 0)
 		return 0;
-	size_t got =
-		ZSTD_compressCCtx(b->zstd, b->packed, b->packed_capacity, b->plain, b->plain_bytes, ZSTD_LEVEL);
+	size_t got = ZSTD_compressCCtx(b->zstd, b->packed, b->packed_capacity, b->plain, b->plain_bytes, ZSTD_LEVEL);
 	if (ZSTD_isError(got))
 		return cgr_error_set(&reader->error, CGR_E_INTERNAL, "CPU %u: zstd: %s", reader->cpu, ZSTD_getErrorName(got));
-	CGR_TRY(reader->sink->chunk(reader->sink->context, reader->cpu, b->packed, (uint32_t)got,
-								(uint32_t)b->plain_bytes, &reader->error));
+	CGR_TRY(reader->sink->chunk(reader->sink->context, reader->cpu, b->packed, (uint32_t)got, (uint32_t)b->plain_bytes,
+	                            &reader->error));
 	reader->stats.plain_bytes += b->plain_bytes;
 	reader->stats.compressed_bytes += got;
 	b->plain_bytes = 0;
@@ -139,7 +138,9 @@ static void *reader_main(void *context)
 {
 	struct cgr_ring_reader *reader = context;
 	size_t plain = (size_t)CHUNK_PAGES * reader->page_bytes;
-	struct buffers b = { .zstd = ZSTD_createCCtx(), .plain = malloc(plain), .packed_capacity = ZSTD_compressBound(plain) };
+	struct buffers b = { .zstd = ZSTD_createCCtx(),
+		                 .plain = malloc(plain),
+		                 .packed_capacity = ZSTD_compressBound(plain) };
 	char name[16];
 	int expected = 0;
 
@@ -147,9 +148,9 @@ static void *reader_main(void *context)
 	(void)snprintf(name, sizeof(name), "cgr-ring/%u", reader->cpu);
 	(void)pthread_setname_np(pthread_self(), name);
 	b.packed = malloc(b.packed_capacity);
-	int rc = b.zstd == NULL || b.plain == NULL || b.packed == NULL ?
-				 cgr_error_set(&reader->error, CGR_E_NOMEM, "CPU %u: no memory to read the ring", reader->cpu) :
-				 read_loop(reader, &b);
+	int rc = b.zstd == NULL || b.plain == NULL || b.packed == NULL
+	             ? cgr_error_set(&reader->error, CGR_E_NOMEM, "CPU %u: no memory to read the ring", reader->cpu)
+	             : read_loop(reader, &b);
 	if (rc < 0)
 		(void)atomic_compare_exchange_strong(reader->failed, &expected, rc);
 	(void)ZSTD_freeCCtx(b.zstd);

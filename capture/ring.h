@@ -15,7 +15,7 @@
 /* Where compressed chunks go: the journal, or the memory of the flight recorder. Called from reader threads. */
 struct cgr_sink {
 	int (*chunk)(void *context, uint32_t cpu, const void *frame, uint32_t compressed_bytes, uint32_t plain_bytes,
-				 struct cgr_error *reterr);
+	             struct cgr_error *reterr);
 	void *context;
 };
 
@@ -29,7 +29,7 @@ struct cgr_ring_reader {
 	uint32_t page_bytes;
 	const struct cgr_sink *sink;
 	atomic_bool *stop;
-	atomic_int *failed;       /* set to the code of the first reader that fails */
+	atomic_int *failed; /* set to the code of the first reader that fails */
 	pthread_t thread;
 	bool started;
 	atomic_int tid;
@@ -47,7 +47,7 @@ struct cgr_ring {
 
 /* Opens per_cpu/cpuN/trace_pipe_raw of every CPU. */
 int cgr_ring_open(struct cgr_ring *ring, const struct cgr_instance *instance, struct cgr_sink sink,
-				  struct cgr_error *reterr);
+                  struct cgr_error *reterr);
 int cgr_ring_start(struct cgr_ring *ring, struct cgr_error *reterr);
 /* After tracing was switched off: drains to the last event, joins. The first error of a reader, or 0. */
 int cgr_ring_stop(struct cgr_ring *ring, struct cgr_error *reterr);

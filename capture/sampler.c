@@ -23,7 +23,8 @@ static json_t *changes(json_t *before, json_t *now)
 	json_t *diff = json_object(), *value;
 	const char *key;
 
-	json_object_foreach(now, key, value) {
+	json_object_foreach(now, key, value)
+	{
 		json_t *old = json_object_get(before, key);
 		if (old == NULL || !json_equal(old, value))
 			(void)json_object_set(diff, key, value);
@@ -74,7 +75,8 @@ static void forget_gone(struct cgr_sampler *s, const struct cgr_cgroup_list *lis
 		(void)json_object_set_new(found, json_string_value(text), json_null());
 		json_decref(text);
 	}
-	json_object_foreach_safe(s->known, next, path, entry) {
+	json_object_foreach_safe(s->known, next, path, entry)
+	{
 		if (json_object_get(found, path) != NULL)
 			continue;
 		(void)json_array_append_new(gone, cgr_json_text(path, strlen(path)));
@@ -91,7 +93,7 @@ static bool carries_counters(const struct cgr_sampler *s, const struct cgr_cgrou
 	for (unsigned d = 0; d < cgroup->dir_count; d++) {
 		const struct cgr_hierarchy *h = &s->fs->hierarchy[cgroup->dir[d].hierarchy];
 		if (h->version == 2 || cgr_hierarchy_has(h, "memory") || cgr_hierarchy_has(h, "cpu") ||
-			cgr_hierarchy_has(h, "cpuacct"))
+		    cgr_hierarchy_has(h, "cpuacct"))
 			return true;
 	}
 	return false;
@@ -109,7 +111,7 @@ static void take(struct cgr_sampler *s)
 	for (size_t i = 0; i < list.count; i++) {
 		const struct cgr_cgroup *cgroup = &list.cgroup[i];
 		if ((s->glob_count == 0 || cgr_cgroup_selected(cgroup->path, s->globs, s->glob_count)) &&
-			carries_counters(s, cgroup))
+		    carries_counters(s, cgroup))
 			sample_cgroup(s, cgroup, cgroups);
 	}
 	forget_gone(s, &list, sample);

@@ -14,8 +14,8 @@
 
 struct cgr_sampler {
 	const struct cgr_cgroupfs *fs; /* borrowed */
-	struct cgr_journal *journal;   /* borrowed */
-	const char *const *globs;      /* none: every cgroup */
+	struct cgr_journal *journal; /* borrowed */
+	const char *const *globs; /* none: every cgroup */
 	size_t glob_count;
 	int64_t interval_ns;
 	/* called after every sample with {path: counters}; may be NULL */
@@ -26,7 +26,7 @@ struct cgr_sampler {
 	bool started;
 	atomic_int tid;
 	int stop_pipe[2];
-	json_t *known;   /* path -> {"knobs", "counters"} as last written */
+	json_t *known; /* path -> {"knobs", "counters"} as last written */
 	json_t *pending; /* samples not yet in the journal */
 	int64_t flushed_ns;
 	uint64_t count, took_ns;

@@ -20,7 +20,7 @@
 
 struct reader {
 	struct cgr_procfile file;
-	json_t *sets;  /* array of css_sets */
+	json_t *sets; /* array of css_sets */
 	json_t *index; /* text of /proc/PID/cgroup -> number in sets */
 	json_t *tasks;
 	int64_t tick_ns; /* of USER_HZ, the unit of starttime */
@@ -97,9 +97,9 @@ static void set_status(struct reader *r, json_t *task, int dirfd, bool leader)
 {
 	static const struct {
 		const char *key, *name;
-	} kib[] = { { "\nVmRSS:", "rss_pages" },		 { "\nRssAnon:", "rss_anon_pages" },
-				{ "\nRssFile:", "rss_file_pages" },	 { "\nRssShmem:", "rss_shmem_pages" },
-				{ "\nVmSwap:", "swap_pages" },		 { "\nVmPTE:", "pgtable_pages" } };
+	} kib[] = { { "\nVmRSS:", "rss_pages" },        { "\nRssAnon:", "rss_anon_pages" },
+		        { "\nRssFile:", "rss_file_pages" }, { "\nRssShmem:", "rss_shmem_pages" },
+		        { "\nVmSwap:", "swap_pages" },      { "\nVmPTE:", "pgtable_pages" } };
 	int64_t value;
 
 	if (cgr_procfile_read(&r->file, dirfd, "status", TEXT_MAX) != 0)
@@ -139,7 +139,7 @@ static void add_task(struct reader *r, int dirfd, int64_t tid, int64_t tgid)
 	char comm[64], state[2] = { 0 };
 
 	if (cgr_procfile_read(&r->file, dirfd, "stat", TEXT_MAX) != 0 ||
-		!parse_stat(r->file.text, field, comm, sizeof(comm), &state[0]))
+	    !parse_stat(r->file.text, field, comm, sizeof(comm), &state[0]))
 		return;
 	json_t *task = json_object();
 	cgr_json_set_int(task, "tid", tid);

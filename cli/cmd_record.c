@@ -16,14 +16,15 @@ const struct cgr_command cgr_command_record = {
 	.summary = "record what cgroups and tasks do on this machine",
 	.usage = "record -o FILE [-d TIME] [--cgroup GLOB]... [--preset cpu|memory|full] [-- COMMAND...]",
 	.examples = "cgreplay record -o web.dat -d 30s --cgroup /web\n"
-				"cgreplay record -o build.dat --preset full -- make -j2",
+	            "cgreplay record -o build.dat --preset full -- make -j2",
 	.run = run,
 };
 
 static unsigned presets_of(const char *preset)
 {
-	return strcmp(preset, "cpu") == 0 ? CGR_PRESET_CPU : strcmp(preset, "memory") == 0 ? CGR_PRESET_MEMORY :
-																						 CGR_PRESET_FULL;
+	return strcmp(preset, "cpu") == 0      ? CGR_PRESET_CPU
+	       : strcmp(preset, "memory") == 0 ? CGR_PRESET_MEMORY
+	                                       : CGR_PRESET_FULL;
 }
 
 static void print_result(const struct cgr_record_options *options, const struct cgr_record_result *result)
@@ -31,15 +32,14 @@ static void print_result(const struct cgr_record_options *options, const struct 
 	char size[32];
 	double seconds = (double)result->duration_ns / 1e9;
 
-	(void)fprintf(stderr, "cgreplay: %s: %.1f s, %llu events, %s, recorder took %.1f ms of CPU time\n",
-				  options->output, seconds, (unsigned long long)result->events,
-				  cgr_format_bytes((int64_t)result->file_bytes, size, sizeof(size)),
-				  (double)result->cpu_usec / 1e3);
+	(void)fprintf(stderr, "cgreplay: %s: %.1f s, %llu events, %s, recorder took %.1f ms of CPU time\n", options->output,
+	              seconds, (unsigned long long)result->events,
+	              cgr_format_bytes((int64_t)result->file_bytes, size, sizeof(size)), (double)result->cpu_usec / 1e3);
 	if (result->lost_events > 0)
 		(void)fprintf(stderr,
-					  "cgreplay: %llu events were lost: predictions from this recording are not exact; record again "
-					  "with a bigger --buffer or a smaller --preset\n",
-					  (unsigned long long)result->lost_events);
+		              "cgreplay: %llu events were lost: predictions from this recording are not exact; record again "
+		              "with a bigger --buffer or a smaller --preset\n",
+		              (unsigned long long)result->lost_events);
 }
 
 static int record(const struct cgr_record_options *options, bool quiet, struct cgr_error *reterr)
@@ -61,34 +61,61 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	bool quiet = false, dry_run = false;
 	int positionals, rest;
 	const struct cgr_option table[] = {
-		{ .name = "output", .letter = 'o', .type = CGR_OPT_STRING, .value = &output, .argument = "FILE",
+		{ .name = "output",
+		  .letter = 'o',
+		  .type = CGR_OPT_STRING,
+		  .value = &output,
+		  .argument = "FILE",
 		  .help = "the recording (trace.dat 7); appears under this name when it is whole" },
-		{ .name = "duration", .letter = 'd', .type = CGR_OPT_DURATION, .value = &duration_ns, .argument = "TIME",
+		{ .name = "duration",
+		  .letter = 'd',
+		  .type = CGR_OPT_DURATION,
+		  .value = &duration_ns,
+		  .argument = "TIME",
 		  .help = "stop after this time; without it and without COMMAND, SIGINT ends the recording" },
-		{ .name = "cgroup", .type = CGR_OPT_LIST, .value = &globs, .argument = "GLOB",
+		{ .name = "cgroup",
+		  .type = CGR_OPT_LIST,
+		  .value = &globs,
+		  .argument = "GLOB",
 		  .help = "page-level memory events only of these subtrees, e.g. /web or '/kube*'" },
-		{ .name = "preset", .type = CGR_OPT_ENUM, .value = &preset, .argument = "NAME", .choices = "cpu|memory|full",
+		{ .name = "preset",
+		  .type = CGR_OPT_ENUM,
+		  .value = &preset,
+		  .argument = "NAME",
+		  .choices = "cpu|memory|full",
 		  .help = "what to record (full)" },
-		{ .name = "buffer", .type = CGR_OPT_BYTES, .value = &buffer_bytes, .argument = "SIZE",
+		{ .name = "buffer",
+		  .type = CGR_OPT_BYTES,
+		  .value = &buffer_bytes,
+		  .argument = "SIZE",
 		  .help = "kernel ring per CPU (16M)" },
-		{ .name = "sample", .type = CGR_OPT_DURATION, .value = &sample_ns, .argument = "TIME",
+		{ .name = "sample",
+		  .type = CGR_OPT_DURATION,
+		  .value = &sample_ns,
+		  .argument = "TIME",
 		  .help = "interval at which knobs and counters are read (100ms); 0 for never" },
-		{ .name = "dry-run", .type = CGR_OPT_FLAG, .value = &dry_run,
+		{ .name = "dry-run",
+		  .type = CGR_OPT_FLAG,
+		  .value = &dry_run,
 		  .help = "print what would be recorded on this machine, and what is missing" },
 		{ .name = "quiet", .letter = 'q', .type = CGR_OPT_FLAG, .value = &quiet, .help = "no summary on stderr" },
 	};
-	int rc = cgr_options_parse(&cgr_command_record, table, CGR_ARRAY_SIZE(table), argc, argv, &positionals, &rest,
-							   reterr);
+	int rc =
+	    cgr_options_parse(&cgr_command_record, table, CGR_ARRAY_SIZE(table), argc, argv, &positionals, &rest, reterr);
 
 	if (rc != 0) {
 		cgr_string_list_fini(&globs);
 		return rc < 0 ? rc : 0;
 	}
-	struct cgr_record_options options = { .output = output, .duration_ns = duration_ns, .globs = globs.item,
-										  .glob_count = globs.count, .presets = presets_of(preset),
-										  .buffer_bytes = buffer_bytes, .sample_ns = sample_ns,
-										  .command = rest < argc ? argv + rest : NULL,
-										  .notes = quiet ? NULL : stderr };
+	struct cgr_record_options options = { .output = output,
+		                                  .duration_ns = duration_ns,
+		                                  .globs = globs.item,
+		                                  .glob_count = globs.count,
+		                                  .presets = presets_of(preset),
+		                                  .buffer_bytes = buffer_bytes,
+		                                  .sample_ns = sample_ns,
+		                                  .command = rest < argc ? argv + rest : NULL,
+		                                  .notes = quiet ? NULL : stderr };
 	if (positionals > 0)
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "record: unexpected '%s'; put a command after --", argv[1]);
 	else if (buffer_bytes < 65536 || buffer_bytes > ((int64_t)1 << 36))
