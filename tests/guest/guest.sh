@@ -37,7 +37,7 @@ fetch_kernel() { # sets kernel (image) and module_root; downloads and unpacks th
 copy_program() { # PATH [NAME]: a program and the libraries it is linked with
 	local library
 	cp -L "$1" "$root/bin/${2:-${1##*/}}"
-	{ ldd "$1" 2>/dev/null || true; } | grep -o '/[^ ]*' | while read -r library; do
+	{ ldd "$1" 2>/dev/null | grep -o '/[^ ]*' || true; } | while read -r library; do
 		[ -e "$root$library" ] || { mkdir -p "$root${library%/*}"; cp -L "$library" "$root$library"; }
 	done
 }
@@ -71,9 +71,10 @@ make_initramfs() { # the files of the guest; kept out of the repository
 	copy_program "$(command -v find)" # -exec {} + as the laboratory uses it
 	copy_program "$build/cgreplay"
 	copy_program "$build/tests/cgr-load"
-	for name in xz sqlite3 gcc make redis-server redis-benchmark redis-cli; do
-		case $name in gcc | make) continue ;; esac
-		! command -v "$name" >/dev/null || { rm -f "$root/bin/$name"; copy_program "$(command -v "$name")"; }
+	for name in flock xz sqlite3 redis-server redis-benchmark redis-cli; do
+		command -v "$name" >/dev/null || continue
+		rm -f "$root/bin/$name"
+		copy_program "$(command -v "$name")"
 	done
 	cp -r "$here"/../truth/{lab.sh,truth.sh,make-source.sh} "$root/job/truth/"
 	cp "$here"/../truth/*.cases "$here"/../truth/*.sql "$root/job/truth/"

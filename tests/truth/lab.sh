@@ -109,6 +109,7 @@ lab_counters() { # GROUP: "NAME VALUE" lines
 			pgmajfault
 		[ ! -e "$dir/memory.peak" ] || echo "memory.peak $(<"$dir/memory.peak")"
 		echo "memory.current $(<"$dir/memory.current")"
+		[ ! -e "$dir/memory.pressure" ] || sed -n 's/^some .*total=/memory.pressure.some_usec /p' "$dir/memory.pressure"
 		[ ! -e "$dir/memory.swap.current" ] || echo "memory.swap.current $(<"$dir/memory.swap.current")"
 		return
 	fi
@@ -131,6 +132,7 @@ case_reset() {
 	declare -gA CASE_KNOBS=()
 }
 begin() { case_finish; case_reset; CASE_NAME=$1; }     # NAME: starts the next case
+subset() { CASE_SUBSET=" $* "; }                       # only these of the cases that follow
 until_done() { CASE_UNTIL=done; }                      # fixed work: judged when it is done, not at the recorded end
 quick() { CASE_QUICK=1; }                              # belongs to the subset that CI runs
 only() { CASE_WHERE=$1; }                              # v1 or v2
@@ -147,7 +149,11 @@ setting() { # NAME [GROUP KNOB=VALUE]...
 	while [ $# -gt 0 ]; do CASE_KNOBS[$name]+="${1#.}|$2"$'\n'; shift 2; done
 }
 record() { CASE_RECORD+=("$@"); }                      # settings to record under
-case_finish() { if [ -n "${CASE_NAME:-}" ]; then "$CASE_VISIT"; fi; }
+case_finish() {
+	[ -n "${CASE_NAME:-}" ] || return 0
+	[ -z "${CASE_SUBSET:-}" ] || [[ $CASE_SUBSET == *" $CASE_NAME "* ]] || return 0
+	"$CASE_VISIT"
+}
 
 case_all_groups() { printf '%s\n' "${CASE_PROGRAM_GROUP[@]}" "${CASE_GROUPS[@]}" | grep -vx -e - | sort -u; }
 

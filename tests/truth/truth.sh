@@ -10,7 +10,7 @@ LAB_TRUTH=$here
 
 usage() {
 	cat <<'TEXT'
-usage: truth.sh cpu|memory [OPTION]... [CASE]...
+usage: truth.sh cpu|memory|guest-cpu|guest-memory [OPTION]... [CASE]...
   --quick      only the subset that CI runs; its gates are bounds that noise cannot break
   --repeats N  runs per setting (default 5)
   --measure    only make the ground truth that is missing
@@ -47,13 +47,14 @@ done
 [ -n "$table" ] && [ -e "$here/$table.cases" ] || { usage >&2; exit 2; }
 
 build=${CGR_BUILD:-$here/../../build}
-LAB_LOAD=${LAB_LOAD:-$(readlink -f "$build/tests/cgr-load")}
-LAB_CGREPLAY=${LAB_CGREPLAY:-$(readlink -f "$build/cgreplay")}
+LAB_LOAD=${LAB_LOAD:-$(readlink -f "$build/tests/cgr-load" || true)}
+LAB_CGREPLAY=${LAB_CGREPLAY:-$(readlink -f "$build/cgreplay" || true)}
+[ -n "$LAB_LOAD" ] && [ -n "$LAB_CGREPLAY" ] || { echo "truth.sh: nothing is built in $build; run ./dev build" >&2; exit 2; }
 truth_table=${LAB_TABLE:-$build/tests/cgr-truth-table}
 keep=${CGR_TRUTH_DIR:-$build/truth}
 mkdir -p "$keep"
 keep=$(readlink -f "$keep")
-LAB_DATA=$keep/data
+LAB_DATA=${LAB_DATA:-$keep/data}
 mkdir -p "$LAB_DATA" "$keep/$table"
 export LAB_LOAD LAB_CGREPLAY LAB_DATA LAB_TRUTH CGR_TRUTH_DIR=$keep
 
@@ -62,11 +63,24 @@ chosen() {
 	[ ${#wanted[@]} -gt 0 ] && { [[ " ${wanted[*]} " == *" $CASE_NAME "* ]]; return; }
 	[ -z "$quick" ] || [ -n "$CASE_QUICK" ]
 }
+in_guest() { [[ $table == guest-* ]] && [ ! -e /job/truth ]; } # this table, and not yet inside
+guest_case() { # ground truth and recordings of one case, made in one boot of the guest
+	local job
+	[ -s "$(dir)/${CASE_SETTING[0]}.measured.csv" ] && [ -s "$(dir)/${CASE_RECORD[0]}.dat" ] && return
+	job=$(mktemp -d)
+	echo "$table" >"$job/table"; echo "$CASE_NAME" >"$job/cases"; echo "$repeats" >"$job/repeats"
+	echo "guest: measuring and recording $CASE_NAME" >&2
+	${CGR_TRUTH_WRAP:-} bash "$here/../guest/guest.sh" run "$here/../guest/truth.sh" --out "$job/out" --with "$job/table" \
+		--with "$job/cases" --with "$job/repeats" >"$(dir)/guest.log" 2>&1 || echo "truth: the guest failed, see $(dir)/guest.log" >&2
+	cp "$job/out/truth/$table/$CASE_NAME"/* "$(dir)/" 2>/dev/null || true
+	rm -rf "$job"
+}
 alone() { ${CGR_TRUTH_WRAP:-} bash "$here/truth.sh" "$table" --repeats "$repeats" --one "$1" "$2" "$CASE_NAME"; }
 dir() { echo "$keep/$table/$CASE_NAME"; }
 
 measure_missing() {
 	local s
+	if in_guest; then guest_case; return; fi
 	for s in "${CASE_SETTING[@]}"; do
 		[ -s "$(dir)/$s.measured.csv" ] || { echo "measuring $CASE_NAME $s" >&2; alone measure "$s" ||
 			echo "truth: measuring $CASE_NAME under $s failed" >&2; }
@@ -74,6 +88,7 @@ measure_missing() {
 }
 record_missing() {
 	local s
+	if in_guest; then guest_case; return; fi
 	for s in "${CASE_RECORD[@]}"; do
 		[ -s "$(dir)/$s.dat" ] || { echo "recording $CASE_NAME $s" >&2; alone record "$s" ||
 			echo "truth: recording $CASE_NAME under $s failed" >&2; }
@@ -158,7 +173,7 @@ visit() {
 
 status=0
 rows=$keep/$table/rows.csv
-[ "$only" = predict ] || [ -n "$list" ] || lab_find
+[ "$only" = predict ] || [ -n "$list" ] || in_guest || lab_find
 if [ -z "$list$visit_one" ]; then : >"$rows"; fi
 CASE_VISIT=visit
 CASE_NAME=

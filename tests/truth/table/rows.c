@@ -17,6 +17,7 @@ static const char *const memory_metrics[] = { "memory.peak",
 	                                          "memory.stat.workingset_refault_anon",
 	                                          "memory.stat.pgscan",
 	                                          "memory.stat.pgsteal",
+	                                          "memory.pressure.some_usec",
 	                                          "completion_usec",
 	                                          NULL };
 

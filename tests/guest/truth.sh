@@ -1,0 +1,10 @@
+# Ground truth and recordings of one table inside the guest: TABLE and CASES come with the job as files.
+set -eu
+table=$(cat /job/table)
+mapfile -t cases </job/cases
+[ "$table" != guest-memory ] || swap_on 256
+export CGR_TRUTH_DIR=/out/truth CGR_BUILD=/job LAB_TABLE=/bin/true
+mkdir -p /out/truth
+bash /job/truth/truth.sh "$table" --repeats "$(cat /job/repeats)" --measure "${cases[@]}"
+bash /job/truth/truth.sh "$table" --record "${cases[@]}" || echo "recording failed"
+rm -rf /out/truth/data
