@@ -165,6 +165,10 @@ lab_prepare() { # SETTING: fresh groups with the knobs of the setting, cold file
 	while IFS='|' read -r group knob; do
 		[ -z "$knob" ] || lab_set "$group" "${knob%%=*}" "${knob#*=}"
 	done <<<"${CASE_KNOBS[$1]}"
+	rm -f "$LAB_DATA"/progress.*
+	for entry in "${!CASE_PROGRAM[@]}"; do
+		[[ ${CASE_PROGRAM[$entry]} != *progress.$entry* ]] || head -c 4096 /dev/zero >"$LAB_DATA/progress.$entry"
+	done
 	[ -z "$CASE_BEFORE" ] || (cd "$LAB_DATA" && eval "$CASE_BEFORE")
 	for entry in "${CASE_FILES[@]}"; do
 		"$LAB_LOAD" file file="$LAB_DATA/${entry% *}" mib="${entry#* }" >/dev/null
@@ -190,6 +194,9 @@ lab_launcher() { # OUTPUT
 		esac
 	done
 	echo "for i in \${!pid[@]}; do wait \${pid[i]}; echo \"exit.\$i \$?\"; done >'$1'"
+	# how far a killed program had come stands in a file of its own, where it told of its progress
+	echo "for i in \${!pid[@]}; do [ ! -e progress.\$i ] || ! grep -q \"exit.\$i 137\" '$1' ||"
+	echo "	echo victim_pages \$(od -An -t u8 -N 8 progress.\$i); done >>'$1'"
 	echo "end=\${EPOCHREALTIME/./}; echo \"completion_usec \$((end - start))\" >>'$1'"
 }
 
@@ -223,6 +230,7 @@ lab_record() { # SETTING FILE [RECORD-OPTION]...: one run under the recorder; it
 	if ! "$LAB_CGREPLAY" record -o "$file" "$@" -- bash "$out.sh" 2>"$file.log"; then
 		cat "$file.log" >&2; rm -f "$out" "$out.sh"; lab_remove; return 1
 	fi
+	[ -s "$file" ] || { echo "the recorder left no $file" >&2; lab_remove; return 1; }
 	lab_rows "$setting" 0 "$out" >"$file.csv"
 	rm -f "$out" "$out.sh"
 	lab_remove

@@ -10,6 +10,7 @@ static const char *const cpu_metrics[] = { "cpu.stat.usage_usec",     "cpu.stat.
 	                                       "cpu.stat.throttled_usec", "completion_usec",     NULL };
 static const char *const memory_metrics[] = { "memory.peak",
 	                                          "memory.events.oom_kill",
+	                                          "victim_pages",
 	                                          "memory.failcnt",
 	                                          "memory.events.max",
 	                                          "memory.events.high",
@@ -39,13 +40,19 @@ static struct truth_spread spread_of(double *value, size_t count)
 	return spread;
 }
 
-/* Rows "setting,repeat,group,metric,value" of one group and metric; completion stands without a group. */
+/* What holds for the whole run, not for one cgroup: completion, and how far a killed program had come. */
+static bool of_the_run(const char *metric)
+{
+	return !strchr(metric, '.');
+}
+
+/* Rows "setting,repeat,group,metric,value" of one group and metric; what is of the run stands without a group. */
 static struct truth_spread measured(FILE *file, const char *group, const char *metric)
 {
 	char line[1024];
 	double value[TRUTH_REPEATS_MAX];
 	size_t count = 0;
-	const char *wanted = strcmp(metric, "completion_usec") ? group : "";
+	const char *wanted = of_the_run(metric) ? "" : group;
 	rewind(file);
 	while (fgets(line, sizeof(line), file)) {
 		char *rest = line, *field[5];
@@ -104,6 +111,20 @@ static double completion(const json_t *root, const char *group)
 	return end > start ? end - start : NAN;
 }
 
+/* Pages the first victim had charged when it was killed; NaN when nobody is killed. */
+static double victim_pages(const json_t *root)
+{
+	size_t i;
+	const json_t *decision;
+	json_array_foreach(json_object_get(root, "decisions"), i, decision)
+	{
+		const char *kind = json_string_value(json_object_get(decision, "kind"));
+		if (kind && !strcmp(kind, "oom_kill"))
+			return number(decision, "value");
+	}
+	return NAN;
+}
+
 static void predict(const json_t *root, struct truth_row *row)
 {
 	const json_t *metrics = find_group(root, row->group), *metric = json_object_get(metrics, row->metric);
@@ -115,6 +136,8 @@ static void predict(const json_t *root, struct truth_row *row)
 		snprintf(row->class, sizeof(row->class), "%s", json_string_value(json_object_get(metric, "class")));
 	} else if (!strcmp(row->metric, "completion_usec")) {
 		row->predicted = completion(root, row->group);
+	} else if (!strcmp(row->metric, "victim_pages")) {
+		row->predicted = victim_pages(root);
 	}
 }
 
@@ -158,8 +181,10 @@ static void one_group(const struct truth_request *request, FILE *file, const jso
 	for (; *metric; metric++) {
 		struct truth_row row = { 0 };
 		bool is_completion = !strcmp(*metric, "completion_usec");
+		if (of_the_run(*metric) && group != request->group[0])
+			continue;
 		/* A program that stops on the clock completes when its clock says so, whatever the limit. */
-		if (is_completion && (strcmp(request->until, "done") || group != request->group[0]))
+		if (is_completion && strcmp(request->until, "done"))
 			continue;
 		struct truth_spread spread = measured(file, group, *metric);
 		if (!spread.count)
