@@ -51,4 +51,7 @@ void load_touch(char *memory, int64_t from, int64_t to); /* writes one byte per 
 int load_open(const char *path); /* read-only, or load_die */
 void load_read_page(int fd, uint64_t page);
 
+/* Runs command and writes its peak resident memory (KiB) to output; returns its exit status. */
+int load_peak_main(const char *output, char **command);
+
 #endif

@@ -18,7 +18,7 @@ static const struct load_workload *const workloads[] = {
 
 static void usage(FILE *to)
 {
-	fprintf(to, "usage: cgr-load WORKLOAD [key=value]...\n");
+	fprintf(to, "usage: cgr-load WORKLOAD [key=value]...\n       cgr-load peak output=FILE -- COMMAND...\n");
 	for (size_t i = 0; i < sizeof(workloads) / sizeof(workloads[0]); i++) {
 		fprintf(to, "  %-10s %s\n", workloads[i]->name, workloads[i]->help);
 		for (const struct load_option *o = workloads[i]->option; o->name; o++)
@@ -88,6 +88,8 @@ static int64_t cpu_usec(int who)
 int main(int argc, char **argv)
 {
 	struct load_args args = { 0 };
+	if (argc > 4 && !strcmp(argv[1], "peak") && !strncmp(argv[2], "output=", 7) && !strcmp(argv[3], "--"))
+		return load_peak_main(argv[2] + 7, argv + 4);
 	if (argc < 2 || !find(argv[1])) {
 		usage(argc < 2 || strcmp(argv[1], "--help") ? stderr : stdout);
 		return argc > 1 && !strcmp(argv[1], "--help") ? 0 : 2;

@@ -1,0 +1,66 @@
+#!/bin/bash
+# Speed beside the tools people use, on one trace, on one machine, in one run: bench.sh BUILD-DIRECTORY [EVENTS]
+# Records a switch storm of at least EVENTS events (default 2,000,000) with our recorder, and the same program once
+# more with perf; then times import and replay beside trace-cmd report and perf sched latency. Absolute figures mean
+# little on another machine: read the ratios.
+set -euo pipefail
+here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+build=$(readlink -f "${1:-$here/../../build}")
+wanted=${2:-2000000}
+cgreplay=$build/cgreplay load=$build/tests/cgr-load
+work=$build/bench
+runs=${CGR_BENCH_RUNS:-3}
+
+skip() { echo "SKIP: $*" >&2; exit 77; }
+[ -x "$cgreplay" ] && [ -x "$load" ] || { echo "bench.sh: $build holds no cgreplay; run ./dev build" >&2; exit 2; }
+[ "$(id -u)" = 0 ] || skip "recording the trace needs root"
+for tool in trace-cmd perf awk; do command -v $tool >/dev/null || skip "$tool is not installed (./dev bench installs it)"; done
+mkdir -p "$work"
+trap 'rm -f "$work"/out.*' EXIT
+result=$work/bench.csv
+echo "what,events,seconds,events_per_second,peak_kib" >"$result"
+
+seconds() { # COMMAND...: wall seconds of the fastest of $runs runs; sets peak (KiB)
+	local i start end best=
+	peak=0
+	for ((i = 0; i < runs; i++)); do
+		start=${EPOCHREALTIME/./}
+		if ! "$load" peak output="$work/out.peak" -- "$@" >"$work/out.text" 2>"$work/out.error"; then
+			echo "bench.sh: failed: $*" >&2; tail -n 5 "$work/out.error" >&2; return 1
+		fi
+		end=${EPOCHREALTIME/./}
+		[ -n "$best" ] && [ "$best" -le $((end - start)) ] || best=$((end - start))
+		peak=$(<"$work/out.peak")
+	done
+	awk -v us="$best" 'BEGIN { printf "%.3f", us / 1e6 }'
+}
+line() { # WHAT EVENTS SECONDS
+	awk -v what="$1" -v n="$2" -v s="$3" -v peak="$peak" -v csv="$result" 'BEGIN {
+		printf "%-34s %9d events %8.3f s %12.0f events/s %8.1f MiB\n", what, n, s, n / s, peak / 1024
+		printf "%s,%d,%.3f,%.0f,%d\n", what, n, s, n / s, peak >>csv }'
+}
+ratio() { # WHAT SECONDS EVENTS / SECONDS EVENTS
+	awk -v what="$1" -v a="$3" -v b="$2" -v c="$5" -v d="$4" 'BEGIN { printf "  %-50s %6.2f times as fast\n", what, (a / b) / (c / d) }'
+}
+
+# a round trip is two switches and two wake-ups, about eight events; some reserve for slow starters
+rounds=$((wanted / 6))
+echo "recording $rounds round trips of a pipe ping-pong ..." >&2
+"$cgreplay" record --preset cpu -o "$work/storm.dat" -- "$load" pingpong rounds=$rounds parent_usec=0 child_usec=0 >/dev/null
+perf sched record -o "$work/storm.perf" -- "$load" pingpong rounds=$rounds parent_usec=0 child_usec=0 >/dev/null 2>&1
+ours=$(trace-cmd report -i "$work/storm.dat" 2>/dev/null | grep -c ': ' || true)
+theirs=$(perf report -i "$work/storm.perf" --stats 2>/dev/null | awk '/SAMPLE events:/ { print $3; exit }')
+[ "$ours" -ge "$wanted" ] || echo "note: the trace holds $ours events, fewer than the $wanted asked for" >&2
+
+s_tracecmd=$(seconds trace-cmd report -i "$work/storm.dat"); line "trace-cmd report" "$ours" "$s_tracecmd"
+s_perf=$(seconds perf sched latency -i "$work/storm.perf"); line "perf sched latency" "$theirs" "$s_perf"
+s_import=$(seconds "$cgreplay" import "$work/storm.dat" -o "$work/storm.db"); line "cgreplay import" "$ours" "$s_import"
+s_lean=$(seconds "$cgreplay" import --lean "$work/storm.dat" -o "$work/lean.db"); line "cgreplay import --lean" "$ours" "$s_lean"
+s_replay=$(seconds "$cgreplay" replay "$work/storm.db" --format json); line "cgreplay replay, all seeds" "$ours" "$s_replay"
+s_one=$(seconds "$cgreplay" replay "$work/storm.db" --seeds 1 --format json); line "cgreplay replay, one seed" "$ours" "$s_one"
+s_pimport=$(seconds "$cgreplay" import "$work/storm.perf" -o "$work/perf.db"); line "cgreplay import of the perf.data" "$theirs" "$s_pimport"
+echo
+ratio "import beside trace-cmd report" "$s_import" "$ours" "$s_tracecmd" "$ours"
+ratio "import of perf.data beside perf sched latency" "$s_pimport" "$theirs" "$s_perf" "$theirs"
+ratio "replay (one seed) beside perf sched latency" "$s_one" "$ours" "$s_perf" "$theirs"
+ls -l "$work/storm.dat" "$work/storm.db" "$work/lean.db" "$work/storm.perf" | awk '{ printf "  %-50s %9.1f MiB\n", $NF, $5 / 1048576 }'
