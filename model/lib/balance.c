@@ -1,0 +1,230 @@
+/* Load balancing between CPUs that share one cache: one domain, each CPU its own group (kernel: sched_balance_rq,
+ * sched_balance_find_src_group, calculate_imbalance, detach_tasks, can_migrate_task, sched_balance_newidle). Active
+ * balancing, which stops a CPU to move its running task, is left out: it needs asymmetric capacity or pinned tasks. */
+#include "model/lib/fair.h"
+
+#define IMBALANCE_PCT 117u
+#define CAPACITY 1024u
+#define CACHE_NICE_TRIES 1u
+#define NR_MIGRATE 32u
+#define BUSY_FACTOR 16u
+
+enum group_type { HAS_SPARE, FULLY_BUSY, OVERLOADED };
+enum migration { MIGRATE_TASK, MIGRATE_LOAD };
+
+struct load_stats {
+	enum group_type type;
+	uint64_t load, util;
+	uint32_t tasks, runnable;
+};
+
+struct balance {
+	struct cgr_fair *fair;
+	uint32_t cpu, source;
+	enum cgr_idle idle;
+	enum migration migration;
+	int64_t imbalance;
+};
+
+static struct load_stats stats_of(struct cgr_fair *fair, uint32_t cpu)
+{
+	const struct cgr_fair_queue *root = cgr_fair_root(fair, cpu);
+	const struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, cpu);
+	struct load_stats s = {
+		.load = root->pelt.load_avg, .util = root->pelt.util_avg, .tasks = rq->nr_tasks, .runnable = root->h_nr_runnable
+	};
+	uint64_t runnable = rq->runnable.load_avg * CAPACITY;
+	bool util_high = CAPACITY * 100 < s.util * IMBALANCE_PCT;
+	bool runnable_high = CAPACITY * IMBALANCE_PCT < runnable * 100;
+	if (s.tasks > 1 && (util_high || runnable_high))
+		s.type = OVERLOADED;
+	else if (s.tasks < 1 || (!runnable_high && !util_high))
+		s.type = HAS_SPARE;
+	else
+		s.type = FULLY_BUSY;
+	return s;
+}
+
+static bool busier(const struct load_stats *a, const struct load_stats *b)
+{
+	if (a->type != b->type)
+		return a->type > b->type;
+	if (a->type == HAS_SPARE)
+		return a->tasks > b->tasks;
+	return a->load > b->load;
+}
+
+/* The CPU to pull from and how much; false when balanced. */
+static bool find_source(struct balance *env)
+{
+	struct cgr_fair *fair = env->fair;
+	struct load_stats local = stats_of(fair, env->cpu), busiest = { 0 };
+	uint64_t total = local.load;
+	env->source = CGR_NONE;
+	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus; cpu++) {
+		if (cpu == env->cpu)
+			continue;
+		struct load_stats s = stats_of(fair, cpu);
+		total += s.load;
+		if (s.runnable && (env->source == CGR_NONE || busier(&s, &busiest))) {
+			busiest = s;
+			env->source = cpu;
+		}
+	}
+	if (env->source == CGR_NONE || local.type > busiest.type)
+		return false;
+	uint64_t average = total / fair->ctx->n_cpus;
+	if (local.type == OVERLOADED &&
+	    (local.load >= busiest.load || local.load >= average || 100 * busiest.load <= IMBALANCE_PCT * local.load))
+		return false;
+	if (busiest.type != OVERLOADED && (env->idle == CGR_NOT_IDLE || busiest.runnable == 1))
+		return false;
+	if (local.type == HAS_SPARE) {
+		int64_t spread = env->idle == CGR_NOT_IDLE || busiest.tasks < local.tasks
+		                     ? 0
+		                     : (int64_t)busiest.tasks - (int64_t)local.tasks;
+		env->migration = MIGRATE_TASK;
+		env->imbalance = spread >> 1;
+		return env->imbalance > 0;
+	}
+	if (local.load >= busiest.load || local.load >= average)
+		return false;
+	uint64_t above = busiest.load - average, below = average - local.load;
+	env->migration = MIGRATE_LOAD;
+	env->imbalance = (int64_t)(above < below ? above : below);
+	return env->imbalance > 0;
+}
+
+static bool can_migrate(const struct balance *env, uint32_t task)
+{
+	struct cgr_fair *fair = env->fair;
+	struct cgr_fair_task *t = cgr_fair_task(fair, task);
+	struct cgr_fair_entity *se = &t->entity;
+	const struct cgr_task_info *info = cgr_task(fair->ctx, task);
+	uint32_t failed = cgr_fair_cpu(fair, env->cpu)->balance_failed;
+	if (se->delayed)
+		return false; /* the engine believes it blocked; the kernel would move it only to even out load */
+	const struct cgr_fair_queue *there = &cgr_fair_slot(fair, t->cgroup, env->cpu)->queue;
+	if (there->throttle_count || se->queue->throttle_count)
+		return false;
+	if (fair->delay_dequeue && !failed && there->nr_queued && !fair->policy->eligible(se->queue, se))
+		return false;
+	if (env->cpu < 64 && info->cpus_allowed && !(info->cpus_allowed >> env->cpu & 1))
+		return false;
+	if (cgr_fair_cpu(fair, env->source)->curr == task)
+		return false;
+	bool hot = t->policy != 5 && (int64_t)(fair->ctx->now_ns - se->exec_start_ns) < (int64_t)fair->migration_cost_ns;
+	if (cgr_fair_cpu(fair, env->cpu)->nr_tasks && se->queue->next == se)
+		hot = true;
+	return !hot || failed > CACHE_NICE_TRIES;
+}
+
+static bool wants(struct balance *env, uint32_t task)
+{
+	if (env->migration == MIGRATE_TASK) {
+		env->imbalance--;
+		return true;
+	}
+	uint32_t failed = cgr_fair_cpu(env->fair, env->cpu)->balance_failed;
+	uint64_t load = cgr_fair_task_h_load(env->fair, task);
+	load = load ? load : 1;
+	if (load < 16 && !failed)
+		return false;
+	if ((int64_t)(load >> (failed < 63 ? failed : 63)) > env->imbalance)
+		return false;
+	env->imbalance -= (int64_t)load;
+	return true;
+}
+
+static void move(struct balance *env, uint32_t task)
+{
+	struct cgr_ctx *ctx = env->fair->ctx;
+	cgr_fair_dequeue_task(env->fair, task, CGR_DEQ_MOVE);
+	ctx->host->task_set_cpu(ctx, task, env->cpu);
+	cgr_fair_enqueue(ctx, env->cpu, task, CGR_ENQ_MOVE | CGR_ENQ_MIGRATED);
+	cgr_fair_wakeup_preempt(ctx, env->cpu, task);
+}
+
+static bool pull(struct balance *env)
+{
+	struct cgr_fair *fair = env->fair;
+	struct cgr_fair_cpu *source = cgr_fair_cpu(fair, env->source);
+	uint32_t looks = source->nr_tasks < NR_MIGRATE ? source->nr_tasks : NR_MIGRATE;
+	bool moved = false;
+	if (source->nr_tasks <= 1)
+		return false;
+	for (uint32_t task = source->list_tail; task && looks--;) {
+		uint32_t before = cgr_fair_task(fair, task)->list_prev;
+		if (env->idle != CGR_NOT_IDLE && source->nr_tasks <= 1)
+			break;
+		if (can_migrate(env, task) && wants(env, task)) {
+			move(env, task);
+			moved = true;
+			if (env->idle == CGR_NEWLY_IDLE || env->imbalance <= 0)
+				break;
+		} else if (task != source->list_head) {
+			cgr_fair_list_remove(fair, env->source, task);
+			cgr_fair_list_add(fair, env->source, task);
+		}
+		task = before;
+	}
+	return moved;
+}
+
+static bool newly_idle(struct balance *env)
+{
+	struct cgr_fair *fair = env->fair;
+	struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, env->cpu);
+	bool overloaded = false;
+	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus; cpu++)
+		overloaded |= cgr_fair_cpu(fair, cpu)->nr_tasks >= 2;
+	if (!overloaded || rq->nr_tasks)
+		return false;
+	uint32_t weight = 1;
+	if (fair->newidle_random) {
+		/* NI_RANDOM: try only as often as tries have paid */
+		uint32_t dice = (uint32_t)(cgr_random(fair->ctx) % 1024);
+		weight = 1 + rq->newidle_ratio;
+		rq->newidle_tries++;
+		if (dice > weight)
+			return false;
+		weight = (1024 + weight / 2) / weight;
+	}
+	cgr_fair_blocked_update(fair, env->cpu);
+	bool moved = find_source(env) && pull(env);
+	rq->newidle_success += moved ? weight : 0;
+	if (rq->newidle_tries >= 1024) {
+		rq->newidle_ratio = rq->newidle_success < 1024 ? rq->newidle_success : 1024;
+		rq->newidle_tries /= 2;
+		rq->newidle_success /= 2;
+	}
+	return moved;
+}
+
+bool cgr_fair_balance(struct cgr_ctx *ctx, uint32_t cpu, enum cgr_idle idle)
+{
+	struct cgr_fair *fair = cgr_fair_of(ctx);
+	struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, cpu);
+	struct balance env = { .fair = fair, .cpu = cpu, .idle = idle };
+	if (ctx->n_cpus < 2)
+		return false;
+	if (idle == CGR_NEWLY_IDLE)
+		return newly_idle(&env);
+	if (ctx->now_ns < rq->next_balance_ns)
+		return false;
+	for (uint32_t other = 0; other < ctx->n_cpus; other++)
+		if (other == cpu || cgr_fair_cpu_idle(fair, other))
+			cgr_fair_blocked_update(fair, other);
+	uint64_t interval = (uint64_t)ctx->n_cpus * 1000000u * (idle == CGR_NOT_IDLE ? BUSY_FACTOR : 1);
+	rq->next_balance_ns = ctx->now_ns + interval;
+	if (!find_source(&env)) {
+		rq->balance_failed = 0;
+		return false;
+	}
+	if (pull(&env)) {
+		rq->balance_failed = 0;
+		return true;
+	}
+	rq->balance_failed++;
+	return false;
+}

@@ -1,0 +1,190 @@
+/* Where a waking or new task goes, for CPUs that share one cache and have no SMT siblings (kernel:
+ * select_task_rq_fair, wake_affine, wake_wide, select_idle_sibling, sched_balance_find_dst_group_cpu). */
+#include "model/lib/fair.h"
+
+#define IMBALANCE_PCT 117
+
+static bool allowed(const struct cgr_task_info *info, uint32_t cpu)
+{
+	return cpu >= 64 || !info->cpus_allowed || (info->cpus_allowed >> cpu & 1);
+}
+
+bool cgr_fair_cpu_idle(struct cgr_fair *fair, uint32_t cpu)
+{
+	return cgr_cpu_current(fair->ctx, cpu) == CGR_NONE && !cgr_fair_cpu(fair, cpu)->nr_tasks;
+}
+
+/* Only SCHED_IDLE tasks here: as good as idle for anybody else. */
+static bool only_idle_tasks(struct cgr_fair *fair, uint32_t cpu)
+{
+	uint32_t tasks = cgr_fair_cpu(fair, cpu)->nr_tasks;
+	return tasks && tasks == cgr_fair_root(fair, cpu)->h_nr_idle;
+}
+
+static bool takes_task(struct cgr_fair *fair, const struct cgr_task_info *info, uint32_t cpu)
+{
+	return allowed(info, cpu) && (cgr_fair_cpu_idle(fair, cpu) || only_idle_tasks(fair, cpu));
+}
+
+static void record_wakee(struct cgr_fair *fair, uint32_t waker, uint32_t wakee)
+{
+	struct cgr_fair_task *t = cgr_fair_task(fair, waker);
+	uint64_t now = fair->ctx->now_ns;
+	if (now > t->wakee_decay_ns + 1000000000u) {
+		t->wakee_flips >>= 1;
+		t->wakee_decay_ns = now;
+	}
+	if (t->last_wakee != wakee) {
+		t->last_wakee = wakee;
+		t->wakee_flips++;
+	}
+}
+
+static bool wake_wide(struct cgr_fair *fair, uint32_t waker, uint32_t wakee)
+{
+	uint32_t master = cgr_fair_task(fair, waker)->wakee_flips, slave = cgr_fair_task(fair, wakee)->wakee_flips;
+	uint32_t factor = fair->ctx->n_cpus;
+	if (master < slave) {
+		uint32_t swap = master;
+		master = slave;
+		slave = swap;
+	}
+	return slave >= factor && master >= slave * factor;
+}
+
+static uint32_t affine_by_load(struct cgr_fair *fair, uint32_t task, uint32_t this_cpu, uint32_t prev_cpu, bool sync)
+{
+	int64_t here = (int64_t)cgr_fair_root(fair, this_cpu)->pelt.load_avg;
+	uint32_t current = cgr_fair_cpu(fair, this_cpu)->curr;
+	if (sync && current != CGR_NONE) {
+		int64_t load = (int64_t)cgr_fair_task_h_load(fair, current);
+		if (load > here)
+			return this_cpu;
+		here -= load;
+	}
+	int64_t load = (int64_t)cgr_fair_task_h_load(fair, task);
+	int64_t there = (int64_t)cgr_fair_root(fair, prev_cpu)->pelt.load_avg - load;
+	here = (here + load) * 100;
+	there = there * (100 + (IMBALANCE_PCT - 100) / 2) + sync;
+	return here < there ? this_cpu : prev_cpu;
+}
+
+static uint32_t wake_affine(struct cgr_fair *fair, uint32_t task, uint32_t this_cpu, uint32_t prev_cpu, bool sync)
+{
+	if (cgr_fair_cpu_idle(fair, this_cpu))
+		return cgr_fair_cpu_idle(fair, prev_cpu) ? prev_cpu : this_cpu;
+	if (sync) {
+		const struct cgr_fair_queue *root = cgr_fair_root(fair, this_cpu);
+		if (cgr_fair_cpu(fair, this_cpu)->nr_tasks - (root->h_nr_queued - root->h_nr_runnable) == 1)
+			return this_cpu;
+	}
+	if (cgr_fair_cpu_idle(fair, prev_cpu))
+		return prev_cpu;
+	return affine_by_load(fair, task, this_cpu, prev_cpu, sync);
+}
+
+/* nr_idle_scan of SIS_UTIL: how many CPUs are worth a look, from the utilization of all of them. */
+static uint32_t scan_depth(struct cgr_fair *fair)
+{
+	uint32_t n = fair->ctx->n_cpus;
+	uint64_t util = 0;
+	for (uint32_t cpu = 0; cpu < n; cpu++)
+		util += cgr_fair_root(fair, cpu)->pelt.util_avg;
+	uint64_t x = util / n;
+	uint64_t part = x * x * IMBALANCE_PCT * IMBALANCE_PCT / (10000u * 1024u);
+	uint64_t y = part > 1024 ? 0 : 1024 - part;
+	return (uint32_t)(y * n / 1024);
+}
+
+static uint32_t idle_sibling(struct cgr_fair *fair, uint32_t task, uint32_t prev_cpu, uint32_t target,
+                             uint32_t waker_cpu)
+{
+	const struct cgr_task_info *info = cgr_task(fair->ctx, task);
+	struct cgr_fair_task *t = cgr_fair_task(fair, task);
+	uint32_t n = fair->ctx->n_cpus;
+	if (cgr_fair_cpu_idle(fair, target) || only_idle_tasks(fair, target))
+		return target;
+	if (prev_cpu != target && (cgr_fair_cpu_idle(fair, prev_cpu) || only_idle_tasks(fair, prev_cpu)))
+		return prev_cpu;
+	uint32_t current = cgr_cpu_current(fair->ctx, waker_cpu);
+	if (current != CGR_NONE && prev_cpu == waker_cpu && cgr_fair_cpu(fair, prev_cpu)->nr_tasks <= 1) {
+		const struct cgr_task_info *waker = cgr_task(fair->ctx, current);
+		if (waker->kernel_thread && n > 1 && waker->cpus_allowed && !(waker->cpus_allowed & (waker->cpus_allowed - 1)))
+			return prev_cpu; /* a per-CPU kernel thread finished what the task waited for */
+	}
+	uint32_t recent = t->recent_cpu;
+	t->recent_cpu = prev_cpu;
+	if (recent < n && recent != prev_cpu && recent != target && takes_task(fair, info, recent))
+		return recent;
+	uint32_t depth = scan_depth(fair);
+	if (!depth)
+		return target;
+	for (uint32_t i = 1, looked = 0; i <= n; i++) {
+		uint32_t cpu = (target + i) % n;
+		if (!allowed(info, cpu))
+			continue;
+		if (looked++ >= depth)
+			break;
+		if (takes_task(fair, info, cpu))
+			return cpu;
+	}
+	return target;
+}
+
+/* Fork and exec: an idle CPU, the one that went idle last first; else the least loaded. */
+static uint32_t least_loaded(struct cgr_fair *fair, const struct cgr_task_info *info, uint32_t here)
+{
+	uint32_t best = CGR_NONE, idle = CGR_NONE;
+	for (uint32_t i = 0; i < fair->ctx->n_cpus; i++) {
+		uint32_t cpu = (here + i) % fair->ctx->n_cpus;
+		if (!allowed(info, cpu))
+			continue;
+		if (cgr_fair_cpu_idle(fair, cpu)) {
+			if (idle == CGR_NONE || cgr_fair_cpu(fair, cpu)->idle_since_ns > cgr_fair_cpu(fair, idle)->idle_since_ns)
+				idle = cpu;
+			continue;
+		}
+		/* the local CPU keeps the task unless another is clearly less loaded */
+		uint64_t load = cgr_fair_root(fair, cpu)->pelt.load_avg * 100;
+		uint64_t least = best == CGR_NONE ? UINT64_MAX : cgr_fair_root(fair, best)->pelt.load_avg * 100;
+		if (best == here)
+			load = load * IMBALANCE_PCT / 100;
+		if (best == CGR_NONE || load < least)
+			best = cpu;
+	}
+	if (idle != CGR_NONE)
+		return idle;
+	return best == CGR_NONE ? here : best;
+}
+
+uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_cpu, uint32_t waker_cpu, unsigned flags)
+{
+	struct cgr_fair *fair = cgr_fair_of(ctx);
+	const struct cgr_task_info *info = cgr_task(ctx, task);
+	if (ctx->n_cpus == 1)
+		return 0;
+	if (prev_cpu >= ctx->n_cpus)
+		prev_cpu = prev_cpu % ctx->n_cpus;
+	if (waker_cpu >= ctx->n_cpus)
+		waker_cpu = prev_cpu;
+	if (flags & CGR_WAKE_FORK)
+		return least_loaded(fair, info, waker_cpu);
+	uint32_t waker = cgr_cpu_current(ctx, waker_cpu);
+	bool affine = allowed(info, waker_cpu);
+	if (waker != CGR_NONE && waker < ctx->n_tasks) {
+		/* in interrupt context the kernel blames the interrupted task: record_wakee uses current */
+		record_wakee(fair, waker, task);
+		affine = affine && !wake_wide(fair, waker, task);
+	}
+	uint32_t target = prev_cpu;
+	if (affine && waker_cpu != prev_cpu)
+		target = wake_affine(fair, task, waker_cpu, prev_cpu, flags & CGR_WAKE_SYNC);
+	uint32_t cpu = idle_sibling(fair, task, prev_cpu, target, waker_cpu);
+	if (allowed(info, cpu))
+		return cpu;
+	/* select_fallback_rq */
+	for (uint32_t i = 0; i < ctx->n_cpus; i++)
+		if (allowed(info, (prev_cpu + i) % ctx->n_cpus))
+			return (prev_cpu + i) % ctx->n_cpus;
+	return prev_cpu;
+}
