@@ -142,3 +142,69 @@ bool cgr_facts_differs(const struct cgr_result *result, const struct cgr_result_
 	*ret_worse = metric->predicted > metric->recorded ? desc->worse : -desc->worse;
 	return true;
 }
+
+static int64_t floor_of(const char *unit)
+{
+	if (strcmp(unit, "bytes") == 0)
+		return 4 << 20;
+	if (strcmp(unit, "usec") == 0)
+		return 20000;
+	if (strcmp(unit, "pages") == 0)
+		return 1024;
+	return strcmp(unit, "ppm") == 0 ? 1000 : 20;
+}
+
+int64_t cgr_facts_weight(const struct cgr_result *result, const struct cgr_result_metric *metric)
+{
+	int worse;
+	if (!metric->has_recorded || !cgr_facts_differs(result, metric, &worse))
+		return 0;
+	if (metric->recorded == CGR_UNLIMITED || metric->predicted == CGR_UNLIMITED)
+		return 0;
+	long double from = (long double)metric->recorded, to = (long double)metric->predicted;
+	long double larger = CGR_MAX(from < 0 ? -from : from, to < 0 ? -to : to);
+	long double moved = from > to ? from - to : to - from;
+	int64_t weight =
+	    (int64_t)(moved / (larger + (long double)floor_of(result->metric_desc[metric->metric].unit)) * 5e5L);
+	/* half of the scale is for what somebody cares about: a direction, and the cgroup that was asked about */
+	return weight + (weight > 0 && worse ? 250000 : 0) +
+	       (weight > 0 && cgr_facts_changed(result, metric->cgroup) ? 250000 : 0);
+}
+
+static int64_t top_weight(const struct cgr_result *result, size_t index)
+{
+	const struct cgr_result_metric *metric = &result->metric[index];
+	bool kill = strcmp(result->metric_desc[metric->metric].name, "memory.events.oom_kill") == 0;
+	return cgr_facts_weight(result, metric) + (kill && metric->predicted != metric->recorded ? 2000000 : 0);
+}
+
+size_t cgr_facts_top(const struct cgr_result *result, size_t *ret_metric, size_t count)
+{
+	size_t found = 0;
+	while (found < count) {
+		size_t best = SIZE_MAX;
+		int64_t best_weight = 0;
+		for (size_t i = 0; i < result->metrics; i++) {
+			bool taken = false;
+			for (size_t j = 0; j < found; j++)
+				taken |= result->metric[ret_metric[j]].metric == result->metric[i].metric;
+			int64_t weight = taken || !result->metric[i].has_recorded ? 0 : top_weight(result, i);
+			if (weight > best_weight) {
+				best_weight = weight;
+				best = i;
+			}
+		}
+		if (best == SIZE_MAX)
+			break;
+		ret_metric[found++] = best;
+	}
+	return found;
+}
+
+bool cgr_facts_says_something(const struct cgr_result *result, const struct cgr_result_metric *metric)
+{
+	if (metric->predicted != 0 || metric->high != 0 || (metric->has_recorded && metric->recorded != 0))
+		return true;
+	return strcmp(result->metric_desc[metric->metric].name, "memory.events.oom_kill") == 0 &&
+	       cgr_facts_changed(result, metric->cgroup);
+}

@@ -49,4 +49,13 @@ bool cgr_facts_good(const struct cgr_result_fidelity *fidelity);
  * value out. *ret_worse: +1 worse, -1 better, 0 neutral or no difference. */
 bool cgr_facts_differs(const struct cgr_result *result, const struct cgr_result_metric *metric, int *ret_worse);
 
+/* How much a difference stands out, 0..1000000: |predicted - recorded| against the larger of both and a floor of the
+ * unit, so that 0 -> 3 wake-ups does not drown 400M -> 200M. 0 when the recording has no value. */
+int64_t cgr_facts_weight(const struct cgr_result *result, const struct cgr_result_metric *metric);
+/* The metrics that stand out most, best first, at most one per metric name; indices into result->metric. Kills come
+ * before everything else. Returns how many were found (at most count). */
+size_t cgr_facts_top(const struct cgr_result *result, size_t *ret_metric, size_t count);
+/* False for rows that only say "0, as in the recording". */
+bool cgr_facts_says_something(const struct cgr_result *result, const struct cgr_result_metric *metric);
+
 #endif

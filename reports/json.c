@@ -1,6 +1,7 @@
 /* The JSON document of design section 5. Its members are a contract: other people's scripts read them. */
 #include "reports/json.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/units.h"
@@ -17,6 +18,20 @@ json_t *cgr_json_text(const char *text)
 	json_t *value = clean.failed ? NULL : json_string(clean.text ? clean.text : "");
 	cgr_strbuf_fini(&clean);
 	return value;
+}
+
+void cgr_json_script_text(struct cgr_strbuf *out, const char *text)
+{
+	json_t *value = cgr_json_text(text);
+	char *dumped = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
+	out->failed |= !dumped;
+	for (const char *s = dumped; s && *s; s++)
+		if (*s == '<' || *s == '>' || *s == '&')
+			cgr_strbuf_printf(out, "\\u%04x", (unsigned)*s);
+		else
+			cgr_strbuf_append(out, s, 1);
+	free(dumped);
+	json_decref(value);
 }
 
 json_t *cgr_json_value(int64_t value)

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "common/util.h"
 #include "store/result.h"
 
 /* The document of one run (docs/FORMATS.md). New reference, NULL when out of memory. */
@@ -12,5 +13,7 @@ json_t *cgr_json_run(const struct cgr_result *result);
 json_t *cgr_json_text(const char *text);
 /* null for CGR_UNLIMITED: JSON has no infinity and a script must not take 2^63 for a size. */
 json_t *cgr_json_value(int64_t value);
+/* A JSON string that may stand inside <script>: ASCII only, and < > & as \u escapes. */
+void cgr_json_script_text(struct cgr_strbuf *out, const char *text);
 
 #endif

@@ -35,6 +35,18 @@ int cgr_report_csv(FILE *out, const struct cgr_result *const *results, size_t co
 int cgr_report_csv_folder(const char *folder, const struct cgr_result *const *results, size_t count,
                           struct cgr_error *reterr);
 
+struct cgr_report_page_options {
+	const char *const *command; /* how this page was made, one shell line each, newest last; may be empty */
+	size_t commands;
+	const bool *detailed; /* per result: with its own numbers and charts; NULL: the first eight */
+	size_t size_limit; /* bytes aimed at by downsampling the charts; 0: CGR_REPORT_PAGE_BYTES */
+};
+#define CGR_REPORT_PAGE_BYTES (5u << 20)
+#define CGR_REPORT_PAGE_RUNS 8u
+/* One self-contained HTML page: no request to anywhere, a strict CSP, readable without JavaScript. Appends to out. */
+int cgr_report_html(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count,
+                    const struct cgr_report_page_options *options, struct cgr_error *reterr);
+
 /* "safe but slower: nothing is killed; 20.4k more refaults cost 1.9 s (5 %)". Plain text, no markup. Sets
  * *ret_level to 0 as recorded or better, 1 worse but nothing broke, 2 something was killed or never finished,
  * 3 the models do not reproduce the recording well enough to say. */

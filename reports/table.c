@@ -55,7 +55,9 @@ static void put_fidelity(struct table *t)
 		cgr_strbuf_printf(&t->text, "%zu of %zu counters within 2 %% or their interval", f.good, f.counters);
 	if (f.worst_ppm > 0) {
 		const struct cgr_result_fidelity *worst = &t->result->fidelity[f.worst];
-		cgr_strbuf_printf(&t->text, ", worst %s ", t->result->metric_desc[worst->metric].name);
+		cgr_strbuf_printf(&t->text, ", worst ");
+		cgr_text_plain(&t->text, t->result->metric_desc[worst->metric].name);
+		cgr_strbuf_printf(&t->text, " ");
 		cgr_text_plain(&t->text, t->result->cgroup_path[worst->cgroup]);
 		cgr_strbuf_printf(&t->text, " %" PRId64 ".%" PRId64 " %%", f.worst_ppm / 10000, f.worst_ppm / 1000 % 10);
 	}
@@ -113,25 +115,25 @@ static void put_row(struct table *t, const char *name, const char *recorded, con
 static void put_metric(struct table *t, const struct cgr_result_metric *metric)
 {
 	const struct cgr_result_metric_desc *desc = &t->result->metric_desc[metric->metric];
-	char recorded[48], predicted[48], range[112];
+	char recorded[48] = "-", predicted[48], range[112];
+	struct cgr_strbuf name = { 0 };
 	int worse;
 	cgr_facts_differs(t->result, metric, &worse);
-	put_row(t, desc->name,
-	        metric->has_recorded ? cgr_text_value(desc->unit, metric->recorded, recorded, sizeof recorded) : "-",
+	if (metric->has_recorded)
+		cgr_text_value(desc->unit, metric->recorded, recorded, sizeof recorded);
+	cgr_text_plain(&name, desc->name);
+	put_row(t, name.text ? name.text : "", recorded,
 	        cgr_text_value(desc->unit, metric->predicted, predicted, sizeof predicted),
 	        cgr_text_range(desc->unit, metric->low, metric->high, range, sizeof range), cgr_class_name(metric->class),
 	        worse);
+	t->text.failed |= name.failed;
+	cgr_strbuf_fini(&name);
 }
 
-/* Rows that say "nothing here, as in the recording" hide the ones that say something. A kill is news either way. */
+/* Rows that say "nothing here, as in the recording" hide the ones that say something. */
 static bool metric_shown(const struct table *t, const struct cgr_result_metric *metric)
 {
-	if (t->options.all || metric->predicted != 0 || metric->high != 0)
-		return true;
-	if (metric->has_recorded && metric->recorded != 0)
-		return true;
-	return strcmp(t->result->metric_desc[metric->metric].name, "memory.events.oom_kill") == 0 &&
-	       cgr_facts_changed(t->result, metric->cgroup);
+	return t->options.all || cgr_facts_says_something(t->result, metric);
 }
 
 static void put_completion(struct table *t, uint32_t cgroup)

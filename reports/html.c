@@ -1,0 +1,134 @@
+/* Puts the page together: the skeleton of web/report.html with its {{slots}} filled. */
+#include "reports/html.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reports/assets.h"
+#include "reports/text.h"
+
+struct page {
+	const struct cgr_result *const *results;
+	size_t count;
+	struct cgr_report_page_options options;
+	bool *detailed;
+	size_t details;
+	struct cgr_error *reterr;
+};
+
+void cgr_html_value_cell(struct cgr_strbuf *out, const char *unit, int64_t value)
+{
+	char text[48];
+	cgr_text_value(unit, value, text, sizeof text);
+	cgr_strbuf_printf(out, "<td class=n data-v=\"%lld\" title=\"%lld ", (long long)value, (long long)value);
+	cgr_text_html(out, unit);
+	cgr_strbuf_printf(out, "\">%s</td>", text);
+}
+
+static int put_runs(struct cgr_strbuf *out, const struct page *page)
+{
+	/* half of what is allowed goes to the charts; the tables share a quarter, the rest is script, style and markup */
+	size_t budget = page->options.size_limit / 4 / page->details;
+	for (size_t i = 0; i < page->count; i++) {
+		if (!page->detailed[i])
+			continue;
+		const struct cgr_result *result = page->results[i];
+		cgr_strbuf_printf(out, "<section class=run data-run=\"%zu\">", i);
+		cgr_html_verdict(out, result);
+		cgr_html_trust(out, result);
+		cgr_html_numbers(out, result, budget);
+		cgr_html_decisions(out, result);
+		cgr_html_tree(out, result);
+		cgr_strbuf_printf(out, "</section>\n");
+	}
+	return 0;
+}
+
+static void put_title(struct cgr_strbuf *out, const struct page *page)
+{
+	const struct cgr_result *first = page->results[0];
+	cgr_strbuf_printf(out, "cgreplay: ");
+	if (page->count > 1)
+		cgr_strbuf_printf(out, "%zu what-ifs of ", page->count);
+	else if (first->changes > 0) {
+		cgr_text_html(out, first->change[0].cgroup);
+		cgr_strbuf_printf(out, " ");
+		cgr_text_html(out, first->change[0].knob);
+		cgr_strbuf_printf(out, " ");
+		cgr_text_html(out, first->change[0].to);
+		cgr_strbuf_printf(out, ", ");
+	}
+	const char *source = first->source_path ? first->source_path : "a recording";
+	const char *base = strrchr(source, '/');
+	cgr_text_html(out, base ? base + 1 : source);
+}
+
+static int put_slot(struct cgr_strbuf *out, const struct page *page, const char *slot, size_t length)
+{
+	if (length == 3 && memcmp(slot, "csp", 3) == 0)
+		cgr_strbuf_append(out, cgr_asset_csp, CGR_ASSET_LENGTH(csp));
+	else if (length == 6 && memcmp(slot, "script", 6) == 0)
+		cgr_strbuf_append(out, cgr_asset_script, CGR_ASSET_LENGTH(script));
+	else if (length == 5 && memcmp(slot, "style", 5) == 0)
+		cgr_strbuf_append(out, cgr_asset_style, CGR_ASSET_LENGTH(style));
+	else if (length == 7 && memcmp(slot, "version", 7) == 0)
+		cgr_strbuf_printf(out, "%s", CGR_VERSION);
+	else if (length == 5 && memcmp(slot, "title", 5) == 0)
+		put_title(out, page);
+	else if (length == 8 && memcmp(slot, "overview", 8) == 0)
+		cgr_html_overview(out, page->results, page->count, page->detailed);
+	else if (length == 4 && memcmp(slot, "runs", 4) == 0)
+		return put_runs(out, page);
+	else if (length == 10 && memcmp(slot, "provenance", 10) == 0)
+		cgr_html_provenance(out, page->results[0], &page->options);
+	else if (length == 4 && memcmp(slot, "data", 4) == 0)
+		return cgr_html_data(out, page->results, page->count, page->detailed, page->options.size_limit / 2,
+		                     page->reterr);
+	else
+		return cgr_error_set(page->reterr, CGR_E_INTERNAL, "report.html: unknown slot {{%.*s}}", (int)length, slot);
+	return 0;
+}
+
+static int fill(struct cgr_strbuf *out, const struct page *page)
+{
+	const char *at = cgr_asset_page, *end = cgr_asset_page_end;
+	while (at < end) {
+		const char *open = memmem(at, (size_t)(end - at), "{{", 2);
+		const char *close = open ? memmem(open, (size_t)(end - open), "}}", 2) : NULL;
+		if (!close) {
+			cgr_strbuf_append(out, at, (size_t)(end - at));
+			break;
+		}
+		cgr_strbuf_append(out, at, (size_t)(open - at));
+		CGR_TRY(put_slot(out, page, open + 2, (size_t)(close - open - 2)));
+		at = close + 2;
+	}
+	return out->failed ? cgr_error_set(page->reterr, CGR_E_NOMEM, "HTML page: out of memory") : 0;
+}
+
+int cgr_report_html(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count,
+                    const struct cgr_report_page_options *options, struct cgr_error *reterr)
+{
+	struct page page = { .results = results, .count = count, .reterr = reterr };
+	if (options)
+		page.options = *options;
+	if (page.options.size_limit == 0)
+		page.options.size_limit = CGR_REPORT_PAGE_BYTES;
+	if (count == 0)
+		return cgr_error_set(reterr, CGR_E_INPUT, "no run to report on: replay something with -o first");
+	page.detailed = cgr_calloc(count, sizeof *page.detailed);
+	if (!page.detailed)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "HTML page: out of memory");
+	for (size_t i = 0; i < count; i++) {
+		page.detailed[i] = page.options.detailed ? page.options.detailed[i] : i < CGR_REPORT_PAGE_RUNS;
+		page.details += page.detailed[i];
+	}
+	if (page.details == 0) {
+		page.detailed[0] = true;
+		page.details = 1;
+	}
+	int rc = fill(out, &page);
+	free(page.detailed);
+	return rc;
+}

@@ -1,0 +1,63 @@
+// Curves over one knob: prediction with its interval, the knee marked.
+let curves = [];
+
+function knobUnit(knob) {
+	return knob === 'cpu.max' ? 'cpus' : knob.startsWith('memory.') && knob !== 'memory.swappiness' ? 'bytes' : 'count';
+}
+
+function drawCurve(parent, sweep, curve) {
+	const plot = make('div', { class: 'plot' });
+	const unit = knobUnit(sweep.knob);
+	const note = curve.knee === null ? `over ${sweep.knob}` : `over ${sweep.knob}; bends at ${format(sweep.x[curve.knee], unit)}`;
+	parent.append(make('div', { class: 'chart', 'data-chart': curve.metric }, make('h3', {}, curve.metric, make('small', {}, note)), plot));
+	const axis = { stroke: colour('dim'), grid: { stroke: colour('grid'), width: 1 }, ticks: { show: false },
+		font: `12px ${getComputedStyle(document.body).fontFamily}` };
+	const value = (u, v) => v === null ? '–' : format(v, curve.unit);
+	curves.push(new uPlot({
+		width: plot.clientWidth || 480, height: 230, cursor: { drag: { x: false, y: false } },
+		scales: { x: { time: false, range: (u, low, high) => [low - (high - low) * 0.02, high + (high - low) * 0.02] },
+			y: { range: (u, low, high) => [0, high * 1.08 || 1] } },
+		axes: [{ ...axis, values: (u, ticks) => ticks.map((tick) => format(tick, unit)), incrs: unit === 'bytes' ? byteSteps : undefined, space: 60 },
+			{ ...axis, size: 66, values: (u, ticks) => ticks.map((tick) => format(tick, curve.unit)), incrs: curve.unit === 'bytes' ? byteSteps : undefined }],
+		series: [{ label: sweep.knob, value: (u, v) => v === null ? '–' : format(v, unit) },
+			{ label: 'low', stroke: 'transparent', points: { show: false }, value },
+			{ label: 'predicted', stroke: colour('predicted'), width: 2, points: { show: true, size: 5, fill: colour('predicted') }, value },
+			{ label: 'high', stroke: 'transparent', points: { show: false }, value }],
+		bands: [{ series: [3, 1], fill: colour('predicted') + '26' }],
+		hooks: { draw: [(u) => {
+			if (curve.knee === null)
+				return;
+			const { ctx, bbox } = u, x = u.valToPos(sweep.x[curve.knee], 'x', true), y = u.valToPos(curve.y[curve.knee], 'y', true);
+			ctx.save();
+			ctx.strokeStyle = ctx.fillStyle = colour('limit');
+			ctx.lineWidth = 1.5 * devicePixelRatio;
+			ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+			ctx.beginPath();
+			ctx.moveTo(x, bbox.top);
+			ctx.lineTo(x, bbox.top + bbox.height);
+			ctx.stroke();
+			ctx.setLineDash([]);
+			ctx.beginPath();
+			ctx.arc(x, y, 6 * devicePixelRatio, 0, 7);
+			ctx.stroke();
+			ctx.font = `600 ${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
+			ctx.fillText('knee', x + 8 * devicePixelRatio, bbox.top + 12 * devicePixelRatio);
+			ctx.restore();
+		}] },
+	}, [sweep.x, curve.low, curve.y, curve.high], plot));
+}
+
+function drawSweeps() {
+	const list = document.getElementById('sweep-list');
+	for (const curve of curves)
+		curve.destroy();
+	curves = [];
+	list.replaceChildren();
+	document.getElementById('sweeps').hidden = data.sweeps.length === 0;
+	for (const sweep of data.sweeps) {
+		const grid = make('div', { class: 'grid2' });
+		list.append(make('h3', {}, `${sweep.knob} of ${sweep.cgroup || 'the machine'}, ${sweep.x.length} values`), grid);
+		for (const curve of sweep.curves)
+			drawCurve(grid, sweep, curve);
+	}
+}
