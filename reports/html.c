@@ -26,23 +26,33 @@ void cgr_html_value_cell(struct cgr_strbuf *out, const char *unit, int64_t value
 	cgr_strbuf_printf(out, "\">%s</td>", text);
 }
 
-static int put_runs(struct cgr_strbuf *out, const struct page *page)
+/* Every detailed run has two sections: what comes before the charts and what comes after. The script shows one run at
+ * a time; without it they all stand there, one after the other. */
+static void put_runs(struct cgr_strbuf *out, const struct page *page)
 {
 	/* half of what is allowed goes to the charts; the tables share a quarter, the rest is script, style and markup */
 	size_t budget = page->options.size_limit / 4 / page->details;
 	for (size_t i = 0; i < page->count; i++) {
 		if (!page->detailed[i])
 			continue;
-		const struct cgr_result *result = page->results[i];
 		cgr_strbuf_printf(out, "<section class=run data-run=\"%zu\">", i);
-		cgr_html_verdict(out, result);
-		cgr_html_trust(out, result);
-		cgr_html_numbers(out, result, budget);
-		cgr_html_decisions(out, result);
-		cgr_html_tree(out, result);
+		cgr_html_verdict(out, page->results[i]);
+		cgr_html_trust(out, page->results[i]);
+		cgr_html_numbers(out, page->results[i], budget);
 		cgr_strbuf_printf(out, "</section>\n");
 	}
-	return 0;
+}
+
+static void put_details(struct cgr_strbuf *out, const struct page *page)
+{
+	for (size_t i = 0; i < page->count; i++) {
+		if (!page->detailed[i])
+			continue;
+		cgr_strbuf_printf(out, "<section class=run data-run=\"%zu\">", i);
+		cgr_html_decisions(out, page->results[i]);
+		cgr_html_tree(out, page->results[i]);
+		cgr_strbuf_printf(out, "</section>\n");
+	}
 }
 
 static void put_title(struct cgr_strbuf *out, const struct page *page)
@@ -64,30 +74,62 @@ static void put_title(struct cgr_strbuf *out, const struct page *page)
 	cgr_text_html(out, base ? base + 1 : source);
 }
 
+static void put_csp(struct cgr_strbuf *out, const struct page *page)
+{
+	(void)page;
+	cgr_strbuf_append(out, cgr_asset_csp, CGR_ASSET_LENGTH(csp));
+}
+
+static void put_script(struct cgr_strbuf *out, const struct page *page)
+{
+	(void)page;
+	cgr_strbuf_append(out, cgr_asset_script, CGR_ASSET_LENGTH(script));
+}
+
+static void put_style(struct cgr_strbuf *out, const struct page *page)
+{
+	(void)page;
+	cgr_strbuf_append(out, cgr_asset_style, CGR_ASSET_LENGTH(style));
+}
+
+static void put_version(struct cgr_strbuf *out, const struct page *page)
+{
+	(void)page;
+	cgr_strbuf_printf(out, "%s", CGR_VERSION);
+}
+
+static void put_overview(struct cgr_strbuf *out, const struct page *page)
+{
+	cgr_html_overview(out, page->results, page->count, page->detailed);
+}
+
+static void put_provenance(struct cgr_strbuf *out, const struct page *page)
+{
+	cgr_html_provenance(out, page->results, page->count, &page->options);
+}
+
+static void put_data(struct cgr_strbuf *out, const struct page *page)
+{
+	if (cgr_html_data(out, page->results, page->count, page->detailed, page->options.size_limit / 2, page->reterr) < 0)
+		out->failed = true;
+}
+
+static const struct {
+	const char *name;
+	void (*put)(struct cgr_strbuf *out, const struct page *page);
+} slots[] = { { "csp", put_csp },         { "script", put_script },   { "style", put_style },
+	          { "version", put_version }, { "title", put_title },     { "overview", put_overview },
+	          { "runs", put_runs },       { "details", put_details }, { "provenance", put_provenance },
+	          { "data", put_data } };
+
 static int put_slot(struct cgr_strbuf *out, const struct page *page, const char *slot, size_t length)
 {
-	if (length == 3 && memcmp(slot, "csp", 3) == 0)
-		cgr_strbuf_append(out, cgr_asset_csp, CGR_ASSET_LENGTH(csp));
-	else if (length == 6 && memcmp(slot, "script", 6) == 0)
-		cgr_strbuf_append(out, cgr_asset_script, CGR_ASSET_LENGTH(script));
-	else if (length == 5 && memcmp(slot, "style", 5) == 0)
-		cgr_strbuf_append(out, cgr_asset_style, CGR_ASSET_LENGTH(style));
-	else if (length == 7 && memcmp(slot, "version", 7) == 0)
-		cgr_strbuf_printf(out, "%s", CGR_VERSION);
-	else if (length == 5 && memcmp(slot, "title", 5) == 0)
-		put_title(out, page);
-	else if (length == 8 && memcmp(slot, "overview", 8) == 0)
-		cgr_html_overview(out, page->results, page->count, page->detailed);
-	else if (length == 4 && memcmp(slot, "runs", 4) == 0)
-		return put_runs(out, page);
-	else if (length == 10 && memcmp(slot, "provenance", 10) == 0)
-		cgr_html_provenance(out, page->results[0], &page->options);
-	else if (length == 4 && memcmp(slot, "data", 4) == 0)
-		return cgr_html_data(out, page->results, page->count, page->detailed, page->options.size_limit / 2,
-		                     page->reterr);
-	else
-		return cgr_error_set(page->reterr, CGR_E_INTERNAL, "report.html: unknown slot {{%.*s}}", (int)length, slot);
-	return 0;
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(slots); i++)
+		if (strlen(slots[i].name) == length && memcmp(slots[i].name, slot, length) == 0) {
+			slots[i].put(out, page);
+			return 0;
+		}
+	return cgr_error_set(page->reterr, CGR_E_INTERNAL, "report.html: unknown slot {{%.*s}}", (int)length, slot);
 }
 
 static int fill(struct cgr_strbuf *out, const struct page *page)

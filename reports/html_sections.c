@@ -138,15 +138,23 @@ static void put_fact(struct cgr_strbuf *out, const char *name, const char *value
 	cgr_strbuf_printf(out, "</dd></div>");
 }
 
-static void put_commands(struct cgr_strbuf *out, const struct cgr_result *result,
-                         const struct cgr_report_page_options *options)
+#define COMMANDS_SHOWN 12u
+
+/* The commands that made the runs, each once, then the ones that made the page. */
+static void put_commands(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count,
+						 const struct cgr_report_page_options *options)
 {
-	if (options->commands == 0 && !result->command)
-		return;
+	size_t shown = 0;
 	cgr_strbuf_printf(out, "<h3>Make this page again</h3><pre class=command><code>");
-	if (result->command) {
-		cgr_text_html(out, result->command);
+	for (size_t i = 0; i < count && shown < COMMANDS_SHOWN; i++) {
+		bool known = !results[i]->command;
+		for (size_t j = 0; j < i && !known; j++)
+			known = results[j]->command && strcmp(results[i]->command, results[j]->command) == 0;
+		if (known)
+			continue;
+		cgr_text_html(out, results[i]->command);
 		cgr_strbuf_printf(out, "\n");
+		shown++;
 	}
 	for (size_t i = 0; i < options->commands; i++) {
 		cgr_text_html(out, options->command[i]);
@@ -179,7 +187,7 @@ void cgr_html_provenance(struct cgr_strbuf *out, const struct cgr_result *result
 	put_fact(out, "seeds", text);
 	put_fact(out, "made by cgreplay", result->tool_version);
 	cgr_strbuf_printf(out, "</dl>");
-	put_commands(out, result, options);
+	put_commands(out, results, count, options);
 	cgr_strbuf_printf(out, "</section>\n");
 }
 

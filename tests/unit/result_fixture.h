@@ -124,8 +124,8 @@ static void fixture_tasks(struct cgr_result *r)
 			                           .throttled_usec = 2000000 };
 		t->comm = cgr_strdup(i == 3 ? "=cmd\x1b[31m\xff" : i == 0 ? "redis-server" : "worker");
 		for (unsigned j = 0; j < 4000; j++) {
-			cgr_histogram_add(&t->recorded_wakeup_latency, 3 + j % 37 + (j % 100 == 0) * 900);
-			cgr_histogram_add(&t->wakeup_latency, 4 + j % 61 + (j % 40 == 0) * (20000 + j * 7));
+			cgr_histogram_add(&t->recorded_wakeup_latency, 3 + j % 37 + (j % 100 == 0 ? 900u : 0u));
+			cgr_histogram_add(&t->wakeup_latency, 4 + j % 61 + (j % 40 == 0 ? 20000 + j * 7 : 0u));
 		}
 	}
 }

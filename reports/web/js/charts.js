@@ -35,7 +35,7 @@ function memoryChart(list) {
 	return lines.length ? { title: 'Memory', note: 'against its limit', unit: 'bytes', lines, kills: true } : null;
 }
 
-function cpuChart(list, duration) {
+function cpuChart(list) {
 	const lines = [];
 	for (const recorded of [1, 0]) {
 		const usage = list.find((s) => s.n === 'cpu.usage' && s.r === recorded);
@@ -44,7 +44,7 @@ function cpuChart(list, duration) {
 		if (usage)
 			lines.push(line(usage, style, style, 'cpus'));
 		else if (total && total.times.length > 1)
-			lines.push({ ...line(total, style, style, 'cpus'), ...rateOf(total, duration, 400) });
+			lines.push({ ...line(total, style, style, 'cpus'), ...rateOf(total, 400) });
 	}
 	for (const recorded of [1, 0]) {
 		const quota = list.find((s) => s.n === 'cpu.max' && s.r === recorded);
@@ -55,7 +55,7 @@ function cpuChart(list, duration) {
 }
 
 // Everything else: one chart per name, counters as rates.
-function otherCharts(list, duration) {
+function otherCharts(list) {
 	const shown = [];
 	const names = [...new Set(list.map((s) => s.n))].filter((name) => !gauges.test(name) && name !== 'cpu.stat.usage_usec');
 	for (const name of names) {
@@ -66,7 +66,7 @@ function otherCharts(list, duration) {
 			const grows = series.values.length > 1 && series.values.every((v, i) => v !== null && (i === 0 || v >= series.values[i - 1]));
 			unit = grows ? (series.u === 'usec' ? 'usec/s' : series.u + '/s') : series.u;
 			lines.push({ ...line(series, style, series.r ? 'recorded' : 'predicted', unit),
-				...(grows ? rateOf(series, duration, 400) : {}) });
+				...(grows ? rateOf(series, 400) : {}) });
 		}
 		if (lines.some((l) => l.values.some((v) => v)))
 			shown.push({ title: name, note: unit === 'usec/s' ? 'share of the time' : unit.endsWith('/s') ? 'per second' : '', unit, lines });
@@ -149,14 +149,14 @@ function chartOptions(chart, run, cgroup, width) {
 		scales: { x: { time: false, min: from, max: to, auto: false },
 			y: { range: (u, low, high) => [0, high > 0 ? high * 1.06 : 1] } },
 		axes: [
-			{ ...axis, values: (u, ticks) => ticks.map((tick) => formatUsec(tick)), space: 80 },
+			{ ...axis, values: (u, ticks) => ticks.map((tick) => tick === 0 ? '0' : formatUsec(tick)), space: 80 },
 			{ ...axis, size: 66, values: (u, ticks) => ticks.map((tick) => format(tick, chart.unit)), space: 34,
 				incrs: chart.unit === 'bytes' ? byteSteps : undefined },
 		],
 		series: [{ label: 'time', value: (u, value) => value === null ? '–' : formatUsec(value) }, ...chart.lines.map((l) => {
 			const style = styles[l.style];
 			return { label: l.label, stroke: colour(style.colour), width: style.width, dash: style.dash, spanGaps: true,
-				fill: style.fill ? colour(style.colour) + '2e' : undefined, points: { show: l.times.length < 3 },
+				fill: style.fill ? colour(style.colour) + '2e' : undefined, points: { show: l.times.length < 3 && !style.step },
 				paths: style.step ? uPlot.paths.stepped({ align: 1 }) : undefined,
 				value: (u, value) => value === null || value === undefined ? '–' : format(value, chart.unit) };
 		})],
@@ -170,7 +170,7 @@ function chartOptions(chart, run, cgroup, width) {
 	};
 }
 
-const byteSteps = Array.from({ length: 44 }, (_, i) => 2 ** i).flatMap((step) => [step, step * 1.25, step * 1.5]).filter(Number.isInteger);
+const byteSteps = Array.from({ length: 50 }, (_, i) => 2 ** i);
 
 // A recorded knob is known where it was read; it holds from there to the end.
 function extend(l, duration) {
@@ -198,12 +198,12 @@ function drawCharts() {
 	list.replaceChildren();
 	const run = currentRun(), cgroup = currentCgroup();
 	const series = seriesOf(run, cgroup), machine = seriesOf(run, -1);
-	const shown = [memoryChart(series), cpuChart(series, run.duration)].filter(Boolean);
+	const shown = [memoryChart(series), cpuChart(series)].filter(Boolean);
 	const wide = make('div', {}), small = make('div', { class: 'grid2' });
 	list.append(wide, make('div', { id: 'lane-list' }), small);
 	for (const chart of shown)
 		drawChart(chart, run, cgroup, wide);
-	for (const chart of [...otherCharts(series, run.duration), ...otherCharts(machine, run.duration)])
+	for (const chart of [...otherCharts(series), ...otherCharts(machine)])
 		drawChart(chart, run, cgroup, small);
 	makeLanes(document.getElementById('lane-list'), run, cgroup);
 	drawLatency(small, run, cgroup);

@@ -53,7 +53,7 @@ function format(value, unit) {
 }
 
 // A counter that only grows becomes a rate per second on an even grid, so that uneven samples compare.
-function rateOf(series, duration, bins) {
+function rateOf(series, bins) {
 	const { times, values } = series;
 	const x = [], y = [];
 	let at = 0;
@@ -66,12 +66,13 @@ function rateOf(series, duration, bins) {
 		return values[at] + (values[at + 1] - values[at]) * part;
 	};
 	// no finer than the samples are: a rate between two samples is all that is known
-	const steps = Math.max(2, Math.min(bins, times.length - 1));
-	let before = valueAt(0);
-	for (let i = 1; i <= steps; i++) {
-		const now = valueAt(duration * i / steps);
-		x.push(duration * (i - 0.5) / steps);
-		y.push((now - before) * steps / (duration / 1e6));
+	const start = times[0], length = times[times.length - 1] - start;
+	const steps = Math.max(1, Math.min(bins, times.length - 1));
+	let before = values[0];
+	for (let i = 1; i <= steps && length > 0; i++) {
+		const now = valueAt(start + length * i / steps);
+		x.push(Math.round(start + length * (i - 0.5) / steps));
+		y.push((now - before) * steps / (length / 1e6));
 		before = now;
 	}
 	return { times: x, values: y };
