@@ -12,7 +12,7 @@ void cgr_html_verdict(struct cgr_strbuf *out, const struct cgr_result *result);
 void cgr_html_overview(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count,
                        const bool *detailed);
 void cgr_html_provenance(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count,
-						 const struct cgr_report_page_options *options);
+                         const struct cgr_report_page_options *options);
 /* How well the models reproduce the recording, and what they could not know. */
 void cgr_html_trust(struct cgr_strbuf *out, const struct cgr_result *result);
 /* The comparison table of one run; rows beyond the budget (bytes) are counted, not written. */

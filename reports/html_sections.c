@@ -142,7 +142,7 @@ static void put_fact(struct cgr_strbuf *out, const char *name, const char *value
 
 /* The commands that made the runs, each once, then the ones that made the page. */
 static void put_commands(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count,
-						 const struct cgr_report_page_options *options)
+                         const struct cgr_report_page_options *options)
 {
 	size_t shown = 0;
 	cgr_strbuf_printf(out, "<h3>Make this page again</h3><pre class=command><code>");
@@ -163,9 +163,10 @@ static void put_commands(struct cgr_strbuf *out, const struct cgr_result *const 
 	cgr_strbuf_printf(out, "</code></pre>");
 }
 
-void cgr_html_provenance(struct cgr_strbuf *out, const struct cgr_result *result,
+void cgr_html_provenance(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count,
                          const struct cgr_report_page_options *options)
 {
+	const struct cgr_result *result = results[0];
 	char text[256], number[48];
 	cgr_strbuf_printf(out, "<section id=provenance class=card><h2>Where this comes from</h2><dl class=facts>");
 	put_fact(out, "recording", result->source_path);
