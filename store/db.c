@@ -143,8 +143,8 @@ int cgr_db_error(const struct cgr_db *db, int sqlite_rc, const char *doing, stru
 	case SQLITE_INTERRUPT:
 		return cgr_error_set(reterr, CGR_E_INTERRUPTED, "%s: %s: interrupted", db->path, doing);
 	case SQLITE_FULL:
-		return cgr_error_set(reterr, CGR_E_IO, "%s: %s: no space left on the device; free some and run again",
-		                     db->path, doing);
+		return cgr_error_set(reterr, CGR_E_IO, "%s: %s: no space left on the device; free some and run again", db->path,
+		                     doing);
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 	case SQLITE_FORMAT:

@@ -7,13 +7,20 @@
 #include "common/util.h"
 
 #define K(name) (1ull << CGR_EV_##name)
-#define TASK    "task(id)"
-#define CGROUP  "cgroup(id)"
-#define FILE_   "file(id)"
-#define KIND    "event_kind(id)"
+#define TASK "task(id)"
+#define CGROUP "cgroup(id)"
+#define FILE_ "file(id)"
+#define KIND "event_kind(id)"
 /* every event table starts and ends with these */
-#define HEAD { "id", CGR_V_ID, 0, NULL }, { "ts_ns", CGR_V_TS, 0, NULL }, { "cpu", CGR_V_CPU, 0, NULL }
-#define FLAGS { "flags", CGR_V_FLAGS, 0, NULL }
+#define HEAD                                                                                                           \
+	{ "id", CGR_V_ID, 0, NULL }, { "ts_ns", CGR_V_TS, 0, NULL },                                                       \
+	{                                                                                                                  \
+		"cpu", CGR_V_CPU, 0, NULL                                                                                      \
+	}
+#define FLAGS                                                                                                          \
+	{                                                                                                                  \
+		"flags", CGR_V_FLAGS, 0, NULL                                                                                  \
+	}
 
 static const struct cgr_event_column sched_switch[] = {
 	HEAD,
@@ -70,11 +77,7 @@ static const struct cgr_event_column task_event[] = {
 	FLAGS,
 };
 static const struct cgr_event_column irq[] = {
-	HEAD,
-	{ "kind", CGR_V_KIND, 0, KIND },
-	{ "task", CGR_V_TASK, 0, TASK },
-	{ "number", CGR_V_C, 0, NULL },
-	FLAGS,
+	HEAD, { "kind", CGR_V_KIND, 0, KIND }, { "task", CGR_V_TASK, 0, TASK }, { "number", CGR_V_C, 0, NULL }, FLAGS,
 };
 static const struct cgr_event_column timer[] = {
 	HEAD,
@@ -211,9 +214,12 @@ static const struct cgr_event_column event[] = {
 	FLAGS,
 };
 
-#define CACHE_KINDS (K(CACHE_ADD) | K(CACHE_DELETE) | K(CACHE_READ) | K(CACHE_FAULT) | K(CACHE_MAP) | \
-	                 K(CACHE_DIRTY) | K(CACHE_ACCESS))
-#define TABLE(name, lean, kinds) { #name, kinds, lean, name, CGR_ARRAY_SIZE(name) }
+#define CACHE_KINDS                                                                                                    \
+	(K(CACHE_ADD) | K(CACHE_DELETE) | K(CACHE_READ) | K(CACHE_FAULT) | K(CACHE_MAP) | K(CACHE_DIRTY) | K(CACHE_ACCESS))
+#define TABLE(name, lean, kinds)                                                                                       \
+	{                                                                                                                  \
+#name, kinds, lean, name, CGR_ARRAY_SIZE(name)                                                                 \
+	}
 const struct cgr_event_table cgr_event_tables[] = {
 	TABLE(sched_switch, false, K(SWITCH)),
 	TABLE(sched_run_start, false, K(RUN_START)),
@@ -225,8 +231,8 @@ const struct cgr_event_table cgr_event_tables[] = {
 	TABLE(timer, false, K(HRTIMER_START) | K(HRTIMER_EXPIRE)),
 	TABLE(block_io, false, K(BLOCK_ISSUE) | K(BLOCK_DONE)),
 	TABLE(throttle, true, K(THROTTLE) | K(UNTHROTTLE)),
-	TABLE(cgroup_event, true, K(CGROUP_MKDIR) | K(CGROUP_RMDIR) | K(CGROUP_RELEASE) | K(CGROUP_ATTACH) |
-	                              K(CGROUP_OTHER)),
+	TABLE(cgroup_event, true,
+	      K(CGROUP_MKDIR) | K(CGROUP_RMDIR) | K(CGROUP_RELEASE) | K(CGROUP_ATTACH) | K(CGROUP_OTHER)),
 	TABLE(charge, false, K(CHARGE) | K(UNCHARGE)),
 	TABLE(mem_stat, false, K(MEM_STAT)),
 	TABLE(rss_stat, false, K(RSS_STAT)),
@@ -257,8 +263,8 @@ char *cgr_event_table_ddl(const struct cgr_event_table *table, const char *name)
 	for (unsigned c = 0; c < table->columns; c++) {
 		const struct cgr_event_column *column = &table->column[c];
 
-		cgr_strbuf_printf(&buf, "%s%s INTEGER%s%s%s", c == 0 ? "" : ", ", column->name,
-		                  c == 0 ? " PRIMARY KEY" : "", column->reference == NULL ? "" : " REFERENCES ",
+		cgr_strbuf_printf(&buf, "%s%s INTEGER%s%s%s", c == 0 ? "" : ", ", column->name, c == 0 ? " PRIMARY KEY" : "",
+		                  column->reference == NULL ? "" : " REFERENCES ",
 		                  column->reference == NULL ? "" : column->reference);
 	}
 	cgr_strbuf_printf(&buf, ")");
@@ -293,33 +299,78 @@ bool cgr_event_value(const struct cgr_event_column *column, const struct cgr_eve
 	if (column->kinds != 0 && (column->kinds >> e->kind & 1) == 0)
 		return false;
 	switch ((enum cgr_value)column->value) {
-	case CGR_V_ID: *v = (int64_t)id; return true;
-	case CGR_V_TS: *v = (int64_t)e->ts_ns; return true;
-	case CGR_V_CPU: *v = e->cpu; return true;
-	case CGR_V_KIND: *v = e->kind; return true;
-	case CGR_V_FLAGS: *v = e->flags; return true;
-	case CGR_V_TASK: *v = e->task; return true;
-	case CGR_V_A: *v = (int64_t)e->a; return true;
-	case CGR_V_B: *v = (int64_t)e->b; return true;
-	case CGR_V_C: *v = e->c; return true;
-	case CGR_V_D: *v = e->d; return true;
-	case CGR_V_A_NZ: *v = (int64_t)e->a; return e->a != 0;
-	case CGR_V_A_LOW: *v = (int64_t)(e->a & 0xffffffffu); return true;
-	case CGR_V_A_HIGH: *v = (int64_t)(e->a >> 32); return true;
-	case CGR_V_B_LOW: *v = (int64_t)(e->b & 0xffffffffu); return true;
-	case CGR_V_B_HIGH: *v = (int64_t)(e->b >> 32); return true;
-	case CGR_V_C_LOW8: *v = e->c & 0xff; return true;
-	case CGR_V_C_BIT8: *v = e->c >> 8 & 1; return true;
-	case CGR_V_D_LOW: *v = e->d & 0xffff; return true;
-	case CGR_V_D_HIGH: *v = e->d >> 16; return true;
-	case CGR_V_A_ID: return dense(e->a, v);
-	case CGR_V_B_ID: return dense(e->b, v);
-	case CGR_V_C_ID: return dense(e->c, v);
-	case CGR_V_D_ID: return dense(e->d, v);
-	case CGR_V_SIGNED_B: *v = e->kind == CGR_EV_UNCHARGE ? -(int64_t)e->b : (int64_t)e->b; return true;
+	case CGR_V_ID:
+		*v = (int64_t)id;
+		return true;
+	case CGR_V_TS:
+		*v = (int64_t)e->ts_ns;
+		return true;
+	case CGR_V_CPU:
+		*v = e->cpu;
+		return true;
+	case CGR_V_KIND:
+		*v = e->kind;
+		return true;
+	case CGR_V_FLAGS:
+		*v = e->flags;
+		return true;
+	case CGR_V_TASK:
+		*v = e->task;
+		return true;
+	case CGR_V_A:
+		*v = (int64_t)e->a;
+		return true;
+	case CGR_V_B:
+		*v = (int64_t)e->b;
+		return true;
+	case CGR_V_C:
+		*v = e->c;
+		return true;
+	case CGR_V_D:
+		*v = e->d;
+		return true;
+	case CGR_V_A_NZ:
+		*v = (int64_t)e->a;
+		return e->a != 0;
+	case CGR_V_A_LOW:
+		*v = (int64_t)(e->a & 0xffffffffu);
+		return true;
+	case CGR_V_A_HIGH:
+		*v = (int64_t)(e->a >> 32);
+		return true;
+	case CGR_V_B_LOW:
+		*v = (int64_t)(e->b & 0xffffffffu);
+		return true;
+	case CGR_V_B_HIGH:
+		*v = (int64_t)(e->b >> 32);
+		return true;
+	case CGR_V_C_LOW8:
+		*v = e->c & 0xff;
+		return true;
+	case CGR_V_C_BIT8:
+		*v = e->c >> 8 & 1;
+		return true;
+	case CGR_V_D_LOW:
+		*v = e->d & 0xffff;
+		return true;
+	case CGR_V_D_HIGH:
+		*v = e->d >> 16;
+		return true;
+	case CGR_V_A_ID:
+		return dense(e->a, v);
+	case CGR_V_B_ID:
+		return dense(e->b, v);
+	case CGR_V_C_ID:
+		return dense(e->c, v);
+	case CGR_V_D_ID:
+		return dense(e->d, v);
+	case CGR_V_SIGNED_B:
+		*v = e->kind == CGR_EV_UNCHARGE ? -(int64_t)e->b : (int64_t)e->b;
+		return true;
 	case CGR_V_RUN:
 	case CGR_V_WAIT:
-	case CGR_V_WAKE: return derived_value(column->value, derived, v);
+	case CGR_V_WAKE:
+		return derived_value(column->value, derived, v);
 	}
 	return false;
 }

@@ -13,16 +13,16 @@
 #include "common/util.h"
 #include "store/pack_format.h"
 
-#define DICT_MAX   4096u
+#define DICT_MAX 4096u
 #define DICT_SLOTS 16384u
-#define LEVEL      3 /* measured: level 1 is 6 % larger, level 9 halves the speed for 2 % */
+#define LEVEL 3 /* measured: level 1 is 6 % larger, level 9 halves the speed for 2 % */
 
 struct cgr_packer {
 	ZSTD_CCtx *zstd;
 	uint8_t *out;
 	size_t used;
 	uint64_t value[CGR_PACK_EVENTS]; /* the column at work, then its residuals */
-	uint64_t ts[CGR_PACK_EVENTS];    /* times of the events of the column at work */
+	uint64_t ts[CGR_PACK_EVENTS]; /* times of the events of the column at work */
 	uint8_t plane[CGR_PACK_EVENTS];
 	uint32_t index[CGR_PACK_EVENTS]; /* events grouped by kind */
 	uint32_t first[CGR_EV_COUNT + 1];
@@ -124,8 +124,12 @@ static void measure(const struct cgr_packer *packer, size_t count, struct shape 
 	const uint64_t *v = packer->value;
 	uint64_t previous = v[0];
 
-	*shape = (struct shape){ .minimum = v[0], .maximum = v[0], .delta_minimum = INT64_MAX,
-		                     .delta_maximum = INT64_MIN, .rel_minimum = INT64_MAX, .rel_maximum = INT64_MIN };
+	*shape = (struct shape){ .minimum = v[0],
+		                     .maximum = v[0],
+		                     .delta_minimum = INT64_MAX,
+		                     .delta_maximum = INT64_MIN,
+		                     .rel_minimum = INT64_MAX,
+		                     .rel_maximum = INT64_MIN };
 	for (size_t i = 0; i < count; i++) {
 		int64_t delta = (int64_t)(v[i] - previous);
 		int64_t rel = (int64_t)(v[i] - packer->ts[i]);
@@ -320,13 +324,12 @@ static void gather_tasks(struct cgr_packer *packer, const struct cgr_event *even
 		uint32_t *current = &packer->current[events[i].cpu];
 
 		packer->value[i] = events[i].task == *current ? 0 : (uint64_t)events[i].task + 1;
-		*current = cgr_pack_changes_current(events[i].kind, CGR_EV_SWITCH, CGR_EV_RUN_START) ? events[i].c
-		                                                                                     : events[i].task;
+		*current =
+		    cgr_pack_changes_current(events[i].kind, CGR_EV_SWITCH, CGR_EV_RUN_START) ? events[i].c : events[i].task;
 	}
 }
 
-static int put_common(struct cgr_packer *packer, const struct cgr_event *events, size_t count,
-                      struct cgr_error *reterr)
+static int put_common(struct cgr_packer *packer, const struct cgr_event *events, size_t count, struct cgr_error *reterr)
 {
 	struct choice times = { .encoding = CGR_PACK_DELTA };
 
@@ -375,8 +378,8 @@ static int put_kind(struct cgr_packer *packer, const struct cgr_event *events, u
 	return 0;
 }
 
-int cgr_packer_pack(struct cgr_packer *packer, const struct cgr_event *events, size_t count,
-                    const uint8_t **ret_bytes, size_t *ret_size, struct cgr_error *reterr)
+int cgr_packer_pack(struct cgr_packer *packer, const struct cgr_event *events, size_t count, const uint8_t **ret_bytes,
+                    size_t *ret_size, struct cgr_error *reterr)
 {
 	if (count == 0 || count > CGR_PACK_EVENTS)
 		return cgr_error_set(reterr, CGR_E_INTERNAL, "packing events: %zu events in one block", count);

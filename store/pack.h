@@ -20,8 +20,8 @@ struct cgr_packer;
 struct cgr_packer *cgr_packer_new(void); /* NULL: out of memory */
 struct cgr_packer *cgr_packer_free(struct cgr_packer *packer);
 /* Packs count (1..CGR_PACK_EVENTS) events in time order; the bytes are borrowed until the next call. */
-int cgr_packer_pack(struct cgr_packer *packer, const struct cgr_event *events, size_t count,
-                    const uint8_t **ret_bytes, size_t *ret_size, struct cgr_error *reterr);
+int cgr_packer_pack(struct cgr_packer *packer, const struct cgr_event *events, size_t count, const uint8_t **ret_bytes,
+                    size_t *ret_size, struct cgr_error *reterr);
 
 struct cgr_unpacker;
 struct cgr_unpacker *cgr_unpacker_new(void);

@@ -5,7 +5,8 @@
  *   columns: KIND, TS, CPU, TASK over all events; then per kind, ascending: FLAGS, A, B, C, D
  *
  * A column: u8 encoding, u8 planes, u16 dictionary entries - 1, u32 bytes that follow, u64 base,
- * u64 first value, then the dictionary plane (DICT), then the byte planes, lowest first. A plane: u32 method << 28 | stored bytes, bytes.
+ * u64 first value, then the dictionary plane (DICT), then the byte planes, lowest first. A plane: u32 method << 28 |
+ * stored bytes, bytes.
  */
 #ifndef CGR_STORE_PACK_FORMAT_H
 #define CGR_STORE_PACK_FORMAT_H
@@ -18,9 +19,9 @@
 
 enum cgr_pack_encoding {
 	CGR_PACK_CONST, /* base */
-	CGR_PACK_FOR,   /* base + x */
+	CGR_PACK_FOR, /* base + x */
 	CGR_PACK_DELTA, /* previous + base + x; the first one as the header says */
-	CGR_PACK_DICT,  /* dictionary[x] */
+	CGR_PACK_DICT, /* dictionary[x] */
 	CGR_PACK_TSREL, /* time of the event + base + x */
 	CGR_PACK_ENCODINGS
 };

@@ -10,12 +10,12 @@
 enum life { UNKNOWN, BLOCKED, READY, RUNNING };
 
 struct follow { /* one task */
-	uint64_t since_ns;   /* READY: runnable since */
-	uint64_t wake;       /* READY: the wake-up's event id, 0 = preempted */
+	uint64_t since_ns; /* READY: runnable since */
+	uint64_t wake; /* READY: the wake-up's event id, 0 = preempted */
 	uint64_t early_wake; /* woken while still switching out: counts from the switch on */
-	uint32_t cpu;        /* RUNNING: where */
+	uint32_t cpu; /* RUNNING: where */
 	uint32_t css_set;
-	uint32_t sum;      /* row for (css_set, cpu); CGR_ID_NONE: look it up */
+	uint32_t sum; /* row for (css_set, cpu); CGR_ID_NONE: look it up */
 	uint32_t sum_cpu;
 	uint8_t life;
 };
@@ -247,8 +247,8 @@ static void forget_cpu(struct cgr_sched *sched, uint32_t cpu)
 	sched->current[cpu] = CGR_ID_NONE;
 }
 
-int cgr_sched_event(struct cgr_sched *sched, const struct cgr_event *e, uint64_t id,
-                    struct cgr_sched_derived *derived, struct cgr_error *reterr)
+int cgr_sched_event(struct cgr_sched *sched, const struct cgr_event *e, uint64_t id, struct cgr_sched_derived *derived,
+                    struct cgr_error *reterr)
 {
 	switch (e->kind) {
 	case CGR_EV_SWITCH:

@@ -10,13 +10,13 @@
 
 struct cgr_sched_sum { /* one row of task_sched: a task, in one css_set, on one CPU */
 	uint32_t task, css_set, cpu;
-	uint64_t run_ns;          /* finished slices */
-	uint64_t open_run_ns;     /* still on the CPU at the end of the trace */
+	uint64_t run_ns; /* finished slices */
+	uint64_t open_run_ns; /* still on the CPU at the end of the trace */
 	uint64_t stat_runtime_ns; /* sum of sched_stat_runtime */
-	uint64_t switches;        /* times it left the CPU */
-	uint64_t preemptions;     /* ... while still runnable */
+	uint64_t switches; /* times it left the CPU */
+	uint64_t preemptions; /* ... while still runnable */
 	uint64_t wakeups;
-	uint64_t waits, wait_ns, max_wait_ns, max_wait_at_ns;                     /* runnable, any reason */
+	uint64_t waits, wait_ns, max_wait_ns, max_wait_at_ns; /* runnable, any reason */
 	uint64_t wake_waits, wake_wait_ns, max_wake_wait_ns, max_wake_wait_at_ns; /* runnable since a wake-up */
 };
 

@@ -57,7 +57,8 @@ const struct cgr_schema_object cgr_schema_tables[] = {
 	  " preemptions INTEGER, wakeups INTEGER, waits INTEGER, wait_ns INTEGER, max_wait_ns INTEGER,"
 	  " max_wait_at_ns INTEGER, wake_waits INTEGER, wake_wait_ns INTEGER, max_wake_wait_ns INTEGER,"
 	  " max_wake_wait_at_ns INTEGER)" },
-	{ "table", "time_index", "CREATE TABLE time_index(ts_ns INTEGER, id INTEGER, PRIMARY KEY(ts_ns, id)) WITHOUT ROWID" },
+	{ "table", "time_index",
+	  "CREATE TABLE time_index(ts_ns INTEGER, id INTEGER, PRIMARY KEY(ts_ns, id)) WITHOUT ROWID" },
 	{ "table", "stream_block",
 	  "CREATE TABLE stream_block(block INTEGER PRIMARY KEY, first_id INTEGER, events INTEGER, first_ns INTEGER,"
 	  " last_ns INTEGER, kinds INTEGER, bytes INTEGER, checksum INTEGER, data BLOB)" },

@@ -9,38 +9,52 @@
 
 #include "common/event.h"
 
-#define CGR_STORE_APPLICATION_ID   0x63677265 /* "cgre" */
+#define CGR_STORE_APPLICATION_ID 0x63677265 /* "cgre" */
 #define CGR_RESULTS_APPLICATION_ID 0x63677272 /* "cgrr" */
-#define CGR_TIME_INDEX_STEP        256u       /* events per row of time_index */
+#define CGR_TIME_INDEX_STEP 256u /* events per row of time_index */
 
 /* Where a column of an event table takes its value from. */
 enum cgr_value {
-	CGR_V_ID,      /* number of the event in the stream, from 1 */
-	CGR_V_TS, CGR_V_CPU, CGR_V_KIND, CGR_V_FLAGS, CGR_V_TASK,
-	CGR_V_A, CGR_V_B, CGR_V_C, CGR_V_D,
-	CGR_V_A_NZ,    /* a, NULL when 0 */
-	CGR_V_A_LOW, CGR_V_A_HIGH, /* 32 bits each */
-	CGR_V_B_LOW, CGR_V_B_HIGH,
-	CGR_V_C_LOW8, CGR_V_C_BIT8,
-	CGR_V_D_LOW, CGR_V_D_HIGH, /* 16 bits each */
-	CGR_V_A_ID, CGR_V_B_ID, CGR_V_C_ID, CGR_V_D_ID, /* dense ids: NULL for CGR_ID_NONE */
+	CGR_V_ID, /* number of the event in the stream, from 1 */
+	CGR_V_TS,
+	CGR_V_CPU,
+	CGR_V_KIND,
+	CGR_V_FLAGS,
+	CGR_V_TASK,
+	CGR_V_A,
+	CGR_V_B,
+	CGR_V_C,
+	CGR_V_D,
+	CGR_V_A_NZ, /* a, NULL when 0 */
+	CGR_V_A_LOW,
+	CGR_V_A_HIGH, /* 32 bits each */
+	CGR_V_B_LOW,
+	CGR_V_B_HIGH,
+	CGR_V_C_LOW8,
+	CGR_V_C_BIT8,
+	CGR_V_D_LOW,
+	CGR_V_D_HIGH, /* 16 bits each */
+	CGR_V_A_ID,
+	CGR_V_B_ID,
+	CGR_V_C_ID,
+	CGR_V_D_ID, /* dense ids: NULL for CGR_ID_NONE */
 	CGR_V_SIGNED_B, /* negative for CGR_EV_UNCHARGE */
-	CGR_V_RUN,     /* derived, see sched.h: ns the previous task had been on the CPU */
-	CGR_V_WAIT,    /* derived: ns the next task had been runnable */
-	CGR_V_WAKE,    /* derived: id of the sched_wakeup row that made it runnable */
+	CGR_V_RUN, /* derived, see sched.h: ns the previous task had been on the CPU */
+	CGR_V_WAIT, /* derived: ns the next task had been runnable */
+	CGR_V_WAKE, /* derived: id of the sched_wakeup row that made it runnable */
 };
 
 struct cgr_event_column {
 	const char *name;
-	uint8_t value;         /* enum cgr_value */
-	uint64_t kinds;        /* NULL for other kinds; 0 = all kinds of the table */
+	uint8_t value; /* enum cgr_value */
+	uint64_t kinds; /* NULL for other kinds; 0 = all kinds of the table */
 	const char *reference; /* "task(id)" or NULL */
 };
 
 struct cgr_event_table {
 	const char *name;
-	uint64_t kinds;        /* which events it holds */
-	bool keep_when_lean;   /* low volume: written by --lean as well */
+	uint64_t kinds; /* which events it holds */
+	bool keep_when_lean; /* low volume: written by --lean as well */
 	const struct cgr_event_column *column;
 	unsigned columns;
 };
@@ -53,16 +67,19 @@ unsigned cgr_event_table_of(unsigned kind);
 /* CREATE TABLE text of an event table; name overrides its name. Caller frees. NULL: out of memory. */
 char *cgr_event_table_ddl(const struct cgr_event_table *table, const char *name);
 
-struct cgr_schema_object { const char *type, *name, *sql; };
+struct cgr_schema_object {
+	const char *type, *name, *sql;
+};
 extern const struct cgr_schema_object cgr_schema_tables[]; /* small tables and indices, ends with a NULL name */
-extern const struct cgr_schema_object cgr_schema_views[];  /* views, ends with a NULL name; doc in cgr_schema_view_help */
+extern const struct cgr_schema_object
+    cgr_schema_views[]; /* views, ends with a NULL name; doc in cgr_schema_view_help */
 const char *cgr_schema_view_help(const char *name);
 
 /* Values of the derived columns at one event. */
 struct cgr_sched_derived {
-	int64_t run_ns;  /* -1 unknown */
+	int64_t run_ns; /* -1 unknown */
 	int64_t wait_ns; /* -1 unknown or none */
-	uint64_t wake;   /* 0 none */
+	uint64_t wake; /* 0 none */
 };
 /* Value of a column; false = NULL. */
 bool cgr_event_value(const struct cgr_event_column *column, const struct cgr_event *event, uint64_t id,

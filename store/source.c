@@ -15,7 +15,10 @@ struct source_cursor {
 	sqlite3_vtab_cursor base;
 	uint32_t at, end;
 };
-struct registration { struct cgr_source *source; unsigned number; };
+struct registration {
+	struct cgr_source *source;
+	unsigned number;
+};
 
 static int on_connect(sqlite3 *sqlite, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret_table,
                       char **ret_message)
@@ -36,8 +39,8 @@ static int on_connect(sqlite3 *sqlite, void *aux, int argc, const char *const *a
 		sqlite3_free(table);
 		return rc;
 	}
-	*table = (struct source_table){ .source = registration->source, .table = event_table,
-		                            .number = registration->number };
+	*table =
+	    (struct source_table){ .source = registration->source, .table = event_table, .number = registration->number };
 	*ret_table = &table->base;
 	return SQLITE_OK;
 }
@@ -123,10 +126,17 @@ static int on_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret_rowid)
 	return SQLITE_OK;
 }
 
-static const sqlite3_module module = { .iVersion = 1, .xConnect = on_connect, .xBestIndex = on_best_index,
-	                                   .xDisconnect = on_disconnect, .xOpen = on_open, .xClose = on_close,
-	                                   .xFilter = on_filter, .xNext = on_next, .xEof = on_eof,
-	                                   .xColumn = on_column, .xRowid = on_rowid };
+static const sqlite3_module module = { .iVersion = 1,
+	                                   .xConnect = on_connect,
+	                                   .xBestIndex = on_best_index,
+	                                   .xDisconnect = on_disconnect,
+	                                   .xOpen = on_open,
+	                                   .xClose = on_close,
+	                                   .xFilter = on_filter,
+	                                   .xNext = on_next,
+	                                   .xEof = on_eof,
+	                                   .xColumn = on_column,
+	                                   .xRowid = on_rowid };
 
 int cgr_source_register(struct cgr_writer *writer, struct cgr_error *reterr)
 {

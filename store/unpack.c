@@ -37,7 +37,7 @@ struct cgr_unpacker {
 	uint64_t ts[CGR_PACK_EVENTS];
 	uint32_t task[CGR_PACK_EVENTS];
 	uint8_t plane[CGR_PACK_EVENTS];
-	uint64_t wide[CGR_PACK_EVENTS];    /* a column before it is narrowed */
+	uint64_t wide[CGR_PACK_EVENTS]; /* a column before it is narrowed */
 	uint64_t lane_ts[CGR_PACK_EVENTS]; /* times of the events of one kind, for TSREL */
 	uint64_t dict[CGR_PACK_EVENTS];
 	struct cgr_event batch[CGR_UNPACK_BATCH + 1];
@@ -201,8 +201,8 @@ static int expand(struct cgr_unpacker *u, const struct column *column, size_t co
 	bool constant;
 
 	if (column->encoding == CGR_PACK_DICT) {
-		CGR_TRY(get_plane(u, &at, column->end, (uint8_t *)u->dict, column->entries * sizeof(uint64_t), &data,
-		                  &constant, reterr));
+		CGR_TRY(get_plane(u, &at, column->end, (uint8_t *)u->dict, column->entries * sizeof(uint64_t), &data, &constant,
+		                  reterr));
 		if (constant)
 			memset(u->dict, data[0], column->entries * sizeof(uint64_t));
 		else if (data != (const uint8_t *)u->dict)

@@ -61,10 +61,17 @@ static int allocate(struct cgr_writer *w, struct cgr_error *reterr)
 
 static int add_fixed_ids(struct cgr_writer *w, struct cgr_error *reterr)
 {
-	struct cgr_store_cgroup root = { .path = "/", .parent = CGR_ID_NONE, .born_ns = -1, .removed_ns = INT64_MAX,
-		                             .released_ns = INT64_MAX };
-	struct cgr_store_task idle = { .comm = "swapper", .start_ns = -1, .end_ns = INT64_MAX, .parent = CGR_ID_NONE,
-		                           .css_set = CGR_ID_NONE, .prio = 120, .policy = 0, .kernel_thread = true };
+	struct cgr_store_cgroup root = {
+		.path = "/", .parent = CGR_ID_NONE, .born_ns = -1, .removed_ns = INT64_MAX, .released_ns = INT64_MAX
+	};
+	struct cgr_store_task idle = { .comm = "swapper",
+		                           .start_ns = -1,
+		                           .end_ns = INT64_MAX,
+		                           .parent = CGR_ID_NONE,
+		                           .css_set = CGR_ID_NONE,
+		                           .prio = 120,
+		                           .policy = 0,
+		                           .kernel_thread = true };
 	uint32_t id;
 
 	CGR_TRY(cgr_writer_add_cgroup(w, &root, &id, reterr));
@@ -194,8 +201,8 @@ int cgr_writer_set_meta(struct cgr_writer *w, const char *key, const char *value
 	return cgr_writer_add_small(w, CGR_SMALL_META, reterr, key, value);
 }
 
-int cgr_writer_add_log(struct cgr_writer *w, const char *severity, const char *text, uint64_t count,
-                       const char *cost, struct cgr_error *reterr)
+int cgr_writer_add_log(struct cgr_writer *w, const char *severity, const char *text, uint64_t count, const char *cost,
+                       struct cgr_error *reterr)
 {
 	return cgr_writer_add_small(w, CGR_SMALL_LOG, reterr, (int64_t)count, severity, text, cost);
 }
@@ -274,8 +281,7 @@ int cgr_writer_add_task(struct cgr_writer *w, const struct cgr_store_task *task,
 	return 0;
 }
 
-int cgr_writer_set_task(struct cgr_writer *w, uint32_t id, const struct cgr_store_task *task,
-                        struct cgr_error *reterr)
+int cgr_writer_set_task(struct cgr_writer *w, uint32_t id, const struct cgr_store_task *task, struct cgr_error *reterr)
 {
 	struct cgr_store_task kept = *task;
 
@@ -325,8 +331,8 @@ static const char *how_of(const char *how)
 	return "inferred";
 }
 
-int cgr_writer_add_membership(struct cgr_writer *w, uint32_t task, int64_t from_ns, uint32_t css_set,
-                              const char *how, struct cgr_error *reterr)
+int cgr_writer_add_membership(struct cgr_writer *w, uint32_t task, int64_t from_ns, uint32_t css_set, const char *how,
+                              struct cgr_error *reterr)
 {
 	if (task >= w->tasks)
 		return bad_id(w, "task", task, reterr);
@@ -334,8 +340,9 @@ int cgr_writer_add_membership(struct cgr_writer *w, uint32_t task, int64_t from_
 		return bad_id(w, "css_set", css_set, reterr);
 	CGR_TRY(cgr_grow((void **)&w->membership, &w->memberships_capacity, w->memberships + 1, sizeof(*w->membership),
 	                 reterr));
-	w->membership[w->memberships] = (struct cgr_membership){ .from_ns = from_ns, .task = task, .css_set = css_set,
-		                                                     .order = (uint32_t)w->memberships, .how = how_of(how) };
+	w->membership[w->memberships] = (struct cgr_membership){
+		.from_ns = from_ns, .task = task, .css_set = css_set, .order = (uint32_t)w->memberships, .how = how_of(how)
+	};
 	w->memberships++;
 	return attach(w, task, from_ns, css_set, reterr);
 }
@@ -381,8 +388,8 @@ int cgr_writer_add_knob(struct cgr_writer *w, uint32_t cgroup, const char *name,
 	w->knobs++;
 	if (ret_row != NULL)
 		*ret_row = w->knobs;
-	return cgr_writer_add_small(w, CGR_SMALL_KNOB, reterr, (int64_t)w->knobs, (int64_t)cgroup, (int64_t)id, t_ns,
-	                            value, value2, text, source);
+	return cgr_writer_add_small(w, CGR_SMALL_KNOB, reterr, (int64_t)w->knobs, (int64_t)cgroup, (int64_t)id, t_ns, value,
+	                            value2, text, source);
 }
 
 int cgr_writer_add_counter(struct cgr_writer *w, uint32_t cgroup, const char *name, int64_t t_ns, int64_t value,

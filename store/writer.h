@@ -55,7 +55,9 @@ int cgr_writer_add_comm(struct cgr_writer *writer, uint32_t task, int64_t from_n
                         struct cgr_error *reterr);
 
 /* Membership as the kernel keeps it: a css_set links to one cgroup per hierarchy; a task has one at a time. */
-struct cgr_writer_link { uint32_t hierarchy, cgroup; };
+struct cgr_writer_link {
+	uint32_t hierarchy, cgroup;
+};
 int cgr_writer_add_css_set(struct cgr_writer *writer, const struct cgr_store_css_set *set,
                            const struct cgr_writer_link *links, size_t count, uint32_t *ret_id,
                            struct cgr_error *reterr);

@@ -133,12 +133,12 @@ static int write_sched_sums(struct cgr_writer *w, struct cgr_error *reterr)
 	for (size_t i = 0; rc == 0 && i < count; i++, sum++) {
 		uint32_t css_set = sum->css_set == CGR_ID_NONE ? w->task[sum->task].css_set : sum->css_set;
 
-		rc = cgr_db_insert(&w->db, s, reterr, "uuuiiiiiiiiiiiiii", sum->task, css_set, sum->cpu,
-		                   (int64_t)sum->run_ns, (int64_t)sum->open_run_ns, (int64_t)sum->stat_runtime_ns,
-		                   (int64_t)sum->switches, (int64_t)sum->preemptions, (int64_t)sum->wakeups,
-		                   (int64_t)sum->waits, (int64_t)sum->wait_ns, (int64_t)sum->max_wait_ns,
-		                   (int64_t)sum->max_wait_at_ns, (int64_t)sum->wake_waits, (int64_t)sum->wake_wait_ns,
-		                   (int64_t)sum->max_wake_wait_ns, (int64_t)sum->max_wake_wait_at_ns);
+		rc = cgr_db_insert(&w->db, s, reterr, "uuuiiiiiiiiiiiiii", sum->task, css_set, sum->cpu, (int64_t)sum->run_ns,
+		                   (int64_t)sum->open_run_ns, (int64_t)sum->stat_runtime_ns, (int64_t)sum->switches,
+		                   (int64_t)sum->preemptions, (int64_t)sum->wakeups, (int64_t)sum->waits, (int64_t)sum->wait_ns,
+		                   (int64_t)sum->max_wait_ns, (int64_t)sum->max_wait_at_ns, (int64_t)sum->wake_waits,
+		                   (int64_t)sum->wake_wait_ns, (int64_t)sum->max_wake_wait_ns,
+		                   (int64_t)sum->max_wake_wait_at_ns);
 	}
 	(void)sqlite3_finalize(s);
 	return rc;
@@ -154,8 +154,8 @@ static int write_event_counts(struct cgr_writer *w, struct cgr_error *reterr)
 			size_t at = (size_t)kind * CGR_LIMIT_CPUS + cpu;
 
 			if (w->event_count[at] != 0)
-				rc = cgr_db_insert(&w->db, s, reterr, "iiii", (int64_t)kind, (int64_t)cpu,
-				                   (int64_t)w->event_count[at], (int64_t)w->inferred_count[at]);
+				rc = cgr_db_insert(&w->db, s, reterr, "iiii", (int64_t)kind, (int64_t)cpu, (int64_t)w->event_count[at],
+				                   (int64_t)w->inferred_count[at]);
 		}
 	}
 	(void)sqlite3_finalize(s);
@@ -164,7 +164,9 @@ static int write_event_counts(struct cgr_writer *w, struct cgr_error *reterr)
 
 static int write_kinds(struct cgr_writer *w, struct cgr_error *reterr)
 {
-	static const struct { const char *a, *b, *c, *d; } meaning[] = {
+	static const struct {
+		const char *a, *b, *c, *d;
+	} meaning[] = {
 #define CGR_EVENT(name, text, a, b, c, d) { a, b, c, d },
 #include "common/events.def"
 #undef CGR_EVENT
@@ -182,8 +184,8 @@ static int write_kinds(struct cgr_writer *w, struct cgr_error *reterr)
 
 static const char *timer_function_name(unsigned id)
 {
-	static const char *const name[] = { "other", "hrtimer_wakeup", "tick", "cfs_period", "cfs_slack", "posix",
-		                                "timerfd", "itimer" };
+	static const char *const name[] = { "other",     "hrtimer_wakeup", "tick",    "cfs_period",
+		                                "cfs_slack", "posix",          "timerfd", "itimer" };
 
 	return id < CGR_ARRAY_SIZE(name) ? name[id] : "other";
 }
@@ -237,13 +239,13 @@ static int write_info(struct cgr_writer *w, struct cgr_error *reterr)
 		rc = put_meta(w, s, "schema_version", CGR_STORE_SCHEMA_VERSION, reterr);
 	if (rc == 0)
 		rc = put_meta(w, s, "lean", (w->flags & CGR_WRITER_LEAN) != 0, reterr);
-#define CGR_X(member)                                                                                             \
-	if (rc == 0 && info->member != NULL)                                                                          \
+#define CGR_X(member)                                                                                                  \
+	if (rc == 0 && info->member != NULL)                                                                               \
 		rc = cgr_db_insert(&w->db, s, reterr, "tt", #member, info->member);
 	CGR_INFO_TEXTS(CGR_X)
 #undef CGR_X
-#define CGR_X(member)                                                                                             \
-	if (rc == 0)                                                                                                  \
+#define CGR_X(member)                                                                                                  \
+	if (rc == 0)                                                                                                       \
 		rc = put_meta(w, s, #member, (int64_t)info->member, reterr);
 	CGR_INFO_NUMBERS(CGR_X)
 #undef CGR_X
@@ -261,8 +263,8 @@ static int create_rest(struct cgr_writer *w, struct cgr_error *reterr)
 	}
 	for (const struct cgr_schema_object *o = cgr_schema_views; o->name != NULL; o++)
 		CGR_TRY(cgr_db_exec(&w->db, o->sql, reterr));
-	(void)snprintf(pragma, sizeof(pragma), "PRAGMA application_id=%d; PRAGMA user_version=%d",
-	               CGR_STORE_APPLICATION_ID, CGR_STORE_SCHEMA_VERSION);
+	(void)snprintf(pragma, sizeof(pragma), "PRAGMA application_id=%d; PRAGMA user_version=%d", CGR_STORE_APPLICATION_ID,
+	               CGR_STORE_SCHEMA_VERSION);
 	return cgr_db_exec(&w->db, pragma, reterr);
 }
 

@@ -17,7 +17,10 @@ struct cgr_attach { /* a membership on its way to the scheduler sums */
 	int64_t from_ns;
 	uint32_t task, css_set;
 };
-struct cgr_attach_list { struct cgr_attach *item; size_t count, capacity; };
+struct cgr_attach_list {
+	struct cgr_attach *item;
+	size_t count, capacity;
+};
 
 struct cgr_write_block {
 	struct cgr_event event[CGR_PACK_EVENTS];
@@ -29,28 +32,46 @@ struct cgr_write_block {
 	struct cgr_write_block *next;
 };
 
-struct cgr_write_queue { struct cgr_write_block *head, *tail; bool closed; };
+struct cgr_write_queue {
+	struct cgr_write_block *head, *tail;
+	bool closed;
+};
 
 /* Rows of small tables told by the caller's thread, written by the row thread between two blocks. */
 enum cgr_small {
-	CGR_SMALL_META, CGR_SMALL_LOG, CGR_SMALL_HIERARCHY, CGR_SMALL_DIR, CGR_SMALL_COMM, CGR_SMALL_NAME,
-	CGR_SMALL_KNOB, CGR_SMALL_COUNTER, CGR_SMALL_FILE, CGR_SMALL_FILE_PATH, CGR_SMALL_LOST, CGR_SMALL_FORMAT,
-	CGR_SMALL_SOURCE, CGR_SMALL_COUNT
+	CGR_SMALL_META,
+	CGR_SMALL_LOG,
+	CGR_SMALL_HIERARCHY,
+	CGR_SMALL_DIR,
+	CGR_SMALL_COMM,
+	CGR_SMALL_NAME,
+	CGR_SMALL_KNOB,
+	CGR_SMALL_COUNTER,
+	CGR_SMALL_FILE,
+	CGR_SMALL_FILE_PATH,
+	CGR_SMALL_LOST,
+	CGR_SMALL_FORMAT,
+	CGR_SMALL_SOURCE,
+	CGR_SMALL_COUNT
 };
 struct cgr_small_row {
 	enum cgr_small table;
 	int64_t number[6]; /* in order of the numeric columns */
-	char *text[3];     /* in order of the text columns; owned */
+	char *text[3]; /* in order of the text columns; owned */
 };
 
-struct cgr_membership { int64_t from_ns; uint32_t task, css_set, order; const char *how; };
+struct cgr_membership {
+	int64_t from_ns;
+	uint32_t task, css_set, order;
+	const char *how;
+};
 
 struct cgr_source { /* the block that INSERT ... SELECT reads from */
 	const struct cgr_event *event;
 	const struct cgr_sched_derived *derived;
 	uint64_t first_id;
-	uint32_t *index;       /* events grouped by table */
-	uint32_t *first;       /* per table + 1: start in index */
+	uint32_t *index; /* events grouped by table */
+	uint32_t *first; /* per table + 1: start in index */
 };
 
 struct cgr_writer {
@@ -68,7 +89,9 @@ struct cgr_writer {
 	size_t tasks, tasks_capacity;
 	struct cgr_store_css_set *css_set;
 	size_t css_sets, css_sets_capacity;
-	struct { uint32_t css_set, hierarchy, cgroup; } *link;
+	struct {
+		uint32_t css_set, hierarchy, cgroup;
+	} * link;
 	size_t links, links_capacity;
 	struct cgr_membership *membership;
 	size_t memberships, memberships_capacity;
@@ -115,7 +138,7 @@ int cgr_writer_write_end(struct cgr_writer *writer, struct cgr_error *reterr);
 /* writer_pipe.c */
 int cgr_writer_start(struct cgr_writer *writer, struct cgr_error *reterr);
 int cgr_writer_submit(struct cgr_writer *writer, struct cgr_error *reterr); /* the filling block, takes a free one */
-int cgr_writer_stop(struct cgr_writer *writer, struct cgr_error *reterr);   /* drains and joins */
+int cgr_writer_stop(struct cgr_writer *writer, struct cgr_error *reterr); /* drains and joins */
 void cgr_writer_free_blocks(struct cgr_writer *writer);
 int cgr_writer_add_small(struct cgr_writer *writer, enum cgr_small table, struct cgr_error *reterr, ...);
 

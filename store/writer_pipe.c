@@ -211,11 +211,13 @@ void cgr_writer_free_blocks(struct cgr_writer *w)
  * first. How many of each: see counts. */
 int cgr_writer_add_small(struct cgr_writer *w, enum cgr_small table, struct cgr_error *reterr, ...)
 {
-	static const struct { uint8_t numbers, texts; } counts[CGR_SMALL_COUNT] = {
-		[CGR_SMALL_META] = { 0, 2 }, [CGR_SMALL_LOG] = { 1, 3 }, [CGR_SMALL_HIERARCHY] = { 2, 1 },
-		[CGR_SMALL_DIR] = { 6, 0 }, [CGR_SMALL_COMM] = { 2, 1 }, [CGR_SMALL_NAME] = { 1, 1 },
-		[CGR_SMALL_KNOB] = { 6, 2 }, [CGR_SMALL_COUNTER] = { 4, 1 }, [CGR_SMALL_FILE] = { 3, 1 },
-		[CGR_SMALL_FILE_PATH] = { 1, 1 }, [CGR_SMALL_LOST] = { 4, 0 }, [CGR_SMALL_FORMAT] = { 1, 2 },
+	static const struct {
+		uint8_t numbers, texts;
+	} counts[CGR_SMALL_COUNT] = {
+		[CGR_SMALL_META] = { 0, 2 },      [CGR_SMALL_LOG] = { 1, 3 },     [CGR_SMALL_HIERARCHY] = { 2, 1 },
+		[CGR_SMALL_DIR] = { 6, 0 },       [CGR_SMALL_COMM] = { 2, 1 },    [CGR_SMALL_NAME] = { 1, 1 },
+		[CGR_SMALL_KNOB] = { 6, 2 },      [CGR_SMALL_COUNTER] = { 4, 1 }, [CGR_SMALL_FILE] = { 3, 1 },
+		[CGR_SMALL_FILE_PATH] = { 1, 1 }, [CGR_SMALL_LOST] = { 4, 0 },    [CGR_SMALL_FORMAT] = { 1, 2 },
 		[CGR_SMALL_SOURCE] = { 1, 2 },
 	};
 	struct cgr_small_row row = { .table = table };

@@ -7,7 +7,9 @@
 #include "store/writer_internal.h"
 
 /* types as in cgr_db_insert */
-static const struct { const char *types, *sql; } small_sql[CGR_SMALL_COUNT] = {
+static const struct {
+	const char *types, *sql;
+} small_sql[CGR_SMALL_COUNT] = {
 	[CGR_SMALL_META] = { "tt", "INSERT OR REPLACE INTO meta VALUES(?,?)" },
 	[CGR_SMALL_LOG] = { "ttit", "INSERT INTO import_log(severity,text,count,cost) VALUES(?,?,?,?)" },
 	[CGR_SMALL_HIERARCHY] = { "iit", "INSERT OR REPLACE INTO hierarchy VALUES(?,?,?)" },
@@ -124,8 +126,8 @@ static int take_attaches(struct cgr_writer *w, struct cgr_write_block *block, st
 	for (size_t i = 0; i < block->attach.count; i++) {
 		size_t at = pending->count;
 
-		CGR_TRY(cgr_grow((void **)&pending->item, &pending->capacity, pending->count + 1, sizeof(*pending->item),
-		                 reterr));
+		CGR_TRY(
+		    cgr_grow((void **)&pending->item, &pending->capacity, pending->count + 1, sizeof(*pending->item), reterr));
 		while (at > 0 && pending->item[at - 1].from_ns > block->attach.item[i].from_ns) {
 			pending->item[at] = pending->item[at - 1];
 			at--;
@@ -146,8 +148,8 @@ static int derive(struct cgr_writer *w, const struct cgr_write_block *block, str
 		size_t counter = (size_t)e->kind * CGR_LIMIT_CPUS + e->cpu;
 
 		for (; applied < w->pending.count && w->pending.item[applied].from_ns <= (int64_t)e->ts_ns; applied++)
-			CGR_TRY(cgr_sched_attach(w->sched, w->pending.item[applied].task, w->pending.item[applied].css_set,
-			                         reterr));
+			CGR_TRY(
+			    cgr_sched_attach(w->sched, w->pending.item[applied].task, w->pending.item[applied].css_set, reterr));
 		CGR_TRY(cgr_sched_event(w->sched, e, block->first_id + i, &w->derived[i], reterr));
 		w->event_count[counter]++;
 		w->inferred_count[counter] += (e->flags & CGR_EVF_INFERRED) != 0;
