@@ -15,6 +15,7 @@
 #include "common/util.h"
 
 #define FILE_TEXT_MAX (1u << 20)
+#define SAMPLED_TEXT_MAX 16384u /* memory.stat of v2 is 2 KiB */
 /* PAGE_COUNTER_MAX in bytes (LONG_MAX / PAGE_SIZE pages): how v1 prints "no limit". */
 #define V1_UNLIMITED_BYTES (INT64_MAX / 4096 * 4096)
 
@@ -29,6 +30,8 @@ enum rule_kind {
 	V1_MEMORY_STAT,
 	V1_CPU_STAT,
 	V1_OOM_CONTROL,
+	V1_QUOTA, /* these two files of v1 are one of v2; the quota stands first in the table */
+	V1_PERIOD,
 };
 
 struct rule {
@@ -60,6 +63,8 @@ static const struct rule v1_rules[] = {
 	{ "memory.kmem.tcp.usage_in_bytes", COUNTER, "memory.kmem.tcp.usage_in_bytes", false },
 	{ "memory.stat", V1_MEMORY_STAT, NULL, true },
 	{ "cpu.shares", KNOB_SHARES, "cpu.shares", true },
+	{ "cpu.cfs_quota_us", V1_QUOTA, "cpu.max", true },
+	{ "cpu.cfs_period_us", V1_PERIOD, "cpu.max", true },
 	{ "cpu.cfs_burst_us", KNOB, "cpu.max.burst", true },
 	{ "cpu.idle", KNOB, "cpu.idle", true },
 	{ "cpu.rt_period_us", KNOB, "cpu.rt_period_us", false },
@@ -258,6 +263,21 @@ static void knob_shares(const struct pairs *to, const char *name, const char *te
 	cgr_json_set_text(to->knobs, "cpu.weight", weight);
 }
 
+static void knob_bandwidth(const struct pairs *to, const struct rule *rule, const char *text)
+{
+	const char *quota = json_string_value(json_object_get(to->knobs, rule->name));
+	char value[96];
+
+	if (rule->kind == V1_QUOTA)
+		(void)snprintf(value, sizeof(value), "%.*s", text[0] == '-' ? 3 : (int)strcspn(text, "\n"),
+		               text[0] == '-' ? "max" : text);
+	else if (quota != NULL)
+		(void)snprintf(value, sizeof(value), "%.32s %.*s", quota, (int)CGR_MIN(strcspn(text, "\n"), 32u), text);
+	else
+		return;
+	cgr_json_set_text(to->knobs, rule->name, value);
+}
+
 static void convert(const struct rule *rule, const char *text, json_t *knobs, json_t *counters)
 {
 	struct pairs to = { .prefix = rule->name, .knobs = knobs, .counters = counters };
@@ -299,6 +319,10 @@ static void convert(const struct rule *rule, const char *text, json_t *knobs, js
 	case V1_OOM_CONTROL:
 		each_pair(text, v1_oom_pair, &to);
 		break;
+	case V1_QUOTA:
+	case V1_PERIOD:
+		knob_bandwidth(&to, rule, text);
+		break;
 	}
 }
 
@@ -316,21 +340,6 @@ void cgr_cgroup_convert(int version, const char *file, const char *text, json_t 
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(rules[i].file, file) == 0)
 			convert(&rules[i], text, knobs, counters);
-}
-
-/* cpu.cfs_quota_us and cpu.cfs_period_us are two files of v1, one of v2. */
-static void read_v1_bandwidth(int fd, json_t *knobs)
-{
-	int64_t quota, period;
-	char text[64];
-
-	if (!cgr_procfile_int(fd, "cpu.cfs_quota_us", &quota) || !cgr_procfile_int(fd, "cpu.cfs_period_us", &period))
-		return;
-	if (quota < 0)
-		(void)snprintf(text, sizeof(text), "max %" PRId64, period);
-	else
-		(void)snprintf(text, sizeof(text), "%" PRId64 " %" PRId64, quota, period);
-	cgr_json_set_text(knobs, "cpu.max", text);
 }
 
 /* Files not worth their cost or with side effects when opened. */
@@ -370,32 +379,114 @@ static bool has_cgroup_files(const struct cgr_hierarchy *h)
 	       cgr_hierarchy_has(h, "cpuacct") || cgr_hierarchy_has(h, "cpuset");
 }
 
+static bool applies(const struct cgr_hierarchy *h, const struct rule *rule)
+{
+	char controller[32];
+
+	if (h->version == 2)
+		return true;
+	(void)snprintf(controller, sizeof(controller), "%.*s", (int)strcspn(rule->file, "."), rule->file);
+	return cgr_hierarchy_has(h, controller);
+}
+
+static void read_dir(const struct cgr_hierarchy *h, int fd, json_t *knobs, json_t *counters, json_t *files)
+{
+	struct cgr_procfile file = { 0 };
+	size_t count;
+	const struct rule *rules = rules_of(h->version, &count);
+
+	for (size_t i = 0; i < count; i++)
+		if (applies(h, &rules[i]) && (files != NULL || rules[i].sampled) &&
+		    cgr_procfile_read(&file, fd, rules[i].file, FILE_TEXT_MAX) == 0)
+			convert(&rules[i], file.text, knobs, counters);
+	if (files != NULL)
+		read_all_files(fd, files);
+	cgr_procfile_fini(&file);
+}
+
+/* v2 first: on machines with both, v2 has a bare cpu.stat without its controller, and v1 has the last word. */
 void cgr_cgroup_read(const struct cgr_cgroupfs *fs, const struct cgr_cgroup *cgroup, json_t *knobs, json_t *counters,
                      json_t *files)
 {
-	struct cgr_procfile file = { 0 };
-
-	for (unsigned d = 0; d < cgroup->dir_count; d++) {
-		const struct cgr_hierarchy *h = &fs->hierarchy[cgroup->dir[d].hierarchy];
-		size_t count;
-		const struct rule *rules = rules_of(h->version, &count);
-		int fd = has_cgroup_files(h) ? cgr_cgroup_open(fs, cgroup, d) : -1;
-		if (fd < 0)
-			continue;
-		for (size_t i = 0; i < count; i++) {
-			size_t word = strcspn(rules[i].file, ".");
-			char controller[32];
-			(void)snprintf(controller, sizeof(controller), "%.*s", (int)word, rules[i].file);
-			if ((h->version == 1 && !cgr_hierarchy_has(h, controller)) || (files == NULL && !rules[i].sampled))
+	for (int version = 2; version >= 1; version--) {
+		for (unsigned d = 0; d < cgroup->dir_count; d++) {
+			const struct cgr_hierarchy *h = &fs->hierarchy[cgroup->dir[d].hierarchy];
+			int fd = h->version == version && has_cgroup_files(h) ? cgr_cgroup_open(fs, cgroup, d) : -1;
+			if (fd < 0)
 				continue;
-			if (cgr_procfile_read(&file, fd, rules[i].file, FILE_TEXT_MAX) == 0)
-				convert(&rules[i], file.text, knobs, counters);
+			read_dir(h, fd, knobs, counters, files);
+			(void)close(fd);
 		}
-		if (h->version == 1 && cgr_hierarchy_has(h, "cpu"))
-			read_v1_bandwidth(fd, knobs);
-		if (files != NULL)
-			read_all_files(fd, files);
-		(void)close(fd);
 	}
-	cgr_procfile_fini(&file);
+}
+
+static void open_dir(const struct cgr_hierarchy *h, int fd, struct cgr_cgroup_files *files)
+{
+	size_t count;
+	const struct rule *rules = rules_of(h->version, &count);
+
+	for (size_t i = 0; i < count && files->count < CGR_ARRAY_SIZE(files->file); i++) {
+		if (!rules[i].sampled || !applies(h, &rules[i]))
+			continue;
+		int file = openat(fd, rules[i].file, O_RDONLY | O_CLOEXEC);
+		if (file < 0)
+			continue;
+		files->file[files->count].fd = file;
+		files->file[files->count].version = (uint8_t)h->version;
+		files->file[files->count].rule = (uint8_t)i;
+		files->count++;
+	}
+}
+
+void cgr_cgroup_files_open(const struct cgr_cgroupfs *fs, const struct cgr_cgroup *cgroup,
+                           struct cgr_cgroup_files *files)
+{
+	files->count = 0;
+	for (int version = 2; version >= 1; version--) {
+		for (unsigned d = 0; d < cgroup->dir_count; d++) {
+			const struct cgr_hierarchy *h = &fs->hierarchy[cgroup->dir[d].hierarchy];
+			int fd = h->version == version && has_cgroup_files(h) ? cgr_cgroup_open(fs, cgroup, d) : -1;
+			if (fd < 0)
+				continue;
+			open_dir(h, fd, files);
+			(void)close(fd);
+		}
+	}
+}
+
+bool cgr_cgroup_files_read(const struct cgr_cgroup_files *files, json_t *knobs, json_t *counters)
+{
+	char text[SAMPLED_TEXT_MAX];
+
+	for (unsigned i = 0; i < files->count; i++) {
+		size_t count;
+		const struct rule *rules = rules_of(files->file[i].version, &count);
+		ssize_t got = pread(files->file[i].fd, text, sizeof(text) - 1, 0);
+		if (got < 0 && errno == ENODEV)
+			return false;
+		if (got <= 0)
+			continue;
+		text[got] = '\0';
+		convert(&rules[files->file[i].rule], text, knobs, counters);
+	}
+	return true;
+}
+
+void cgr_cgroup_files_close(struct cgr_cgroup_files *files)
+{
+	for (unsigned i = 0; i < files->count; i++)
+		(void)close(files->file[i].fd);
+	files->count = 0;
+}
+
+bool cgr_cgroup_is_knob(const char *file)
+{
+	for (int version = 1; version <= 2; version++) {
+		size_t count;
+		const struct rule *rules = rules_of(version, &count);
+		for (size_t i = 0; i < count; i++)
+			if ((rules[i].kind <= KNOB_SHARES || rules[i].kind >= V1_OOM_CONTROL) && strcmp(rules[i].file, file) == 0)
+				return true;
+	}
+	return false;
 }

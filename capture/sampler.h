@@ -12,21 +12,28 @@
 #include "capture/cgroupfs.h"
 #include "capture/journal.h"
 
+struct cgr_sampled;
+
 struct cgr_sampler {
 	const struct cgr_cgroupfs *fs; /* borrowed */
 	struct cgr_journal *journal; /* borrowed */
 	const char *const *globs; /* none: every cgroup */
 	size_t glob_count;
 	int64_t interval_ns;
-	/* called after every sample with {path: counters}; may be NULL */
-	void (*watch)(void *context, int64_t mono_ns, const json_t *known);
+	/* called after every sample for each cgroup, with its counters; may be NULL */
+	void (*watch)(void *context, int64_t mono_ns, const char *path, const json_t *counters);
 	void *watch_context;
 
 	pthread_t thread;
 	bool started;
 	atomic_int tid;
 	int stop_pipe[2];
-	json_t *known; /* path -> {"knobs", "counters"} as last written */
+	struct cgr_sampled *cgroup; /* what is watched, sorted by path */
+	size_t cgroup_count;
+	bool changed; /* the tree may have changed since the last walk */
+	int inotify; /* -1: not to be had, the tree is walked every time */
+	int64_t walked_ns;
+	json_t *gone; /* paths that vanished since the last sample */
 	json_t *pending; /* samples not yet in the journal */
 	int64_t flushed_ns;
 	uint64_t count, took_ns;
