@@ -38,8 +38,9 @@ uint32_t cgr_hierarchy_index(struct cgr_norm *norm, uint32_t number, int version
 		return CGR_ID_NONE;
 	uint32_t index = cgroups->hierarchies++;
 	struct cgr_hierarchy *hierarchy = &cgroups->hierarchy[index];
-	*hierarchy = (struct cgr_hierarchy){ .number = number, .version = version,
-										 .controllers = cgr_strdup(controllers != NULL ? controllers : "") };
+	*hierarchy = (struct cgr_hierarchy){ .number = number,
+		                                 .version = version,
+		                                 .controllers = cgr_strdup(controllers != NULL ? controllers : "") };
 	for (const char *at = controllers; at != NULL && *at != '\0';) {
 		size_t length = strcspn(at, ",");
 		hierarchy->cpu |= length == 3 && memcmp(at, "cpu", 3) == 0;
@@ -76,7 +77,7 @@ static int path_slot(struct cgr_norm *norm, const char *path, uint64_t hash, siz
 		cgroups->by_path_capacity = capacity;
 	}
 	for (at = hash & (cgroups->by_path_capacity - 1); cgroups->by_path[at].node != CGR_ID_NONE;
-		 at = (at + 1) & (cgroups->by_path_capacity - 1))
+	     at = (at + 1) & (cgroups->by_path_capacity - 1))
 		if (cgroups->by_path[at].hash == hash && strcmp(cgroups->node[cgroups->by_path[at].node].path, path) == 0)
 			break;
 	*ret_at = at;
@@ -84,11 +85,15 @@ static int path_slot(struct cgr_norm *norm, const char *path, uint64_t hash, siz
 }
 
 static void fill_row(const struct cgr_cgroup_node *node, const struct cgr_cgroups *cgroups,
-					 struct cgr_store_cgroup *row)
+                     struct cgr_store_cgroup *row)
 {
-	*row = (struct cgr_store_cgroup){ .path = node->path, .container = node->container, .parent = node->parent,
-									  .born_ns = node->born_ns, .removed_ns = node->removed_ns,
-									  .released_ns = node->released_ns, .recorded = node->recorded };
+	*row = (struct cgr_store_cgroup){ .path = node->path,
+		                              .container = node->container,
+		                              .parent = node->parent,
+		                              .born_ns = node->born_ns,
+		                              .removed_ns = node->removed_ns,
+		                              .released_ns = node->released_ns,
+		                              .recorded = node->recorded };
 	for (uint32_t i = 0; i < cgroups->hierarchies; i++) {
 		if ((node->ever >> i & 1) == 0)
 			continue;
@@ -104,12 +109,16 @@ static int new_node(struct cgr_norm *norm, const char *path, int64_t born_ns, ui
 
 	if (cgroups->nodes >= CGR_LIMIT_CGROUPS)
 		return cgr_error_set(norm->err, CGR_E_LIMIT, "%s: more than %u cgroups", norm->trace->input.path,
-							 CGR_LIMIT_CGROUPS);
+		                     CGR_LIMIT_CGROUPS);
 	CGR_TRY(cgr_grow((void **)&cgroups->node, &cgroups->node_capacity, cgroups->nodes + 1, sizeof(*cgroups->node),
-					 norm->err));
+	                 norm->err));
 	struct cgr_cgroup_node *node = &cgroups->node[cgroups->nodes];
-	*node = (struct cgr_cgroup_node){ .path = cgr_strdup(path), .parent = parent, .born_ns = born_ns,
-									  .removed_ns = INT64_MAX, .released_ns = INT64_MAX, .recorded = true };
+	*node = (struct cgr_cgroup_node){ .path = cgr_strdup(path),
+		                              .parent = parent,
+		                              .born_ns = born_ns,
+		                              .removed_ns = INT64_MAX,
+		                              .released_ns = INT64_MAX,
+		                              .recorded = true };
 	if (node->path == NULL)
 		return cgr_error_set(norm->err, CGR_E_NOMEM, "out of memory for cgroups");
 	*ret_id = (uint32_t)cgroups->nodes++;
@@ -119,15 +128,15 @@ static int new_node(struct cgr_norm *norm, const char *path, int64_t born_ns, ui
 	uint32_t id;
 	CGR_TRY(cgr_writer_add_cgroup(norm->writer, &row, &id, norm->err));
 	return id == *ret_id ? CGR_OK
-						 : cgr_error_set(norm->err, CGR_E_INTERNAL, "cgroup %u became %u in the store", *ret_id, id);
+	                     : cgr_error_set(norm->err, CGR_E_INTERNAL, "cgroup %u became %u in the store", *ret_id, id);
 }
 
 /* One level; again: a new cgroup even when the path has one. */
 static int one_level(struct cgr_norm *norm, const char *path, int64_t born_ns, bool again, uint32_t parent,
-					 uint32_t *ret_id)
+                     uint32_t *ret_id)
 {
 	uint64_t hash = hash_bytes(path, strlen(path));
-	size_t at;
+	size_t at = 0;
 
 	CGR_TRY(path_slot(norm, path, hash, &at));
 	bool there = norm->cgroups.by_path[at].node != CGR_ID_NONE;
@@ -151,7 +160,7 @@ static int by_path(struct cgr_norm *norm, const char *path, int64_t born_ns, boo
 
 	if (!cgr_strcpy(up, sizeof(up), path))
 		return cgr_error_set(norm->err, CGR_E_LIMIT, "%s: a cgroup path is longer than %u bytes",
-							 norm->trace->input.path, CGR_LIMIT_PATH);
+		                     norm->trace->input.path, CGR_LIMIT_PATH);
 	for (size_t i = 1; up[0] == '/' && up[1] != '\0' && up[i] != '\0'; i++) {
 		if (up[i] != '/' || up[i + 1] == '\0')
 			continue;
@@ -186,15 +195,17 @@ static int bind_dir(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_i
 	bool is_new;
 
 	CGR_TRY(cgr_intern_id(&cgroups->dir_by_id, dir_key(hierarchy, kernel_id), &dense, &is_new, norm->err));
-	CGR_TRY(cgr_grow((void **)&cgroups->dir_of, &cgroups->dir_of_capacity, (size_t)dense + 1, sizeof(uint32_t),
-					 norm->err));
-	CGR_TRY(cgr_grow((void **)&cgroups->dir, &cgroups->dir_capacity, cgroups->dirs + 1, sizeof(*cgroups->dir),
-					 norm->err));
+	CGR_TRY(
+	    cgr_grow((void **)&cgroups->dir_of, &cgroups->dir_of_capacity, (size_t)dense + 1, sizeof(uint32_t), norm->err));
+	CGR_TRY(
+	    cgr_grow((void **)&cgroups->dir, &cgroups->dir_capacity, cgroups->dirs + 1, sizeof(*cgroups->dir), norm->err));
 	cgroups->dir_of[dense] = (uint32_t)cgroups->dirs;
-	cgroups->dir[cgroups->dirs++] = (struct cgr_cgroup_dir){
-		.hierarchy = hierarchy, .cgroup = cgroup, .kernel_id = kernel_id, .born_ns = born_ns,
-		.removed_ns = INT64_MAX, .released_ns = INT64_MAX
-	};
+	cgroups->dir[cgroups->dirs++] = (struct cgr_cgroup_dir){ .hierarchy = hierarchy,
+		                                                     .cgroup = cgroup,
+		                                                     .kernel_id = kernel_id,
+		                                                     .born_ns = born_ns,
+		                                                     .removed_ns = INT64_MAX,
+		                                                     .released_ns = INT64_MAX };
 	cgroups->node[cgroup].hierarchies |= 1ull << hierarchy;
 	cgroups->node[cgroup].ever |= 1ull << hierarchy;
 	cgroups->last_cgroup = CGR_ID_NONE;
@@ -202,7 +213,7 @@ static int bind_dir(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_i
 }
 
 int cgr_cgroup_dir(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_id, const char *path, int64_t born_ns,
-				   uint32_t *ret_cgroup)
+                   uint32_t *ret_cgroup)
 {
 	struct cgr_cgroup_dir *dir = cgr_cgroup_dir_find(norm, hierarchy, kernel_id);
 
@@ -311,7 +322,7 @@ static int add_set(struct cgr_norm *norm, const uint32_t row[64], uint32_t *ret_
 		struct cgr_hierarchy *hierarchy = &cgroups->hierarchy[i];
 		if (!hierarchy->told)
 			CGR_TRY(cgr_writer_add_hierarchy(norm->writer, hierarchy->number, hierarchy->version,
-											 hierarchy->controllers, norm->err));
+			                                 hierarchy->controllers, norm->err));
 		hierarchy->told = true;
 	}
 	return cgr_writer_add_css_set(norm->writer, &set, link, cgroups->hierarchies, ret_set, norm->err);
@@ -336,11 +347,11 @@ int cgr_css_set(struct cgr_norm *norm, const uint32_t cgroup_of_hierarchy[64], u
 	}
 	if (cgroups->sets >= CGR_LIMIT_CSS_SETS)
 		return cgr_error_set(norm->err, CGR_E_LIMIT, "%s: more than %u css_sets", norm->trace->input.path,
-							 CGR_LIMIT_CSS_SETS);
-	CGR_TRY(cgr_grow((void **)&cgroups->set_of, &cgroups->set_of_capacity, (size_t)dense + 1, sizeof(uint32_t),
-					 norm->err));
-	CGR_TRY(cgr_grow((void **)&cgroups->set, &cgroups->set_capacity, cgroups->sets + 1, sizeof(*cgroups->set),
-					 norm->err));
+		                     CGR_LIMIT_CSS_SETS);
+	CGR_TRY(
+	    cgr_grow((void **)&cgroups->set_of, &cgroups->set_of_capacity, (size_t)dense + 1, sizeof(uint32_t), norm->err));
+	CGR_TRY(
+	    cgr_grow((void **)&cgroups->set, &cgroups->set_capacity, cgroups->sets + 1, sizeof(*cgroups->set), norm->err));
 	CGR_TRY(add_set(norm, cgroup_of_hierarchy, &set));
 	if (set != cgroups->sets)
 		return cgr_error_set(norm->err, CGR_E_INTERNAL, "css_set %zu became %u in the store", cgroups->sets, set);
@@ -364,13 +375,13 @@ int cgr_cgroups_finish(struct cgr_norm *norm)
 		struct cgr_hierarchy *hierarchy = &cgroups->hierarchy[i];
 		if (!hierarchy->told)
 			CGR_TRY(cgr_writer_add_hierarchy(norm->writer, hierarchy->number, hierarchy->version,
-											 hierarchy->controllers, norm->err));
+			                                 hierarchy->controllers, norm->err));
 		hierarchy->told = true;
 	}
 	for (size_t i = 0; i < cgroups->dirs; i++) {
 		const struct cgr_cgroup_dir *dir = &cgroups->dir[i];
 		CGR_TRY(cgr_writer_add_cgroup_dir(norm->writer, dir->cgroup, cgroups->hierarchy[dir->hierarchy].number,
-										  dir->kernel_id, dir->born_ns, dir->removed_ns, dir->released_ns, norm->err));
+		                                  dir->kernel_id, dir->born_ns, dir->removed_ns, dir->released_ns, norm->err));
 	}
 	return CGR_OK;
 }

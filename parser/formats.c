@@ -52,10 +52,11 @@ static struct tep_format_field *find_field(const struct tep_event *event, const 
 static bool resolve_field(const struct tep_format_field *from, bool swap, struct cgr_field *to, uint32_t *min_bytes)
 {
 	if (from->offset < 0 || from->size < 0 || (uint32_t)from->offset > CGR_LIMIT_FORMAT_BYTES ||
-		(uint32_t)from->size > CGR_LIMIT_FORMAT_BYTES)
+	    (uint32_t)from->size > CGR_LIMIT_FORMAT_BYTES)
 		return false;
-	*to = (struct cgr_field){ .offset = (uint32_t)from->offset, .bytes = (uint32_t)from->size, .swap = swap,
-							  .present = true };
+	*to = (struct cgr_field){
+		.offset = (uint32_t)from->offset, .bytes = (uint32_t)from->size, .swap = swap, .present = true
+	};
 	to->is_signed = (from->flags & TEP_FIELD_IS_SIGNED) != 0;
 	to->dynamic = (from->flags & TEP_FIELD_IS_DYNAMIC) != 0;
 	to->relative = to->dynamic && (from->flags & TEP_FIELD_IS_RELATIVE) != 0;
@@ -122,16 +123,17 @@ static void common_fields(struct cgr_formats *formats)
 	/* Every kernel since 2.6.30: u16 type, u8 flags, u8 preempt count, s32 pid. Taken from the formats when told. */
 	formats->type = (struct cgr_field){ .size = 2, .bytes = 2, .swap = formats->swap, .present = true };
 	formats->flags = (struct cgr_field){ .offset = 2, .size = 1, .bytes = 1, .present = true };
-	formats->pid = (struct cgr_field){ .offset = 4, .size = 4, .bytes = 4, .is_signed = true, .swap = formats->swap,
-									   .present = true };
+	formats->pid = (struct cgr_field){
+		.offset = 4, .size = 4, .bytes = 4, .is_signed = true, .swap = formats->swap, .present = true
+	};
 	formats->min_bytes = 8;
 	struct tep_event *event = tep_get_first_event(formats->tep);
 	for (struct tep_format_field *field = event != NULL ? event->format.common_fields : NULL; field != NULL;
-		 field = field->next) {
-		struct cgr_field *to = strcmp(field->name, "common_type") == 0	  ? &formats->type
-							   : strcmp(field->name, "common_flags") == 0 ? &formats->flags
-							   : strcmp(field->name, "common_pid") == 0	  ? &formats->pid
-																		  : NULL;
+	     field = field->next) {
+		struct cgr_field *to = strcmp(field->name, "common_type") == 0    ? &formats->type
+		                       : strcmp(field->name, "common_flags") == 0 ? &formats->flags
+		                       : strcmp(field->name, "common_pid") == 0   ? &formats->pid
+		                                                                  : NULL;
 		struct cgr_field resolved;
 		uint32_t bytes = 0;
 		if (to != NULL && resolve_field(field, formats->swap, &resolved, &bytes) && resolved.size != 0 && bytes <= 64) {

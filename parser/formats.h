@@ -19,21 +19,21 @@ enum cgr_raw {
 
 struct cgr_field {
 	uint32_t offset;
-	uint8_t size;      /* 1, 2, 4, 8; 0: absent, or longer than a number */
+	uint8_t size; /* 1, 2, 4, 8; 0: absent, or longer than a number */
 	bool is_signed, swap, present;
 	bool dynamic, relative; /* __data_loc, __rel_loc */
-	uint32_t bytes;    /* of an array */
+	uint32_t bytes; /* of an array */
 };
 
 struct cgr_format {
 	enum cgr_raw raw;
-	uint32_t id;            /* common_type */
-	uint32_t min_bytes;     /* of a record, so that every fixed field is inside */
+	uint32_t id; /* common_type */
+	uint32_t min_bytes; /* of a record, so that every fixed field is inside */
 	struct cgr_field field[CGR_FIELDS_MAX];
 	const struct tep_event *event; /* NULL: the trace has no format of this id */
 	const char *system, *name;
-	uint64_t count;         /* records seen */
-	bool declared;          /* told to the store */
+	uint64_t count; /* records seen */
+	bool declared; /* told to the store */
 };
 
 struct cgr_formats {

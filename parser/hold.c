@@ -6,8 +6,8 @@
 #include "common/util.h"
 
 int cgr_hold_init(struct cgr_hold *hold,
-				  int (*flush)(void *arg, const struct cgr_event *events, size_t count, struct cgr_error *reterr),
-				  void *arg, struct cgr_error *reterr)
+                  int (*flush)(void *arg, const struct cgr_event *events, size_t count, struct cgr_error *reterr),
+                  void *arg, struct cgr_error *reterr)
 {
 	*hold = (struct cgr_hold){ .flush = flush, .arg = arg, .capacity = CGR_HOLD_EVENTS };
 	hold->event = cgr_calloc(hold->capacity, sizeof(*hold->event));
@@ -39,8 +39,7 @@ static bool after(const struct cgr_event *a, const struct cgr_event *b)
 	return a->ts_ns != b->ts_ns ? a->ts_ns > b->ts_ns : a->cpu > b->cpu;
 }
 
-int cgr_hold_insert(struct cgr_hold *hold, const struct cgr_event *event, uint64_t *ret_index,
-					struct cgr_error *reterr)
+int cgr_hold_insert(struct cgr_hold *hold, const struct cgr_event *event, uint64_t *ret_index, struct cgr_error *reterr)
 {
 	struct cgr_event *unused;
 
@@ -68,9 +67,9 @@ struct cgr_event *cgr_hold_find(struct cgr_hold *hold, uint64_t index, uint64_t 
 	size_t exact = index >= hold->base ? (size_t)(index - hold->base) : 0;
 	if (slack == 0)
 		return index >= hold->base && exact < hold->count && hold->event[exact].kind == kind &&
-					   hold->event[exact].task == task
-				   ? &hold->event[exact]
-				   : NULL;
+		               hold->event[exact].task == task
+		           ? &hold->event[exact]
+		           : NULL;
 	size_t from = exact > slack ? exact - (size_t)slack : 0;
 	size_t to = (size_t)CGR_MIN(index + slack - hold->base + 1, (uint64_t)hold->count);
 	for (size_t i = from; i < to; i++)

@@ -23,7 +23,8 @@ static int map(struct cgr_input *input, struct cgr_error *reterr)
 		return cgr_error_errno(reterr, CGR_E_INPUT, "%s: cannot stat it", input->path);
 	if (!S_ISREG(st.st_mode))
 		return cgr_error_set(reterr, CGR_E_INPUT,
-							 "%s: not a regular file: save the recording to a file first, then import that", input->path);
+		                     "%s: not a regular file: save the recording to a file first, then import that",
+		                     input->path);
 	if (st.st_size == 0)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s:0: the file is empty", input->path);
 	void *data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, input->fd, 0);
@@ -46,8 +47,7 @@ int cgr_input_open(struct cgr_input *input, const char *path, struct cgr_error *
 	return rc;
 }
 
-int cgr_input_memory(struct cgr_input *input, const char *path, const void *data, size_t size,
-					 struct cgr_error *reterr)
+int cgr_input_memory(struct cgr_input *input, const char *path, const void *data, size_t size, struct cgr_error *reterr)
 {
 	*input = (struct cgr_input){ .fd = -1, .path = cgr_strdup(path), .data = data, .size = size };
 	if (input->path == NULL)
@@ -78,7 +78,7 @@ void cgr_input_forget(const struct cgr_input *input, uint64_t from, uint64_t to)
 }
 
 void cgr_cursor_init(struct cgr_cursor *cursor, const struct cgr_input *input, uint64_t from, uint64_t length,
-					 bool swap)
+                     bool swap)
 {
 	*cursor = (struct cgr_cursor){ .input = input, .origin = from, .swap = swap };
 	if (from > input->size) {
@@ -171,9 +171,9 @@ int cgr_cursor_error(const struct cgr_cursor *cursor, struct cgr_error *reterr, 
 	va_end(args);
 	if (cursor->unpacked)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: byte %zu of the decompressed section: %s",
-							 cursor->input->path, (unsigned long long)cursor->origin, cursor->position, text);
+		                     cursor->input->path, (unsigned long long)cursor->origin, cursor->position, text);
 	return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: %s", cursor->input->path,
-						 (unsigned long long)(cursor->origin + cursor->position), text);
+	                     (unsigned long long)(cursor->origin + cursor->position), text);
 }
 
 int cgr_cursor_check(const struct cgr_cursor *cursor, const char *what, struct cgr_error *reterr)
@@ -181,6 +181,6 @@ int cgr_cursor_check(const struct cgr_cursor *cursor, const char *what, struct c
 	if (!cursor->failed)
 		return CGR_OK;
 	return cgr_cursor_error(cursor, reterr, "the %s ends inside %s: the file is truncated or damaged",
-							cursor->unpacked || cursor->origin + cursor->end < cursor->input->size ? "section" : "file",
-							what);
+	                        cursor->unpacked || cursor->origin + cursor->end < cursor->input->size ? "section" : "file",
+	                        what);
 }

@@ -42,11 +42,15 @@ static void arrive(struct cgr_cpu *cpu, uint32_t number, struct cgr_task *task, 
 
 /* An inferred switch at at_ns (absolute) on cpu. */
 static int insert_switch(struct cgr_norm *norm, uint32_t cpu, const struct cgr_task *from, const struct cgr_task *to,
-						 uint64_t at_ns, uint64_t *ret_index)
+                         uint64_t at_ns, uint64_t *ret_index)
 {
-	struct cgr_event event = { .ts_ns = out_ts(norm, at_ns), .kind = CGR_EV_SWITCH, .cpu = (uint16_t)cpu,
-							   .flags = CGR_EVF_INFERRED, .task = from->id, .c = to->id,
-							   .d = (uint32_t)(uint16_t)from->row.prio | (uint32_t)(uint16_t)to->row.prio << 16 };
+	struct cgr_event event = { .ts_ns = out_ts(norm, at_ns),
+		                       .kind = CGR_EV_SWITCH,
+		                       .cpu = (uint16_t)cpu,
+		                       .flags = CGR_EVF_INFERRED,
+		                       .task = from->id,
+		                       .c = to->id,
+		                       .d = (uint32_t)(uint16_t)from->row.prio | (uint32_t)(uint16_t)to->row.prio << 16 };
 
 	/* Who leaves a CPU idle, or unseen, has gone to sleep: a preempted task would not leave it idle. */
 	event.a = from->id == 0 ? 0 : 1;
@@ -57,8 +61,12 @@ static int insert_switch(struct cgr_norm *norm, uint32_t cpu, const struct cgr_t
 
 static int run_start(struct cgr_norm *norm, uint32_t cpu, struct cgr_task *task, uint64_t at_ns)
 {
-	struct cgr_event event = { .ts_ns = out_ts(norm, at_ns), .kind = CGR_EV_RUN_START, .cpu = (uint16_t)cpu,
-							   .flags = CGR_EVF_INFERRED, .task = task->id, .c = task->id };
+	struct cgr_event event = { .ts_ns = out_ts(norm, at_ns),
+		                       .kind = CGR_EV_RUN_START,
+		                       .cpu = (uint16_t)cpu,
+		                       .flags = CGR_EVF_INFERRED,
+		                       .task = task->id,
+		                       .c = task->id };
 
 	norm->stats.run_starts++;
 	if (norm->now_ns < norm->from_ns)
@@ -169,7 +177,7 @@ static int correct_arrival(struct cgr_norm *norm, struct cgr_cpu *cpu, struct cg
 		return CGR_OK;
 	uint64_t at = CGR_MIN(CGR_MAX(norm->now_ns - runtime_ns, cpu->arrival_low), cpu->arrival_high);
 	struct cgr_event *event =
-		cgr_hold_find(&norm->hold, cpu->arrival_index, cpu->arrival_inserts, CGR_EV_SWITCH, cpu->arrival_from);
+	    cgr_hold_find(&norm->hold, cpu->arrival_index, cpu->arrival_inserts, CGR_EV_SWITCH, cpu->arrival_from);
 	if (event == NULL || event->c != task->id || at == cpu->since_ns || at < norm->from_ns)
 		return CGR_OK;
 	cpu->since_ns = at;

@@ -20,7 +20,7 @@ static int to_store(void *arg, const struct cgr_event *events, size_t count, str
 }
 
 int cgr_norm_init(struct cgr_norm *norm, const struct cgr_trace *trace, struct cgr_writer *writer,
-				  struct cgr_error *reterr)
+                  struct cgr_error *reterr)
 {
 	*norm = (struct cgr_norm){ .trace = trace, .writer = writer, .err = reterr, .to_ns = UINT64_MAX };
 	memset(norm->item_of_stat, 255, sizeof(norm->item_of_stat));
@@ -28,10 +28,15 @@ int cgr_norm_init(struct cgr_norm *norm, const struct cgr_trace *trace, struct c
 	norm->cgroups.memory_hierarchy = norm->cgroups.last_cgroup = CGR_ID_NONE;
 	CGR_TRY(cgr_hold_init(&norm->hold, to_store, norm, reterr));
 	CGR_TRY(cgr_formats_init(&norm->formats, trace, reterr));
-	CGR_TRY(cgr_cgroups_init(norm));
+	return cgr_cgroups_init(norm);
+}
+
+int cgr_norm_begin(struct cgr_norm *norm)
+{
 	struct cgr_task *idle = cgr_task_get(norm, 0);
+
 	if (idle == NULL)
-		return reterr->code;
+		return norm->err->code;
 	(void)cgr_strcpy(idle->comm, sizeof(idle->comm), "swapper");
 	idle->dirty = true;
 	return CGR_OK;
@@ -52,9 +57,8 @@ static int need_cpu(struct cgr_norm *norm, uint32_t cpu)
 {
 	if (cpu >= CGR_LIMIT_CPUS)
 		return cgr_error_set(norm->err, CGR_E_INPUT, "%s: CPU number %u is out of range", norm->trace->input.path, cpu);
-	size_t capacity = norm->cpus;
-	CGR_TRY(cgr_grow((void **)&norm->cpu, &capacity, (size_t)cpu + 1, sizeof(*norm->cpu), norm->err));
-	for (; norm->cpus < capacity; norm->cpus++)
+	CGR_TRY(cgr_grow((void **)&norm->cpu, &norm->cpu_capacity, (size_t)cpu + 1, sizeof(*norm->cpu), norm->err));
+	for (; norm->cpus <= cpu; norm->cpus++)
 		norm->cpu[norm->cpus].current_pid = INT32_MIN;
 	return CGR_OK;
 }
@@ -70,8 +74,10 @@ static int lost_record(struct cgr_norm *norm, const struct cgr_record *record)
 	from = from > norm->from_ns ? from - norm->from_ns : 0;
 	norm->stats.lost_spans++;
 	norm->stats.lost_events += record->lost;
-	struct cgr_store_lost lost = { .cpu = record->cpu, .from_ns = (int64_t)from,
-								   .to_ns = (int64_t)(norm->now_ns - norm->from_ns), .events = record->lost };
+	struct cgr_store_lost lost = { .cpu = record->cpu,
+		                           .from_ns = (int64_t)from,
+		                           .to_ns = (int64_t)(norm->now_ns - norm->from_ns),
+		                           .events = record->lost };
 	CGR_TRY(cgr_writer_add_lost(norm->writer, &lost, norm->err));
 	return cgr_norm_push(norm, &entry, CGR_EV_LOST, record->lost, from, 0, 0);
 }
@@ -79,9 +85,9 @@ static int lost_record(struct cgr_norm *norm, const struct cgr_record *record)
 static uint8_t context_flags(uint32_t flags)
 {
 	return (uint8_t)(((flags & TRACE_FLAG_HARDIRQ) != 0 ? CGR_EVF_HARDIRQ : 0) |
-					 ((flags & TRACE_FLAG_SOFTIRQ) != 0 ? CGR_EVF_SOFTIRQ : 0) |
-					 ((flags & TRACE_FLAG_NMI) != 0 ? CGR_EVF_NMI : 0) |
-					 ((flags & TRACE_FLAG_NEED_RESCHED) != 0 ? CGR_EVF_NEED_RESCHED : 0));
+	                 ((flags & TRACE_FLAG_SOFTIRQ) != 0 ? CGR_EVF_SOFTIRQ : 0) |
+	                 ((flags & TRACE_FLAG_NMI) != 0 ? CGR_EVF_NMI : 0) |
+	                 ((flags & TRACE_FLAG_NEED_RESCHED) != 0 ? CGR_EVF_NEED_RESCHED : 0));
 }
 
 static int dispatch(struct cgr_norm *norm, const struct cgr_entry *entry)
@@ -132,8 +138,9 @@ static int event_record(struct cgr_norm *norm, const struct cgr_record *record)
 	struct cgr_entry entry = { .record = record, .payload = record->payload, .cpu = record->cpu };
 
 	if (record->length < norm->formats.min_bytes)
-		return cgr_error_set(norm->err, CGR_E_INPUT, "%s: a record of CPU %u at %llu ns has %u bytes, too few for its head",
-							 norm->trace->input.path, record->cpu, (unsigned long long)norm->now_ns, record->length);
+		return cgr_error_set(norm->err, CGR_E_INPUT,
+		                     "%s: a record of CPU %u at %llu ns has %u bytes, too few for its head",
+		                     norm->trace->input.path, record->cpu, (unsigned long long)norm->now_ns, record->length);
 	uint32_t id = (uint32_t)cgr_field_get(&norm->formats.type, record->payload) & 0xffff;
 	struct cgr_format *format = cgr_formats_find(&norm->formats, id);
 	if (format == NULL)

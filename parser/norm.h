@@ -3,6 +3,7 @@
 #ifndef CGR_PARSER_NORM_H
 #define CGR_PARSER_NORM_H
 
+#include "common/limits.h"
 #include "common/util.h"
 #include "parser/formats.h"
 #include "parser/hold.h"
@@ -17,19 +18,19 @@ struct cgr_task {
 	char comm[CGR_LIMIT_COMM];
 	char *cpus_allowed;
 	uint32_t id;
-	uint32_t css_set;       /* now; CGR_ID_NONE unknown */
-	int32_t cpu;            /* believed running there, -1 not */
-	uint64_t off_ns;        /* left a CPU last */
-	uint64_t wake_ns;       /* last wake-up or migration */
+	uint32_t css_set; /* now; CGR_ID_NONE unknown */
+	int32_t cpu; /* believed running there, -1 not */
+	uint64_t off_ns; /* left a CPU last */
+	uint64_t wake_ns; /* last wake-up or migration */
 	uint64_t runtime_ns, chain_ns; /* by sched_stat_runtime; by the switch chain */
-	uint64_t run_stamp_ns;  /* last sched_stat_runtime on the CPU it is on */
+	uint64_t run_stamp_ns; /* last sched_stat_runtime on the CPU it is on */
 	uint32_t wake_cpu;
-	bool live;              /* the slot is in use */
-	bool exited;            /* sched_process_exit seen */
-	bool dead;              /* has left the CPU for the last time */
-	bool woken;             /* since the last sched_stat_runtime */
-	bool thread_known;      /* tgid is certain */
-	bool dirty;             /* row changed since it went to the store */
+	bool live; /* the slot is in use */
+	bool exited; /* sched_process_exit seen */
+	bool dead; /* has left the CPU for the last time */
+	bool woken; /* since the last sched_stat_runtime */
+	bool thread_known; /* tgid is certain */
+	bool dirty; /* row changed since it went to the store */
 	/* a charge whose size and kind the next statistics event of this task tells */
 	uint64_t charge_index, charge_inserts;
 	uint32_t charge_cgroup; /* CGR_ID_NONE: none pending */
@@ -37,16 +38,16 @@ struct cgr_task {
 	uint32_t reclaim_depth;
 	uint64_t reclaim_index, reclaim_inserts;
 	uint32_t reclaim_cgroup; /* common ancestor of what it scanned; CGR_ID_NONE nothing yet */
-	uint32_t scan_cgroup;    /* of the last PGSCAN in this reclaim */
+	uint32_t scan_cgroup; /* of the last PGSCAN in this reclaim */
 };
 
 struct cgr_tasks {
-	struct cgr_task **slot;  /* chunks of slots */
+	struct cgr_task **slot; /* chunks of slots */
 	size_t slot_chunks, slot_chunk_capacity, slots;
-	uint32_t *by_pid;        /* slot + 1; 0 none */
+	uint32_t *by_pid; /* slot + 1; 0 none */
 	size_t by_pid_capacity;
 	struct cgr_intern large; /* pids beyond the array */
-	uint32_t ids;            /* given out */
+	uint32_t ids; /* given out */
 };
 
 /* ---- cgroups ---- */
@@ -54,12 +55,16 @@ struct cgr_cgroup_node {
 	char *path;
 	uint32_t parent;
 	int64_t born_ns, removed_ns, released_ns;
-	uint64_t hierarchies;   /* bit per hierarchy index: a directory lives there */
-	uint64_t ever;          /* ... lived there */
+	uint64_t hierarchies; /* bit per hierarchy index: a directory lives there */
+	uint64_t ever; /* ... lived there */
 	char *container;
 	bool recorded;
 	/* folios taken out of mappings or caches and not uncharged yet, oldest first */
-	struct { uint32_t folios; uint32_t pages; uint8_t kind; } gone[16];
+	struct {
+		uint32_t folios;
+		uint32_t pages;
+		uint8_t kind;
+	} gone[16];
 	uint32_t gone_first, gone_count;
 };
 
@@ -81,36 +86,39 @@ struct cgr_cgroups {
 	size_t nodes, node_capacity;
 	struct cgr_cgroup_dir *dir;
 	size_t dirs, dir_capacity;
-	struct cgr_intern dir_by_id;  /* kernel id * 64 + hierarchy index -> entry of dir_of */
+	struct cgr_intern dir_by_id; /* kernel id * 64 + hierarchy index -> entry of dir_of */
 	uint32_t *dir_of;
 	size_t dir_of_capacity;
-	struct { uint64_t hash; uint32_t node; } *by_path; /* newest of a path */
+	struct {
+		uint64_t hash;
+		uint32_t node;
+	} * by_path; /* newest of a path */
 	size_t by_path_capacity, by_path_count;
 	struct cgr_hierarchy hierarchy[64];
 	uint32_t hierarchies;
-	uint32_t memory_hierarchy;    /* index; CGR_ID_NONE unknown */
+	uint32_t memory_hierarchy; /* index; CGR_ID_NONE unknown */
 	/* css_sets: rows of 64 cgroup ids */
 	uint32_t (*set)[64];
 	size_t sets, set_capacity;
 	struct cgr_intern set_by_hash;
 	uint32_t *set_of;
 	size_t set_of_capacity;
-	uint32_t last_cgroup;         /* cache of the last memcg lookup */
+	uint32_t last_cgroup; /* cache of the last memcg lookup */
 	uint64_t last_kernel_id;
 	uint64_t unknown_ids;
 };
 
 /* ---- CPUs ---- */
 struct cgr_cpu {
-	struct cgr_task *current;  /* NULL unknown */
-	int32_t current_pid;       /* its pid, INT32_MIN unknown */
-	uint64_t since_ns;         /* current runs since */
-	uint64_t proof_ns;         /* last event in the context of current */
-	uint64_t lost_ns;          /* time of the last gap */
+	struct cgr_task *current; /* NULL unknown */
+	int32_t current_pid; /* its pid, INT32_MIN unknown */
+	uint64_t since_ns; /* current runs since */
+	uint64_t proof_ns; /* last event in the context of current */
+	uint64_t lost_ns; /* time of the last gap */
 	/* an inferred arrival that the first sched_stat_runtime may correct */
 	bool arrival_open;
 	uint64_t arrival_index, arrival_inserts, arrival_low, arrival_high;
-	uint32_t arrival_from;     /* task id that left */
+	uint32_t arrival_from; /* task id that left */
 	bool seen;
 };
 
@@ -124,7 +132,9 @@ struct cgr_import_stats {
 
 struct cgr_files {
 	struct cgr_intern by_key; /* dev << 40 ^ inode, verified in key */
-	struct { uint64_t dev, inode; } *key;
+	struct {
+		uint64_t dev, inode;
+	} * key;
 	size_t count, capacity;
 };
 
@@ -138,26 +148,32 @@ struct cgr_norm {
 	struct cgr_files files;
 	struct cgr_cpu *cpu;
 	uint32_t cpus;
+	size_t cpu_capacity;
 	struct cgr_import_stats stats;
-	uint64_t start;          /* trace clock at ts_ns 0 */
-	uint64_t now_ns;         /* of the record being handled */
+	uint64_t start; /* trace clock at ts_ns 0 */
+	uint64_t now_ns; /* of the record being handled */
 	uint64_t from_ns, to_ns; /* slice in time since `start`; to UINT64_MAX: no end */
 	bool slice_open;
 	uint8_t item_of_stat[256], item_of_event[512]; /* enum cgr_mem_item or 255 */
 	bool items_known;
-	struct { uint64_t address; uint8_t function; } timer[64];
+	struct {
+		uint64_t address;
+		uint8_t function;
+	} timer[64];
 	size_t timers;
-	int64_t timer_offset;    /* trace clock - hrtimer clock */
+	int64_t timer_offset; /* trace clock - hrtimer clock */
 	bool timer_offset_known;
 	bool switch_seen, memcg_seen, cache_seen;
-	struct cgr_error *err;   /* borrowed during a call */
+	struct cgr_error *err; /* borrowed during a call */
 	/* --cgroup: page-level events of other subtrees are dropped */
 	const char *const *scope;
 	size_t scopes;
 };
 
 int cgr_norm_init(struct cgr_norm *norm, const struct cgr_trace *trace, struct cgr_writer *writer,
-				  struct cgr_error *reterr);
+                  struct cgr_error *reterr);
+/* Once the hierarchies are known and before any task: makes idle, which is in every root. */
+int cgr_norm_begin(struct cgr_norm *norm);
 void cgr_norm_fini(struct cgr_norm *norm);
 /* One record, in order. */
 int cgr_norm_record(struct cgr_norm *norm, const struct cgr_record *record, struct cgr_error *reterr);
@@ -166,7 +182,7 @@ int cgr_norm_finish(struct cgr_norm *norm, struct cgr_error *reterr);
 
 /* ---- tasks.c ---- */
 struct cgr_task *cgr_task_find(const struct cgr_norm *norm, int32_t pid); /* NULL: never seen */
-struct cgr_task *cgr_task_get(struct cgr_norm *norm, int32_t pid);       /* NULL: error in norm->err */
+struct cgr_task *cgr_task_get(struct cgr_norm *norm, int32_t pid); /* NULL: error in norm->err */
 /* A new incarnation of pid, born now. */
 struct cgr_task *cgr_task_born(struct cgr_norm *norm, int32_t pid, struct cgr_task *parent, bool inferred);
 int cgr_task_comm(struct cgr_norm *norm, struct cgr_task *task, const char *comm);
@@ -185,7 +201,7 @@ uint32_t cgr_hierarchy_index(struct cgr_norm *norm, uint32_t number, int version
 int cgr_cgroup_by_path(struct cgr_norm *norm, const char *path, int64_t born_ns, uint32_t *ret_id);
 /* A directory of path on a hierarchy (index) with its kernel id. */
 int cgr_cgroup_dir(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_id, const char *path, int64_t born_ns,
-				   uint32_t *ret_cgroup);
+                   uint32_t *ret_cgroup);
 /* CGR_ID_NONE when unknown. */
 struct cgr_cgroup_dir *cgr_cgroup_dir_find(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_id);
 /* Cgroup of a memcg event id; an unknown id gets a cgroup "/memcg-id-N". */
@@ -209,7 +225,7 @@ struct cgr_entry {
 	const struct cgr_record *record;
 	const struct cgr_format *format;
 	const uint8_t *payload;
-	struct cgr_task *task;    /* context, may be NULL when pid is unknown */
+	struct cgr_task *task; /* context, may be NULL when pid is unknown */
 	uint32_t cpu;
 	uint8_t flags;
 };
@@ -223,16 +239,22 @@ int cgr_norm_other(struct cgr_norm *norm, const struct cgr_entry *entry);
 
 /* Appends an event with the entry's time, CPU, task and flags. */
 static inline int cgr_norm_push(struct cgr_norm *norm, const struct cgr_entry *entry, uint8_t kind, uint64_t a,
-								uint64_t b, uint32_t c, uint32_t d)
+                                uint64_t b, uint32_t c, uint32_t d)
 {
 	struct cgr_event *event;
 
 	if (__builtin_expect(norm->now_ns < norm->from_ns, 0))
 		return CGR_OK;
 	CGR_TRY(cgr_hold_push(&norm->hold, &event, norm->err));
-	*event = (struct cgr_event){ .ts_ns = norm->now_ns - norm->from_ns, .a = a, .b = b, .c = c, .d = d,
-								 .task = entry->task != NULL ? entry->task->id : 0, .cpu = (uint16_t)entry->cpu,
-								 .kind = kind, .flags = entry->flags };
+	*event = (struct cgr_event){ .ts_ns = norm->now_ns - norm->from_ns,
+		                         .a = a,
+		                         .b = b,
+		                         .c = c,
+		                         .d = d,
+		                         .task = entry->task != NULL ? entry->task->id : 0,
+		                         .cpu = (uint16_t)entry->cpu,
+		                         .kind = kind,
+		                         .flags = entry->flags };
 	return CGR_OK;
 }
 #define CGR_FIELD(entry, i) cgr_field_get(&(entry)->format->field[i], (entry)->payload)

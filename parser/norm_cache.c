@@ -23,7 +23,7 @@ static int file_id(struct cgr_norm *norm, uint64_t dev, uint64_t inode, uint32_t
 	uint32_t id;
 	CGR_TRY(cgr_writer_add_file(norm->writer, dev, inode, NULL, &id, norm->err));
 	return id == *ret_file ? CGR_OK
-						   : cgr_error_set(norm->err, CGR_E_INTERNAL, "file %u became %u in the store", *ret_file, id);
+	                       : cgr_error_set(norm->err, CGR_E_INTERNAL, "file %u became %u in the store", *ret_file, id);
 }
 
 static uint32_t clamp32(uint64_t value)
@@ -72,13 +72,14 @@ int cgr_norm_cache(struct cgr_norm *norm, const struct cgr_entry *entry)
 		cgroup = CGR_ID_NONE;
 		if (task->charge_inserts != 0 || task->charge_index != 0) {
 			struct cgr_event *charge =
-				cgr_hold_find(&norm->hold, task->charge_index, task->charge_inserts, CGR_EV_CHARGE, task->id);
+			    cgr_hold_find(&norm->hold, task->charge_index, task->charge_inserts, CGR_EV_CHARGE, task->id);
 			if (charge != NULL && charge->c == CGR_CHARGE_FILE)
 				cgroup = (uint32_t)charge->a;
 		}
 		return cgr_norm_push(norm, entry, CGR_EV_CACHE_ADD, file, index, folio_pages(entry), cgroup);
 	case CGR_RAW_CACHE_DELETE:
-		return cgr_norm_push(norm, entry, CGR_EV_CACHE_DELETE, file, index, folio_pages(entry), task->reclaim_depth > 0);
+		return cgr_norm_push(norm, entry, CGR_EV_CACHE_DELETE, file, index, folio_pages(entry),
+		                     task->reclaim_depth > 0);
 	case CGR_RAW_CACHE_READ:
 		return cgr_norm_push(norm, entry, CGR_EV_CACHE_READ, file, index, range_pages(entry), 0);
 	case CGR_RAW_CACHE_FAULT:

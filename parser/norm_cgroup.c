@@ -3,8 +3,15 @@
 #include "common/limits.h"
 #include "parser/norm.h"
 
-enum { WHICH_RENAME = 1, WHICH_POPULATED = 2, WHICH_EMPTY = 3, WHICH_FREEZE = 4, WHICH_UNFREEZE = 5, WHICH_FROZEN = 6,
-	   WHICH_THAWED = 7 };
+enum {
+	WHICH_RENAME = 1,
+	WHICH_POPULATED = 2,
+	WHICH_EMPTY = 3,
+	WHICH_FREEZE = 4,
+	WHICH_UNFREEZE = 5,
+	WHICH_FROZEN = 6,
+	WHICH_THAWED = 7
+};
 
 static int64_t relative(const struct cgr_norm *norm)
 {
@@ -12,7 +19,7 @@ static int64_t relative(const struct cgr_norm *norm)
 }
 
 static int group_of(struct cgr_norm *norm, const struct cgr_entry *entry, int64_t born_ns, uint32_t *ret_hierarchy,
-					uint32_t *ret_cgroup)
+                    uint32_t *ret_cgroup)
 {
 	char path[CGR_LIMIT_PATH];
 	uint64_t root = CGR_FIELD(entry, 0), id = CGR_FIELD(entry, 1);
@@ -21,7 +28,7 @@ static int group_of(struct cgr_norm *norm, const struct cgr_entry *entry, int64_
 	*ret_hierarchy = cgr_hierarchy_index(norm, (uint32_t)root, root == 0 ? 2 : 1, "");
 	if (*ret_hierarchy == CGR_ID_NONE)
 		return cgr_error_set(norm->err, CGR_E_LIMIT, "%s: more than %u cgroup hierarchies", norm->trace->input.path,
-							 CGR_LIMIT_HIERARCHIES);
+		                     CGR_LIMIT_HIERARCHIES);
 	if (path[0] != '/') /* an old kernel names the last component only: nothing to join by */
 		(void)snprintf(path, sizeof(path), "/cgroup-%llu", (unsigned long long)id);
 	return cgr_cgroup_dir(norm, *ret_hierarchy, id, path, born_ns, ret_cgroup);
@@ -53,13 +60,13 @@ static int on_life(struct cgr_norm *norm, const struct cgr_entry *entry)
 	} else {
 		dir->released_ns = relative(norm);
 		/* Charges hang on the memory directory; where nobody knows which it is, the last one counts. */
-		if (dir->cgroup != 0 && (norm->cgroups.memory_hierarchy == CGR_ID_NONE ||
-								 dir->hierarchy == norm->cgroups.memory_hierarchy ||
-								 (node->ever >> norm->cgroups.memory_hierarchy & 1) == 0))
+		if (dir->cgroup != 0 &&
+		    (norm->cgroups.memory_hierarchy == CGR_ID_NONE || dir->hierarchy == norm->cgroups.memory_hierarchy ||
+		     (node->ever >> norm->cgroups.memory_hierarchy & 1) == 0))
 			node->released_ns = relative(norm);
 	}
 	return cgr_norm_push(norm, entry, raw == CGR_RAW_CGROUP_RMDIR ? CGR_EV_CGROUP_RMDIR : CGR_EV_CGROUP_RELEASE,
-						 dir->cgroup, norm->cgroups.hierarchy[dir->hierarchy].number, 0, 0);
+	                     dir->cgroup, norm->cgroups.hierarchy[dir->hierarchy].number, 0, 0);
 }
 
 static int move_task(struct cgr_norm *norm, struct cgr_task *task, uint32_t hierarchy, uint32_t cgroup)
@@ -95,8 +102,8 @@ static int on_attach(struct cgr_norm *norm, const struct cgr_entry *entry)
 			CGR_TRY(move_task(norm, task, hierarchy, cgroup));
 		}
 	}
-	return cgr_norm_push(norm, entry, CGR_EV_CGROUP_ATTACH, cgroup, norm->cgroups.hierarchy[hierarchy].number, leader->id,
-						 whole);
+	return cgr_norm_push(norm, entry, CGR_EV_CGROUP_ATTACH, cgroup, norm->cgroups.hierarchy[hierarchy].number,
+	                     leader->id, whole);
 }
 
 static int on_other(struct cgr_norm *norm, const struct cgr_entry *entry)

@@ -3,8 +3,8 @@
  * No tracepoint says "charged" or "uncharged" (kernel facts of 6.13 to 6.18): PGPGIN counts folios as they are charged,
  * in the charging context, and the next NR_FILE_PAGES / NR_ANON_MAPPED / NR_SHMEM / NR_SWAPCACHE of that context tells
  * how many pages the folio has and what it is for. PGPGOUT counts folios as they are uncharged, in batches; the pages
- * that were unmapped or removed from a cache before, oldest first, tell their sizes. MEMCG_KMEM and MEMCG_SOCK are exact
- * in pages. */
+ * that were unmapped or removed from a cache before, oldest first, tell their sizes. MEMCG_KMEM and MEMCG_SOCK are
+ * exact in pages. */
 #include "parser/norm.h"
 
 #define GONE CGR_ARRAY_SIZE(((struct cgr_cgroup_node *)0)->gone)
@@ -92,7 +92,7 @@ static void size_charge(struct cgr_norm *norm, struct cgr_task *task, uint32_t c
 		return;
 	task->charge_cgroup = CGR_ID_NONE;
 	struct cgr_event *event =
-		cgr_hold_find(&norm->hold, task->charge_index, task->charge_inserts, CGR_EV_CHARGE, task->id);
+	    cgr_hold_find(&norm->hold, task->charge_index, task->charge_inserts, CGR_EV_CHARGE, task->id);
 	if (event == NULL || event->c != CGR_CHARGE_UNKNOWN) {
 		norm->stats.charges_unsized++;
 		return;
@@ -105,18 +105,19 @@ static void size_charge(struct cgr_norm *norm, struct cgr_task *task, uint32_t c
 static void rename_charge(struct cgr_norm *norm, struct cgr_task *task, uint64_t pages)
 {
 	struct cgr_event *event =
-		cgr_hold_find(&norm->hold, task->charge_index, task->charge_inserts, CGR_EV_CHARGE, task->id);
+	    cgr_hold_find(&norm->hold, task->charge_index, task->charge_inserts, CGR_EV_CHARGE, task->id);
 
 	if (event != NULL && event->c == CGR_CHARGE_FILE && event->b == pages)
 		event->c = CGR_CHARGE_SHMEM;
 }
 
-static void cache_item(struct cgr_norm *norm, const struct cgr_entry *entry, uint32_t cgroup, uint8_t item, int64_t delta)
+static void cache_item(struct cgr_norm *norm, const struct cgr_entry *entry, uint32_t cgroup, uint8_t item,
+                       int64_t delta)
 {
 	struct cgr_cgroup_node *node = &norm->cgroups.node[cgroup];
 	uint8_t kind = item == CGR_ITEM_ANON_MAPPED ? CGR_CHARGE_ANON
-				   : item == CGR_ITEM_SWAPCACHE ? CGR_CHARGE_SWAPCACHE
-												: CGR_CHARGE_FILE;
+	               : item == CGR_ITEM_SWAPCACHE ? CGR_CHARGE_SWAPCACHE
+	                                            : CGR_CHARGE_FILE;
 
 	if (item == CGR_ITEM_SHMEM && delta > 0)
 		rename_charge(norm, entry->task, (uint64_t)delta);
@@ -147,8 +148,8 @@ static int on_item(struct cgr_norm *norm, const struct cgr_entry *entry, uint32_
 	case CGR_ITEM_KMEM:
 	case CGR_ITEM_SOCK:
 		return cgr_norm_push(norm, entry, value >= 0 ? CGR_EV_CHARGE : CGR_EV_UNCHARGE, cgroup,
-							 (uint64_t)(value >= 0 ? value : -value),
-							 item == CGR_ITEM_KMEM ? CGR_CHARGE_KMEM : CGR_CHARGE_SOCK, 0);
+		                     (uint64_t)(value >= 0 ? value : -value),
+		                     item == CGR_ITEM_KMEM ? CGR_CHARGE_KMEM : CGR_CHARGE_SOCK, 0);
 	case CGR_ITEM_ANON_MAPPED:
 	case CGR_ITEM_FILE_PAGES:
 	case CGR_ITEM_SHMEM:
@@ -168,7 +169,7 @@ static int on_item(struct cgr_norm *norm, const struct cgr_entry *entry, uint32_
 static int on_rss(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
 	return cgr_norm_push(norm, entry, CGR_EV_RSS_STAT, CGR_FIELD(entry, 0), CGR_FIELD(entry, 2),
-						 (uint32_t)CGR_FIELD(entry, 1), CGR_HAS(entry, 3) ? (uint32_t)CGR_FIELD(entry, 3) : 1);
+	                     (uint32_t)CGR_FIELD(entry, 1), CGR_HAS(entry, 3) ? (uint32_t)CGR_FIELD(entry, 3) : 1);
 }
 
 int cgr_norm_memcg(struct cgr_norm *norm, const struct cgr_entry *entry)

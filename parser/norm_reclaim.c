@@ -1,7 +1,7 @@
 /* vmscan:*, exceptions:*, oom:* -> reclaim by which task for which cgroup, faults, OOM victims. */
 #include "parser/norm.h"
 
-#define RECLAIM_FILE 2u /* enum in trace/events/vmscan.h: RECLAIM_WB_ANON 1, RECLAIM_WB_FILE 2; old kernels: `file` 0/1 */
+#define RECLAIM_FILE 2u /* enum in trace/events/vmscan.h: RECLAIM_WB_ANON 1, RECLAIM_WB_FILE 2 */
 
 static int on_begin(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
@@ -15,7 +15,7 @@ static int on_begin(struct cgr_norm *norm, const struct cgr_entry *entry)
 		task->scan_cgroup = CGR_ID_NONE;
 	}
 	CGR_TRY(cgr_norm_push(norm, entry, CGR_EV_RECLAIM_BEGIN, target, CGR_FIELD(entry, 1), (uint32_t)CGR_FIELD(entry, 0),
-						  0));
+	                      0));
 	if (target == CGR_ID_NONE) {
 		task->reclaim_index = norm->hold.base + norm->hold.count - 1;
 		task->reclaim_inserts = norm->hold.inserts;
@@ -29,8 +29,8 @@ static int on_end(struct cgr_norm *norm, const struct cgr_entry *entry)
 	struct cgr_task *task = entry->task;
 
 	if (task->reclaim_depth > 0 && --task->reclaim_depth == 0 && task->reclaim_cgroup != CGR_ID_NONE) {
-		struct cgr_event *begin = cgr_hold_find(&norm->hold, task->reclaim_index, task->reclaim_inserts,
-												CGR_EV_RECLAIM_BEGIN, task->id);
+		struct cgr_event *begin =
+		    cgr_hold_find(&norm->hold, task->reclaim_index, task->reclaim_inserts, CGR_EV_RECLAIM_BEGIN, task->id);
 		if (begin != NULL && begin->a == CGR_ID_NONE)
 			begin->a = task->reclaim_cgroup;
 		task->reclaim_cgroup = CGR_ID_NONE;
@@ -40,9 +40,7 @@ static int on_end(struct cgr_norm *norm, const struct cgr_entry *entry)
 
 static uint32_t list_of(const struct cgr_entry *entry, unsigned priority_field, unsigned flags_field)
 {
-	uint64_t flags = CGR_FIELD(entry, flags_field);
-	bool old = strcmp(entry->format->event->name, "mm_vmscan_lru_shrink_inactive") == 0 && flags <= 1;
-	uint32_t file = old ? (uint32_t)flags : (flags & RECLAIM_FILE) != 0;
+	uint32_t file = (CGR_FIELD(entry, flags_field) & RECLAIM_FILE) != 0;
 
 	return (uint32_t)(CGR_FIELD(entry, priority_field) & 0xff) | file << 8;
 }
@@ -61,13 +59,13 @@ int cgr_norm_reclaim(struct cgr_norm *norm, const struct cgr_entry *entry)
 		return on_end(norm, entry);
 	case CGR_RAW_SHRINK_INACTIVE:
 		return cgr_norm_push(norm, entry, CGR_EV_SHRINK_INACTIVE, pair(CGR_FIELD(entry, 0), CGR_FIELD(entry, 1)),
-							 CGR_FIELD(entry, 4) + CGR_FIELD(entry, 5), list_of(entry, 2, 3), entry->task->scan_cgroup);
+		                     CGR_FIELD(entry, 4) + CGR_FIELD(entry, 5), list_of(entry, 2, 3), entry->task->scan_cgroup);
 	case CGR_RAW_SHRINK_ACTIVE:
 		return cgr_norm_push(norm, entry, CGR_EV_SHRINK_ACTIVE, pair(CGR_FIELD(entry, 0), CGR_FIELD(entry, 2)),
-							 CGR_FIELD(entry, 1), list_of(entry, 3, 4), 0);
+		                     CGR_FIELD(entry, 1), list_of(entry, 3, 4), 0);
 	case CGR_RAW_PAGE_FAULT:
 		return cgr_norm_push(norm, entry, CGR_EV_PAGE_FAULT, CGR_FIELD(entry, 0), CGR_FIELD(entry, 1),
-							 (uint32_t)CGR_FIELD(entry, 2), 0);
+		                     (uint32_t)CGR_FIELD(entry, 2), 0);
 	default: {
 		struct cgr_task *victim = cgr_task_get(norm, (int32_t)CGR_FIELD(entry, 0));
 		if (victim == NULL)

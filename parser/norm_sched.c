@@ -20,7 +20,8 @@ static int name_from(struct cgr_norm *norm, const struct cgr_entry *entry, unsig
 	if (!at->present)
 		return CGR_OK;
 	/* Nearly always the name it had: compare in place before copying. */
-	if (!at->dynamic && at->bytes == CGR_LIMIT_COMM && memcmp(entry->payload + at->offset, task->comm, CGR_LIMIT_COMM) == 0)
+	if (!at->dynamic && at->bytes == CGR_LIMIT_COMM &&
+	    memcmp(entry->payload + at->offset, task->comm, CGR_LIMIT_COMM) == 0)
 		return CGR_OK;
 	if (cgr_field_text(at, entry->payload, entry->record->length, comm, sizeof(comm)) == 0)
 		return CGR_OK;
@@ -114,7 +115,7 @@ static int on_fork(struct cgr_norm *norm, const struct cgr_entry *entry)
 		return norm->err->code;
 	/* A side record (task_newtask, perf FORK) of the same birth may have come just before. */
 	bool told = child != NULL && !child->exited && child->row.start_ns >= 0 && child->row.parent == parent->id &&
-				child->wake_ns == 0 && child->cpu < 0;
+	            child->wake_ns == 0 && child->cpu < 0;
 	if (!told)
 		child = cgr_task_born(norm, pid, parent, false);
 	if (child == NULL)

@@ -30,7 +30,7 @@ static int on_hrtimer(struct cgr_norm *norm, const struct cgr_entry *entry)
 	}
 	if (start)
 		return cgr_norm_push(norm, entry, CGR_EV_HRTIMER_START, timer_time(norm, when), address, function,
-							 CGR_HAS(entry, 3) ? (uint32_t)CGR_FIELD(entry, 3) & HRTIMER_MODE_REL : 0);
+		                     CGR_HAS(entry, 3) ? (uint32_t)CGR_FIELD(entry, 3) & HRTIMER_MODE_REL : 0);
 	return cgr_norm_push(norm, entry, CGR_EV_HRTIMER_EXPIRE, timer_time(norm, when), address, function, 0);
 }
 
@@ -42,7 +42,7 @@ static int on_block(struct cgr_norm *norm, const struct cgr_entry *entry)
 	if (bytes == 0 && issue)
 		bytes = CGR_FIELD(entry, 3);
 	return cgr_norm_push(norm, entry, issue ? CGR_EV_BLOCK_ISSUE : CGR_EV_BLOCK_DONE, CGR_FIELD(entry, 1), bytes,
-						 (uint32_t)CGR_FIELD(entry, 0), 0);
+	                     (uint32_t)CGR_FIELD(entry, 0), 0);
 }
 
 int cgr_norm_timer(struct cgr_norm *norm, const struct cgr_entry *entry)

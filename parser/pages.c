@@ -9,10 +9,11 @@
 #define FORGET_BYTES (4u << 20)
 
 int cgr_pages_init(struct cgr_pages *pages, const struct cgr_trace *trace, const struct cgr_trace_buffer *buffer,
-				   const struct cgr_trace_cpu *cpu, struct cgr_error *reterr)
+                   const struct cgr_trace_cpu *cpu, struct cgr_error *reterr)
 {
-	*pages = (struct cgr_pages){ .trace = trace, .buffer = buffer, .cpu = cpu, .next = cpu->offset,
-								 .forgotten = cpu->offset };
+	*pages = (struct cgr_pages){
+		.trace = trace, .buffer = buffer, .cpu = cpu, .next = cpu->offset, .forgotten = cpu->offset
+	};
 	pages->end = cpu->offset + cpu->size;
 	if (cpu->chunk != NULL) {
 		pages->chunks_left = (uint32_t)cpu->chunks;
@@ -49,14 +50,15 @@ static int chunk_place(struct cgr_pages *pages, struct cgr_chunk *ret_chunk, str
 	ret_chunk->offset = pages->next + CGR_TD_CHUNK_HEADER_BYTES;
 	CGR_TRY(cgr_cursor_check(&cursor, "a chunk header", reterr));
 	if (ret_chunk->packed > cgr_cursor_left(&cursor))
-		return cgr_cursor_error(&cursor, reterr, "compressed chunk of %u bytes goes past the end of the file: truncated",
-								ret_chunk->packed);
+		return cgr_cursor_error(&cursor, reterr,
+		                        "compressed chunk of %u bytes goes past the end of the file: truncated",
+		                        ret_chunk->packed);
 	if (ret_chunk->plain > CGR_LIMIT_CHUNK_BYTES)
 		return cgr_cursor_error(&cursor, reterr, "chunk says it unpacks to %u bytes, more than %u", ret_chunk->plain,
-								CGR_LIMIT_CHUNK_BYTES);
+		                        CGR_LIMIT_CHUNK_BYTES);
 	if (ret_chunk->plain % pages->buffer->page_bytes != 0)
 		return cgr_cursor_error(&cursor, reterr, "chunk of %u bytes is not a whole number of sub-buffers of %u bytes",
-								ret_chunk->plain, pages->buffer->page_bytes);
+		                        ret_chunk->plain, pages->buffer->page_bytes);
 	pages->next = ret_chunk->offset + ret_chunk->packed;
 	return CGR_OK;
 }
@@ -82,7 +84,7 @@ static int next_chunk(struct cgr_pages *pages, struct cgr_error *reterr)
 	if (chunk.plain == 0)
 		return CGR_OK;
 	CGR_TRY(cgr_unpack(&pages->unpacker, pages->buffer->compression, &pages->trace->input, chunk.offset,
-					   pages->trace->input.data + chunk.offset, chunk.packed, pages->room, chunk.plain, reterr));
+	                   pages->trace->input.data + chunk.offset, chunk.packed, pages->room, chunk.plain, reterr));
 	if (chunk.offset > pages->forgotten + FORGET_BYTES) {
 		cgr_input_forget(&pages->trace->input, pages->forgotten, chunk.offset);
 		pages->forgotten = chunk.offset;
@@ -98,9 +100,9 @@ static int next_plain(struct cgr_pages *pages, const uint8_t **ret_page, struct 
 		return 0;
 	if (pages->end - pages->next < page_bytes)
 		return cgr_error_set(reterr, CGR_E_INPUT,
-							 "%s:%llu: %llu bytes left of CPU %u, less than a sub-buffer of %u bytes: truncated",
-							 pages->trace->input.path, (unsigned long long)pages->next,
-							 (unsigned long long)(pages->end - pages->next), pages->cpu->cpu, page_bytes);
+		                     "%s:%llu: %llu bytes left of CPU %u, less than a sub-buffer of %u bytes: truncated",
+		                     pages->trace->input.path, (unsigned long long)pages->next,
+		                     (unsigned long long)(pages->end - pages->next), pages->cpu->cpu, page_bytes);
 	if (pages->next > pages->forgotten + FORGET_BYTES) {
 		cgr_input_forget(&pages->trace->input, pages->forgotten, pages->next);
 		pages->forgotten = pages->next;
@@ -129,8 +131,8 @@ int cgr_pages_error(const struct cgr_pages *pages, const uint8_t *at, struct cgr
 {
 	if (pages->buffer->compression == CGR_PLAIN && pages->cpu->chunk == NULL)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: CPU %u: %s", pages->trace->input.path,
-							 (unsigned long long)(at - pages->trace->input.data), pages->cpu->cpu, what);
+		                     (unsigned long long)(at - pages->trace->input.data), pages->cpu->cpu, what);
 	return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: byte %zu of the unpacked chunk, CPU %u: %s",
-						 pages->trace->input.path, (unsigned long long)pages->chunk_offset,
-						 (size_t)(at - pages->data), pages->cpu->cpu, what);
+	                     pages->trace->input.path, (unsigned long long)pages->chunk_offset, (size_t)(at - pages->data),
+	                     pages->cpu->cpu, what);
 }

@@ -17,14 +17,14 @@ enum { TYPE_LONG = 0, TYPE_PADDING = 29, TYPE_TIME_EXTEND = 30, TYPE_TIME_STAMP 
 #define COMMIT_STORED (1u << 30)
 #define DELTA_BITS 27
 
-struct ring {              /* one CPU of one buffer */
+struct ring { /* one CPU of one buffer */
 	struct cgr_pages pages;
 	const uint8_t *at, *end; /* unread records of the page */
-	uint64_t stamp;          /* raw time of the last record or page */
-	uint64_t time;           /* ns time of the record handed out last: never goes back */
+	uint64_t stamp; /* raw time of the last record or page */
+	uint64_t time; /* ns time of the record handed out last: never goes back */
 	uint32_t cpu;
 	bool swap, file_big_endian, wide_long;
-	bool seen;               /* a record was handed out */
+	bool seen; /* a record was handed out */
 	struct cgr_record record; /* the next one */
 };
 
@@ -138,7 +138,7 @@ static inline int take_record(struct ring *ring, struct cgr_error *reterr)
 		at += 8;
 		if (type == TYPE_TIME_EXTEND || type == TYPE_TIME_STAMP) {
 			ring->stamp = type == TYPE_TIME_EXTEND ? ring->stamp + (next << DELTA_BITS) + delta
-												   : ((next << DELTA_BITS) | delta) | (ring->stamp & (31ull << 59));
+			                                       : ((next << DELTA_BITS) | delta) | (ring->stamp & (31ull << 59));
 			ring->at = at;
 			return 0;
 		}
@@ -270,7 +270,7 @@ static int open_rings(struct ring_source *source, uint64_t mask, struct cgr_erro
 }
 
 int cgr_source_ring_new(const struct cgr_trace *trace, uint64_t buffer_mask, struct cgr_source **ret_source,
-						struct cgr_error *reterr)
+                        struct cgr_error *reterr)
 {
 	struct ring_source *source = calloc(1, sizeof(*source));
 	size_t most = 0;

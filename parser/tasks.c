@@ -55,7 +55,7 @@ static struct cgr_task *new_slot(struct cgr_norm *norm, int32_t pid)
 
 	if (tasks->slots / CHUNK == tasks->slot_chunks) {
 		if (cgr_grow((void **)&tasks->slot, &tasks->slot_chunk_capacity, tasks->slot_chunks + 1,
-					 sizeof(struct cgr_task *), norm->err) < 0)
+		             sizeof(struct cgr_task *), norm->err) < 0)
 			return NULL;
 		tasks->slot[tasks->slot_chunks] = cgr_calloc(CHUNK, sizeof(struct cgr_task));
 		if (tasks->slot[tasks->slot_chunks] == NULL) {
@@ -84,16 +84,26 @@ static int begin(struct cgr_norm *norm, struct cgr_task *task, int32_t pid, int6
 {
 	CGR_TRY(cgr_task_flush(norm, task));
 	free(task->cpus_allowed);
-	*task = (struct cgr_task){ .cpu = -1, .live = true, .css_set = CGR_ID_NONE, .charge_cgroup = CGR_ID_NONE,
-							   .reclaim_cgroup = CGR_ID_NONE, .scan_cgroup = CGR_ID_NONE };
-	task->row = (struct cgr_store_task){ .tid = pid, .tgid = pid, .comm = task->comm, .start_ns = start_ns,
-										 .end_ns = INT64_MAX, .parent = parent, .css_set = 0, .prio = 120,
-										 .policy = -1 };
+	*task = (struct cgr_task){ .cpu = -1,
+		                       .live = true,
+		                       .css_set = CGR_ID_NONE,
+		                       .charge_cgroup = CGR_ID_NONE,
+		                       .reclaim_cgroup = CGR_ID_NONE,
+		                       .scan_cgroup = CGR_ID_NONE };
+	task->row = (struct cgr_store_task){ .tid = pid,
+		                                 .tgid = pid,
+		                                 .comm = task->comm,
+		                                 .start_ns = start_ns,
+		                                 .end_ns = INT64_MAX,
+		                                 .parent = parent,
+		                                 .css_set = 0,
+		                                 .prio = 120,
+		                                 .policy = -1 };
 	if (pid == 0)
 		return CGR_OK; /* id 0 is there from the start */
 	if (norm->tasks.ids >= CGR_LIMIT_TASKS)
 		return cgr_error_set(norm->err, CGR_E_LIMIT, "%s: more than %u tasks", norm->trace->input.path,
-							 CGR_LIMIT_TASKS);
+		                     CGR_LIMIT_TASKS);
 	norm->tasks.ids++;
 	return cgr_writer_add_task(norm->writer, &task->row, &task->id, norm->err);
 }

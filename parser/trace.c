@@ -13,15 +13,15 @@ static int read_by_magic(struct cgr_trace *trace, struct cgr_error *reterr)
 	if (input->size >= CGR_TD_MAGIC_BYTES && memcmp(input->data, CGR_TD_MAGIC, CGR_TD_MAGIC_BYTES) == 0)
 		return cgr_tracedat_read(trace, reterr);
 	if (input->size >= 15 && memcmp(input->data, "SQLite format 3", 15) == 0)
-		return cgr_error_set(reterr, CGR_E_INPUT,
-							 "%s:0: this is an SQLite file, perhaps a store that import has made already: use it as it is",
-							 input->path);
+		return cgr_error_set(
+		    reterr, CGR_E_INPUT,
+		    "%s:0: this is an SQLite file, perhaps a store that import has made already: use it as it is", input->path);
 	if (input->size < CGR_TD_MAGIC_BYTES && memcmp(input->data, CGR_TD_MAGIC, input->size) == 0)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s:%zu: the file ends inside the head: truncated", input->path,
-							 input->size);
-	return cgr_error_set(reterr, CGR_E_INPUT,
-						 "%s:0: neither a trace.dat nor a perf.data file (unknown magic): record one with cgreplay record",
-						 input->path);
+		                     input->size);
+	return cgr_error_set(
+	    reterr, CGR_E_INPUT,
+	    "%s:0: neither a trace.dat nor a perf.data file (unknown magic): record one with cgreplay record", input->path);
 }
 
 static int open_input(struct cgr_trace *trace, struct cgr_trace **ret_trace, struct cgr_error *reterr)
@@ -56,7 +56,7 @@ int cgr_trace_open(const char *path, struct cgr_trace **ret_trace, struct cgr_er
 }
 
 int cgr_trace_open_memory(const char *path, const void *data, size_t size, struct cgr_trace **ret_trace,
-						  struct cgr_error *reterr)
+                          struct cgr_error *reterr)
 {
 	struct cgr_trace *trace = calloc(1, sizeof(*trace));
 

@@ -10,7 +10,7 @@
 enum cgr_compression { CGR_PLAIN, CGR_ZSTD, CGR_ZLIB };
 
 struct cgr_chunk { /* one independently compressed run of pages, or plain pages */
-	uint64_t offset;  /* of the data in the file */
+	uint64_t offset; /* of the data in the file */
 	uint32_t packed, plain;
 };
 
@@ -23,7 +23,7 @@ struct cgr_trace_cpu {
 };
 
 struct cgr_trace_buffer {
-	char *name;  /* "" = top instance */
+	char *name; /* "" = top instance */
 	char *clock; /* NULL unknown */
 	uint32_t page_bytes;
 	enum cgr_compression compression;
@@ -39,37 +39,37 @@ struct cgr_text { /* a JSON or text section, NUL-terminated copy */
 
 struct cgr_trace {
 	struct cgr_input input;
-	int version;             /* 6, 7; 0 perf.data */
-	bool swap;               /* byte order is not ours */
-	bool unfinished;         /* killed recorder */
+	int version; /* 6, 7; 0 perf.data */
+	bool swap; /* byte order is not ours */
+	bool unfinished; /* killed recorder */
 	uint32_t long_bytes, page_bytes;
 	enum cgr_compression compression;
 	struct tep_handle *tep;
 	struct cgr_trace_buffer *buffer;
 	size_t buffers, buffer_capacity;
-	uint32_t cpu_count;      /* CPUCOUNT or the head */
-	char *clock;             /* text inside [] of TRACECLOCK, NULL unknown */
-	char *uname;             /* text of the UNAME option or NULL */
-	char *cmdlines;          /* "pid comm\n" lines or NULL */
-	char *kallsyms;          /* text or NULL */
+	uint32_t cpu_count; /* CPUCOUNT or the head */
+	char *clock; /* text inside [] of TRACECLOCK, NULL unknown */
+	char *uname; /* text of the UNAME option or NULL */
+	char *cmdlines; /* "pid comm\n" lines or NULL */
+	char *kallsyms; /* text or NULL */
 	size_t kallsyms_length;
-	int64_t offset_ns;       /* added to every time stamp (OFFSET option) */
+	int64_t offset_ns; /* added to every time stamp (OFFSET option) */
 	uint32_t tsc_mult, tsc_shift; /* TSC2NSEC; mult 0 = none */
 	uint64_t tsc_offset;
-	bool guest;              /* host/guest pair: this file was recorded with trace-cmd agent */
+	bool guest; /* host/guest pair: this file was recorded with trace-cmd agent */
 	uint64_t facts, summary; /* file offsets of our own sections, 0 = not there */
 	uint64_t *snapshot, *sample;
 	size_t snapshots, snapshot_capacity, samples, sample_capacity;
 	struct cgr_text *cpustat;
 	size_t cpustats, cpustat_capacity;
-	struct cgr_perf *perf;   /* perf.data: where the records are; NULL otherwise */
+	struct cgr_perf *perf; /* perf.data: where the records are; NULL otherwise */
 };
 
 /* Opens by magic. The handle owns everything. CGR_E_INPUT with file:offset for what is not a trace file we know. */
 int cgr_trace_open(const char *path, struct cgr_trace **ret_trace, struct cgr_error *reterr);
 /* Same over memory that outlives the trace. */
 int cgr_trace_open_memory(const char *path, const void *data, size_t size, struct cgr_trace **ret_trace,
-						  struct cgr_error *reterr);
+                          struct cgr_error *reterr);
 struct cgr_trace *cgr_trace_free(struct cgr_trace *trace);
 
 /* ---- used by the format readers ---- */
@@ -86,13 +86,13 @@ int cgr_tracedat_cmdlines(struct cgr_trace *trace, struct cgr_cursor *cursor, st
 /* One option except BUFFER and section offsets: clock, counts, offsets, uname, statistics. */
 int cgr_tracedat_option(struct cgr_trace *trace, uint32_t id, struct cgr_cursor *body, struct cgr_error *reterr);
 int cgr_trace_add_buffer(struct cgr_trace *trace, const char *name, struct cgr_trace_buffer **ret_buffer,
-						 struct cgr_error *reterr);
+                         struct cgr_error *reterr);
 int cgr_trace_add_cpu(struct cgr_trace_buffer *buffer, uint32_t cpu, struct cgr_trace_cpu **ret_cpu,
-					  struct cgr_error *reterr);
+                      struct cgr_error *reterr);
 /* Copies what is left of a cursor as text. */
 int cgr_trace_text(struct cgr_text *to, const struct cgr_cursor *from, struct cgr_error *reterr);
 /* Unpacks the section with its header at offset as text: our JSON sections. Caller frees to->text. */
 int cgr_tracedat_section_text(const struct cgr_trace *trace, uint64_t offset, uint32_t id, struct cgr_text *to,
-							  struct cgr_error *reterr);
+                              struct cgr_error *reterr);
 
 #endif

@@ -22,10 +22,10 @@ int cgr_trace_text(struct cgr_text *to, const struct cgr_cursor *from, struct cg
 }
 
 int cgr_trace_add_buffer(struct cgr_trace *trace, const char *name, struct cgr_trace_buffer **ret_buffer,
-						 struct cgr_error *reterr)
+                         struct cgr_error *reterr)
 {
-	CGR_TRY(cgr_grow((void **)&trace->buffer, &trace->buffer_capacity, trace->buffers + 1, sizeof(*trace->buffer),
-					 reterr));
+	CGR_TRY(
+	    cgr_grow((void **)&trace->buffer, &trace->buffer_capacity, trace->buffers + 1, sizeof(*trace->buffer), reterr));
 	struct cgr_trace_buffer *buffer = &trace->buffer[trace->buffers];
 	*buffer = (struct cgr_trace_buffer){ .name = cgr_strdup(name), .compression = trace->compression };
 	if (buffer->name == NULL)
@@ -37,7 +37,7 @@ int cgr_trace_add_buffer(struct cgr_trace *trace, const char *name, struct cgr_t
 }
 
 int cgr_trace_add_cpu(struct cgr_trace_buffer *buffer, uint32_t cpu, struct cgr_trace_cpu **ret_cpu,
-					  struct cgr_error *reterr)
+                      struct cgr_error *reterr)
 {
 	CGR_TRY(cgr_grow((void **)&buffer->cpu, &buffer->cpu_capacity, buffer->cpus + 1, sizeof(*buffer->cpu), reterr));
 	buffer->cpu[buffer->cpus] = (struct cgr_trace_cpu){ .cpu = cpu };
@@ -90,15 +90,15 @@ static int one_format(struct cgr_trace *trace, const char *system, struct cgr_cu
 
 	if (text == NULL)
 		return cgr_cursor_error(cursor, reterr, "event format of %llu bytes in system \"%s\" does not fit",
-								(unsigned long long)length, system);
+		                        (unsigned long long)length, system);
 	char *copy = calloc(1, (size_t)length + sizeof(tail));
 	if (copy == NULL)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
 	size_t used = 0;
 	for (; used < length && text[used] != '\0'; used++)
 		copy[used] = text[used] == '\n' || text[used] == '\t' || (text[used] >= ' ' && text[used] < 127)
-						 ? (char)text[used]
-						 : '?';
+		                 ? (char)text[used]
+		                 : '?';
 	char *print = strstr(copy, "\nprint fmt:");
 	if (print != NULL)
 		used = (size_t)(print - copy);
@@ -115,7 +115,7 @@ int cgr_tracedat_ftrace_formats(struct cgr_trace *trace, struct cgr_cursor *curs
 
 	if (count > CGR_LIMIT_EVENT_FORMATS)
 		return cgr_cursor_error(cursor, reterr, "%u ftrace event formats: more than %u", count,
-								CGR_LIMIT_EVENT_FORMATS);
+		                        CGR_LIMIT_EVENT_FORMATS);
 	for (uint32_t i = 0; i < count && !cursor->failed; i++)
 		CGR_TRY(one_format(trace, "ftrace", cursor, reterr));
 	return cgr_cursor_check(cursor, "the ftrace event formats", reterr);
@@ -141,7 +141,7 @@ int cgr_tracedat_event_formats(struct cgr_trace *trace, struct cgr_cursor *curso
 }
 
 static int take_text(struct cgr_cursor *cursor, uint64_t length, const char *what, char **ret_text, size_t *ret_length,
-					 struct cgr_error *reterr)
+                     struct cgr_error *reterr)
 {
 	const uint8_t *text = cgr_cursor_bytes(cursor, length);
 
@@ -199,7 +199,7 @@ static int number_option(const struct cgr_text *text, int64_t *ret_value, struct
 
 	if (end == text->text)
 		return cgr_error_set(reterr, CGR_E_INPUT, "option at offset %llu: a number expected, found \"%.32s\"",
-							 (unsigned long long)text->offset, text->text);
+		                     (unsigned long long)text->offset, text->text);
 	*ret_value = value;
 	return CGR_OK;
 }
@@ -221,12 +221,12 @@ static int text_option(struct cgr_trace *trace, uint32_t id, struct cgr_text *te
 		CGR_TRY(number_option(text, &value, reterr));
 		if (__builtin_add_overflow(trace->offset_ns, value, &trace->offset_ns))
 			return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: time offset out of range", trace->input.path,
-								 (unsigned long long)text->offset);
+			                     (unsigned long long)text->offset);
 		return CGR_OK;
 	}
 	default: /* CPUSTAT */
 		CGR_TRY(cgr_grow((void **)&trace->cpustat, &trace->cpustat_capacity, trace->cpustats + 1,
-						 sizeof(*trace->cpustat), reterr));
+		                 sizeof(*trace->cpustat), reterr));
 		trace->cpustat[trace->cpustats++] = *text;
 		text->text = NULL;
 		return CGR_OK;
@@ -288,9 +288,9 @@ static int read_head(struct cgr_trace *trace, struct cgr_cursor *cursor, struct 
 		return cgr_cursor_error(cursor, reterr, "pages of %u bytes are out of range", trace->page_bytes);
 	trace->version = strcmp(version, "6") == 0 ? 6 : strcmp(version, "7") == 0 ? 7 : -1;
 	if (trace->version < 0)
-		return cgr_cursor_error(cursor, reterr,
-								"trace.dat version \"%.7s\" is not known, 6 and 7 are: convert it with trace-cmd convert",
-								version);
+		return cgr_cursor_error(
+		    cursor, reterr, "trace.dat version \"%.7s\" is not known, 6 and 7 are: convert it with trace-cmd convert",
+		    version);
 	return CGR_OK;
 }
 
@@ -303,7 +303,7 @@ int cgr_tracedat_read(struct cgr_trace *trace, struct cgr_error *reterr)
 	tep_set_long_size(trace->tep, (int)trace->long_bytes);
 	tep_set_page_size(trace->tep, (int)trace->page_bytes);
 	tep_set_file_bigendian(trace->tep, trace->swap == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) ? TEP_BIG_ENDIAN
-																								 : TEP_LITTLE_ENDIAN);
+	                                                                                              : TEP_LITTLE_ENDIAN);
 	if (trace->version == 6)
 		return cgr_tracedat_read_6(trace, &cursor, reterr);
 	return cgr_tracedat_read_7(trace, &cursor, reterr);

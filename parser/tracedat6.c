@@ -7,12 +7,16 @@
 #include "parser/trace.h"
 
 struct instances { /* BUFFER options met on the way */
-	struct { uint64_t offset; const char *name; uint32_t cpus; } item[256];
+	struct {
+		uint64_t offset;
+		const char *name;
+		uint32_t cpus;
+	} item[256];
 	size_t count;
 };
 
 static int read_options(struct cgr_trace *trace, struct cgr_cursor *cursor, struct instances *instances,
-						struct cgr_error *reterr)
+                        struct cgr_error *reterr)
 {
 	for (uint32_t i = 0; i < CGR_LIMIT_OPTIONS; i++) {
 		uint16_t id = cgr_cursor_u16(cursor);
@@ -50,7 +54,7 @@ static int read_options(struct cgr_trace *trace, struct cgr_cursor *cursor, stru
 }
 
 static int read_cpus(struct cgr_trace *trace, struct cgr_cursor *cursor, const char *name, uint32_t cpus,
-					 struct cgr_error *reterr)
+                     struct cgr_error *reterr)
 {
 	struct cgr_trace_buffer *buffer;
 
@@ -66,20 +70,21 @@ static int read_cpus(struct cgr_trace *trace, struct cgr_cursor *cursor, const c
 		data->size = cgr_cursor_u64(cursor);
 		if (!cursor->failed && (data->offset > trace->input.size || data->size > trace->input.size - data->offset))
 			return cgr_cursor_error(cursor, reterr,
-									"the data of CPU %u (%llu bytes at %llu) goes past the end of the file: truncated",
-									cpu, (unsigned long long)data->size, (unsigned long long)data->offset);
+			                        "the data of CPU %u (%llu bytes at %llu) goes past the end of the file: truncated",
+			                        cpu, (unsigned long long)data->size, (unsigned long long)data->offset);
 	}
 	return cgr_cursor_check(cursor, "the table of CPU data", reterr);
 }
 
 static int read_flyrecord(struct cgr_trace *trace, struct cgr_cursor *cursor, const char *name, uint32_t cpus,
-						  struct cgr_error *reterr)
+                          struct cgr_error *reterr)
 {
 	const uint8_t *label = cgr_cursor_bytes(cursor, 10);
 
 	CGR_TRY(cgr_cursor_check(cursor, "the data label", reterr));
 	if (memcmp(label, "latency  ", 10) == 0)
-		return cgr_cursor_error(cursor, reterr, "a latency trace is text, it has no events: record with trace-cmd record");
+		return cgr_cursor_error(cursor, reterr,
+		                        "a latency trace is text, it has no events: record with trace-cmd record");
 	if (memcmp(label, "flyrecord", 10) != 0) {
 		cursor->position -= 10;
 		return cgr_cursor_error(cursor, reterr, "\"flyrecord\" expected here: damaged");

@@ -10,13 +10,13 @@
 
 struct section {
 	uint16_t id, flags;
-	uint64_t offset, size;     /* of the header; of the body */
-	struct cgr_cursor body;    /* plain */
-	uint8_t *unpacked;         /* free() */
+	uint64_t offset, size; /* of the header; of the body */
+	struct cgr_cursor body; /* plain */
+	uint8_t *unpacked; /* free() */
 };
 
 static int section_header(const struct cgr_trace *trace, uint64_t offset, struct section *section,
-						  struct cgr_error *reterr)
+                          struct cgr_error *reterr)
 {
 	struct cgr_cursor cursor;
 
@@ -30,7 +30,7 @@ static int section_header(const struct cgr_trace *trace, uint64_t offset, struct
 	if (section->size > cgr_cursor_left(&cursor)) {
 		cursor.position = 0;
 		return cgr_cursor_error(&cursor, reterr, "section %u of %llu bytes goes past the end of the file: truncated",
-								section->id, (unsigned long long)section->size);
+		                        section->id, (unsigned long long)section->size);
 	}
 	return CGR_OK;
 }
@@ -43,28 +43,32 @@ static int section_unpack(const struct cgr_trace *trace, struct section *section
 
 	CGR_TRY(cgr_cursor_check(&section->body, "a compressed section", reterr));
 	if (plain > CGR_LIMIT_CHUNK_BYTES)
-		return cgr_cursor_error(&section->body, reterr, "section %u says it unpacks to %u bytes, more than %u", section->id,
-								plain, CGR_LIMIT_CHUNK_BYTES);
+		return cgr_cursor_error(&section->body, reterr, "section %u says it unpacks to %u bytes, more than %u",
+		                        section->id, plain, CGR_LIMIT_CHUNK_BYTES);
 	section->unpacked = malloc((size_t)plain + 1);
 	if (section->unpacked == NULL)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "out of memory for a section of %u bytes", plain);
 	int rc = cgr_unpack(&unpacker, trace->compression, &trace->input, section->offset, data, packed, section->unpacked,
-						plain, reterr);
+	                    plain, reterr);
 	cgr_unpacker_fini(&unpacker);
-	section->body = (struct cgr_cursor){ .input = &trace->input, .base = section->unpacked, .end = plain,
-										 .origin = section->offset, .unpacked = true, .swap = trace->swap };
+	section->body = (struct cgr_cursor){ .input = &trace->input,
+		                                 .base = section->unpacked,
+		                                 .end = plain,
+		                                 .origin = section->offset,
+		                                 .unpacked = true,
+		                                 .swap = trace->swap };
 	return rc;
 }
 
 /* Opens the section at offset for reading; wanted < 0: any id. Call section_close in every case. */
 static int section_open(const struct cgr_trace *trace, uint64_t offset, int wanted, struct section *section,
-						struct cgr_error *reterr)
+                        struct cgr_error *reterr)
 {
 	*section = (struct section){ 0 };
 	CGR_TRY(section_header(trace, offset, section, reterr));
 	if (wanted >= 0 && section->id != wanted)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: section %u found where section %d is expected",
-							 trace->input.path, (unsigned long long)offset, section->id, wanted);
+		                     trace->input.path, (unsigned long long)offset, section->id, wanted);
 	cgr_cursor_init(&section->body, &trace->input, offset + CGR_TD_SECTION_HEADER_BYTES, section->size, trace->swap);
 	if ((section->flags & CGR_TD_SECTION_COMPRESSED) != 0 && section->id != CGR_TD_BUFFER)
 		return section_unpack(trace, section, reterr);
@@ -78,7 +82,7 @@ static void section_close(struct section *section)
 }
 
 int cgr_tracedat_section_text(const struct cgr_trace *trace, uint64_t offset, uint32_t id, struct cgr_text *to,
-							  struct cgr_error *reterr)
+                              struct cgr_error *reterr)
 {
 	struct section section;
 	int rc = section_open(trace, offset, (int)id, &section, reterr);
@@ -140,7 +144,7 @@ static int read_section_at(struct cgr_trace *trace, uint32_t id, uint64_t offset
 }
 
 static int read_buffer_cpus(struct cgr_trace *trace, struct cgr_trace_buffer *buffer, struct cgr_cursor *body,
-							struct cgr_error *reterr)
+                            struct cgr_error *reterr)
 {
 	uint32_t count = cgr_cursor_u32(body);
 
@@ -157,8 +161,8 @@ static int read_buffer_cpus(struct cgr_trace *trace, struct cgr_trace_buffer *bu
 		cpu->size = cgr_cursor_u64(body);
 		if (!body->failed && (cpu->offset > trace->input.size || cpu->size > trace->input.size - cpu->offset))
 			return cgr_cursor_error(body, reterr,
-									"the data of CPU %u (%llu bytes at %llu) goes past the end of the file: truncated",
-									number, (unsigned long long)cpu->size, (unsigned long long)cpu->offset);
+			                        "the data of CPU %u (%llu bytes at %llu) goes past the end of the file: truncated",
+			                        number, (unsigned long long)cpu->size, (unsigned long long)cpu->offset);
 	}
 	return CGR_OK;
 }
@@ -177,7 +181,7 @@ static int read_buffer_option(struct cgr_trace *trace, struct cgr_cursor *body, 
 	CGR_TRY(section_header(trace, offset, &section, reterr));
 	if (section.id != CGR_TD_BUFFER)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: section %u found where a BUFFER section is expected",
-							 trace->input.path, (unsigned long long)offset, section.id);
+		                     trace->input.path, (unsigned long long)offset, section.id);
 	CGR_TRY(cgr_trace_add_buffer(trace, name, &buffer, reterr));
 	buffer->clock = cgr_strdup(clock);
 	if (buffer->clock == NULL)
@@ -192,7 +196,7 @@ static int read_buffer_option(struct cgr_trace *trace, struct cgr_cursor *body, 
 }
 
 static int read_option(struct cgr_trace *trace, uint32_t id, struct cgr_cursor *body, uint64_t *ret_next,
-					   struct cgr_error *reterr)
+                       struct cgr_error *reterr)
 {
 	switch (id) {
 	case CGR_TD_DONE:
@@ -223,7 +227,7 @@ static int read_option(struct cgr_trace *trace, uint32_t id, struct cgr_cursor *
 }
 
 static int read_options_section(struct cgr_trace *trace, uint64_t offset, uint32_t *budget, uint64_t *ret_next,
-								struct cgr_error *reterr)
+                                struct cgr_error *reterr)
 {
 	struct section section;
 	int rc = section_open(trace, offset, CGR_TD_DONE, &section, reterr);
@@ -254,7 +258,7 @@ static int read_options_section(struct cgr_trace *trace, uint64_t offset, uint32
 /* ---- what a killed recorder left ---- */
 
 static int journal_chunk(struct cgr_trace *trace, const struct section *section, bool *ret_whole,
-						 struct cgr_error *reterr)
+                         struct cgr_error *reterr)
 {
 	struct cgr_cursor cursor = section->body;
 	uint32_t cpu = cgr_cursor_u32(&cursor), checksum = cgr_cursor_u32(&cursor);
@@ -264,7 +268,7 @@ static int journal_chunk(struct cgr_trace *trace, const struct section *section,
 	struct cgr_trace_cpu *to = NULL;
 
 	*ret_whole = data != NULL && cpu < CGR_LIMIT_CPUS && plain <= CGR_LIMIT_CHUNK_BYTES &&
-				 cgr_td_checksum(data, packed) == checksum;
+	             cgr_td_checksum(data, packed) == checksum;
 	if (!*ret_whole)
 		return CGR_OK;
 	if (trace->buffers == 0)
@@ -276,9 +280,8 @@ static int journal_chunk(struct cgr_trace *trace, const struct section *section,
 	if (to == NULL)
 		CGR_TRY(cgr_trace_add_cpu(buffer, cpu, &to, reterr));
 	CGR_TRY(cgr_grow((void **)&to->chunk, &to->chunk_capacity, to->chunks + 1, sizeof(*to->chunk), reterr));
-	to->chunk[to->chunks++] = (struct cgr_chunk){
-		.offset = section->body.origin + CGR_TD_JOURNAL_BYTES, .packed = packed, .plain = plain
-	};
+	to->chunk[to->chunks++] =
+	    (struct cgr_chunk){ .offset = section->body.origin + CGR_TD_JOURNAL_BYTES, .packed = packed, .plain = plain };
 	to->size += packed;
 	trace->cpu_count = CGR_MAX(trace->cpu_count, cpu + 1);
 	return CGR_OK;
@@ -312,9 +315,10 @@ static int read_unfinished(struct cgr_trace *trace, uint64_t offset, struct cgr_
 		offset += CGR_TD_SECTION_HEADER_BYTES + section.size;
 	}
 	if (trace->buffers == 0)
-		return cgr_error_set(reterr, CGR_E_INPUT,
-							 "%s:%llu: the recording was never finished and holds no events: its recorder was killed early",
-							 trace->input.path, (unsigned long long)offset);
+		return cgr_error_set(
+		    reterr, CGR_E_INPUT,
+		    "%s:%llu: the recording was never finished and holds no events: its recorder was killed early",
+		    trace->input.path, (unsigned long long)offset);
 	return CGR_OK;
 }
 
@@ -349,6 +353,6 @@ int cgr_tracedat_read_7(struct cgr_trace *trace, struct cgr_cursor *cursor, stru
 		CGR_TRY(read_options_section(trace, next, &budget, &next, reterr));
 	if (trace->buffers == 0)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s: the file has no BUFFER section: nothing was recorded",
-							 trace->input.path);
+		                     trace->input.path);
 	return CGR_OK;
 }

@@ -4,7 +4,7 @@
 #include <zstd.h>
 
 static int unpack_zstd(struct cgr_unpacker *unpacker, const uint8_t *packed, size_t packed_bytes, uint8_t *to,
-					   size_t plain_bytes, const char **ret_why)
+                       size_t plain_bytes, const char **ret_why)
 {
 	if (unpacker->zstd == NULL)
 		unpacker->zstd = ZSTD_createDCtx();
@@ -20,7 +20,7 @@ static int unpack_zstd(struct cgr_unpacker *unpacker, const uint8_t *packed, siz
 }
 
 static int unpack_zlib(const uint8_t *packed, size_t packed_bytes, uint8_t *to, size_t plain_bytes,
-					   const char **ret_why)
+                       const char **ret_why)
 {
 	uLongf got = plain_bytes;
 	int rc = uncompress(to, &got, packed, (uLong)packed_bytes);
@@ -32,8 +32,8 @@ static int unpack_zlib(const uint8_t *packed, size_t packed_bytes, uint8_t *to, 
 }
 
 int cgr_unpack(struct cgr_unpacker *unpacker, enum cgr_compression compression, const struct cgr_input *input,
-			   uint64_t offset, const uint8_t *packed, size_t packed_bytes, uint8_t *to, size_t plain_bytes,
-			   struct cgr_error *reterr)
+               uint64_t offset, const uint8_t *packed, size_t packed_bytes, uint8_t *to, size_t plain_bytes,
+               struct cgr_error *reterr)
 {
 	const char *why = "the file names no compression";
 	int rc = CGR_E_INPUT;
@@ -46,7 +46,7 @@ int cgr_unpack(struct cgr_unpacker *unpacker, enum cgr_compression compression, 
 		return cgr_error_set(reterr, rc, "out of memory for decompression");
 	if (rc < 0)
 		return cgr_error_set(reterr, rc, "%s:%llu: compressed data of %zu bytes cannot be unpacked: %s", input->path,
-							 (unsigned long long)offset, packed_bytes, why);
+		                     (unsigned long long)offset, packed_bytes, why);
 	return CGR_OK;
 }
 

@@ -1,0 +1,104 @@
+/* cgreplay import: trace.dat or perf.data -> event store. */
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "common/optparse.h"
+#include "common/units.h"
+#include "common/util.h"
+#include "parser/import.h"
+
+struct arguments {
+	const char *output;
+	bool lean, quiet;
+	int64_t from_ns, to_ns, max_lost;
+	struct cgr_string_list cgroups;
+};
+
+static void tell(const char *from, const char *to, const struct cgr_import_summary *s)
+{
+	fprintf(stderr, "imported %s: %.1f s, %llu events, %llu cgroups, %llu tasks", from, (double)s->duration_ns / 1e9,
+	        (unsigned long long)s->records, (unsigned long long)s->cgroups, (unsigned long long)s->tasks);
+	if (s->lost_spans > 0)
+		fprintf(stderr, ", %llu lost", (unsigned long long)s->lost_events);
+	if (s->inferred > 0)
+		fprintf(stderr, ", %llu inferred", (unsigned long long)s->inferred);
+	fprintf(stderr, " -> %s\n", to);
+	if (s->unfinished)
+		fprintf(stderr, "note: the recorder was killed; what it had written is imported, the end is missing\n");
+	if (!s->snapshots)
+		fprintf(stderr, "note: not made by cgreplay record: limits and counters are unknown (cgreplay info %s)\n", to);
+}
+
+static int import_it(const struct arguments *arguments, const char *trace, struct cgr_error *reterr)
+{
+	struct cgr_import_summary summary;
+	struct cgr_import_options options = {
+		.lean = arguments->lean,
+		.from_ns = arguments->from_ns,
+		.to_ns = arguments->to_ns,
+		.cgroup = arguments->cgroups.item,
+		.cgroups = arguments->cgroups.count,
+		.max_lost = arguments->max_lost,
+		.progress = cgr_progress_terminal(arguments->quiet),
+	};
+
+	for (size_t i = 0; i < options.cgroups; i++)
+		if (options.cgroup[i][0] != '/')
+			return cgr_error_set(reterr, CGR_E_USAGE,
+			                     "--cgroup '%s': write the path from the root of the hierarchy: /%s", options.cgroup[i],
+			                     options.cgroup[i]);
+	if (options.to_ns >= 0 && options.to_ns <= options.from_ns)
+		return cgr_error_set(reterr, CGR_E_USAGE, "--to must be later than --from");
+	CGR_TRY(cgr_import(trace, arguments->output, &options, &summary, reterr));
+	if (!arguments->quiet)
+		tell(trace, arguments->output, &summary);
+	return 0;
+}
+
+static int run(int argc, char **argv, struct cgr_error *reterr)
+{
+	struct arguments arguments = { .to_ns = -1, .max_lost = -1 };
+	const struct cgr_option options[] = {
+		{ "output", 'o', CGR_OPT_STRING, &arguments.output, "FILE", "the event store to write (replaced when whole)",
+		  NULL, 0, 0 },
+		{ "lean", 0, CGR_OPT_FLAG, &arguments.lean, NULL,
+		  "leave the rows of high-volume events out: replay works as before, SQL over single events does not", NULL, 0,
+		  0 },
+		{ "from", 0, CGR_OPT_DURATION, &arguments.from_ns, "TIME", "start this long after the start of the trace", NULL,
+		  0, INT64_MAX },
+		{ "to", 0, CGR_OPT_DURATION, &arguments.to_ns, "TIME", "stop this long after the start of the trace", NULL, 0,
+		  INT64_MAX },
+		{ "cgroup", 0, CGR_OPT_LIST, &arguments.cgroups, "PATH",
+		  "keep page-level memory events of this subtree only; may be repeated (scheduling is always kept whole)", NULL,
+		  0, 0 },
+		{ "max-lost", 0, CGR_OPT_INT, &arguments.max_lost, "N", "fail with status 3 when more events were lost", NULL,
+		  0, INT64_MAX },
+		{ "quiet", 'q', CGR_OPT_FLAG, &arguments.quiet, NULL, "no progress and no summary", NULL, 0, 0 },
+	};
+	int positionals, rest;
+	int rc = cgr_options_parse(&cgr_command_import, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals, &rest,
+	                           reterr);
+
+	if (rc == 0 && positionals != 1)
+		rc = cgr_error_set(reterr, CGR_E_USAGE,
+		                   positionals == 0 ? "import: name the trace file: cgreplay import web.dat -o web.db"
+		                                    : "import: one trace file at a time");
+	else if (rc == 0 && arguments.output == NULL)
+		rc = cgr_error_set(reterr, CGR_E_USAGE, "import: name the store to write with -o: cgreplay import %s -o web.db",
+		                   argv[1]);
+	else if (rc == 0)
+		rc = import_it(&arguments, argv[1], reterr);
+	else if (rc == 1)
+		rc = 0;
+	cgr_string_list_fini(&arguments.cgroups);
+	return rc;
+}
+
+const struct cgr_command cgr_command_import = {
+	.name = "import",
+	.summary = "turn a recording (trace.dat, perf.data) into an event store",
+	.usage = "import TRACE -o STORE [--lean] [--from TIME] [--to TIME] [--cgroup PATH]... [--max-lost N]",
+	.examples = "cgreplay import web.dat -o web.db\n"
+	            "cgreplay import perf.data -o slice.db --lean --from 10s --to 20s",
+	.run = run,
+};

@@ -1,0 +1,231 @@
+#include "parser/import.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "parser/facts.h"
+
+#define PROGRESS_RECORDS 65536u
+
+struct import {
+	const struct cgr_import_options *options;
+	struct cgr_trace *trace;
+	struct cgr_writer *writer;
+	struct cgr_source *source;
+	struct cgr_norm norm;
+	struct cgr_facts facts;
+	uint64_t last_time;
+};
+
+/* Identity of the input without reading all of it twice: its size and a digest of evenly spread pieces. */
+static int digest(const struct cgr_input *input, char *ret_text, size_t size)
+{
+	uint64_t hash[2] = { 14695981039346656037ull, 0x9e3779b97f4a7c15ull };
+	size_t piece = 65536, pieces = 64;
+	size_t step = input->size > piece * pieces ? input->size / pieces : piece;
+
+	for (size_t at = 0; at < input->size; at += step) {
+		size_t end = CGR_MIN(at + piece, input->size);
+		for (size_t i = at; i + 8 <= end; i += 8) {
+			uint64_t word;
+			memcpy(&word, input->data + i, 8);
+			hash[0] = (hash[0] ^ word) * 1099511628211ull;
+			hash[1] = (hash[1] + word) * 6364136223846793005ull + 1442695040888963407ull;
+		}
+		for (size_t i = end & ~(size_t)7; i < end; i++)
+			hash[0] = (hash[0] ^ input->data[i]) * 1099511628211ull;
+	}
+	return snprintf(ret_text, size, "%016llx%016llx-%zu", (unsigned long long)(hash[0] ^ hash[0] >> 29),
+	                (unsigned long long)(hash[1] ^ hash[1] >> 31), input->size);
+}
+
+static int open_source(struct import *import, struct cgr_error *reterr)
+{
+	return cgr_source_ring_new(import->trace, 0, &import->source, reterr);
+}
+
+static int begin(struct import *import, const char *store_path, struct cgr_error *reterr)
+{
+	const struct cgr_import_options *options = import->options;
+
+	CGR_TRY(open_source(import, reterr));
+	CGR_TRY(cgr_writer_new(store_path, options->lean ? CGR_WRITER_LEAN : 0, &import->writer, reterr));
+	CGR_TRY(cgr_norm_init(&import->norm, import->trace, import->writer, reterr));
+	import->norm.scope = options->cgroup;
+	import->norm.scopes = options->cgroups;
+	import->norm.from_ns = options->from_ns > 0 ? (uint64_t)options->from_ns : 0;
+	import->norm.to_ns = options->to_ns >= 0 ? (uint64_t)options->to_ns : UINT64_MAX;
+	return cgr_facts_begin(&import->facts, &import->norm, reterr);
+}
+
+/* Foreign traces start with their first record. */
+static void set_start(struct import *import, const struct cgr_record *record)
+{
+	if (import->facts.start_mono_ns == 0)
+		import->norm.start = record->time;
+}
+
+static int pump(struct import *import, struct cgr_error *reterr)
+{
+	struct cgr_record record;
+	uint64_t count = 0;
+	int rc;
+
+	while ((rc = import->source->next(import->source, &record, reterr)) == 1) {
+		if (count == 0)
+			set_start(import, &record);
+		if (record.time > import->norm.start && record.time - import->norm.start > import->norm.to_ns)
+			return CGR_OK;
+		if (record.time >= import->facts.next_time)
+			CGR_TRY(cgr_facts_advance(&import->facts, &import->norm, record.time, reterr));
+		CGR_TRY(cgr_norm_record(&import->norm, &record, reterr));
+		import->last_time = record.time;
+		if (++count % PROGRESS_RECORDS == 0) {
+			CGR_TRY(cgr_interrupt_check(reterr));
+			cgr_progress_update(import->options->progress, "import", import->source->done_bytes,
+			                    import->source->total_bytes, "B");
+		}
+	}
+	return rc;
+}
+
+static int log_if(struct import *import, uint64_t count, const char *severity, const char *text, const char *cost,
+                  struct cgr_error *reterr)
+{
+	return count == 0 ? CGR_OK : cgr_writer_add_log(import->writer, severity, text, count, cost, reterr);
+}
+
+static int mend_log(struct import *import, struct cgr_error *reterr)
+{
+	const struct cgr_import_stats *stats = &import->norm.stats;
+
+	CGR_TRY(log_if(import, stats->inferred_arrivals, "inferred",
+	               "arrivals of a task on a CPU that no switch event tells",
+	               "their times come from sched_stat_runtime or wake-ups", reterr));
+	CGR_TRY(log_if(import, stats->inferred_departures, "inferred", "departures of a task that no switch event tells",
+	               "their times come from the last event of the task there", reterr));
+	CGR_TRY(log_if(import, stats->run_starts, "inferred", "tasks found running where the chain of switches begins anew",
+	               NULL, reterr));
+	CGR_TRY(log_if(import, stats->two_cpus, "inferred", "tasks seen on a second CPU before they left the first", NULL,
+	               reterr));
+	CGR_TRY(log_if(import, stats->joints_open, "warning", "chains of switches cut by lost events",
+	               "who ran there is unknown until the next evidence", reterr));
+	return log_if(import, stats->time_backwards, "warning", "records whose clock went back: their time was held",
+	              "order between CPUs may be wrong there; record with -C mono", reterr);
+}
+
+static int memory_log(struct import *import, struct cgr_error *reterr)
+{
+	const struct cgr_norm *norm = &import->norm;
+
+	CGR_TRY(log_if(import, norm->stats.charges_unsized, "inferred",
+	               "charged folios without a size event: taken as one page",
+	               "pages of large folios may be missing from charges", reterr));
+	CGR_TRY(log_if(import, norm->stats.uncharges_unsized, "inferred",
+	               "uncharged folios never seen leaving: taken as one page", "they were there before the recording",
+	               reterr));
+	CGR_TRY(log_if(import, norm->cgroups.unknown_ids, "missing",
+	               "memory cgroup ids without a known path: named /memcg-id-N", "their limits are unknown", reterr));
+	if (norm->memcg_seen || norm->items_known)
+		return CGR_OK;
+	for (uint32_t id = 0; id < 65536; id++) {
+		const struct cgr_format *format = norm->formats.by_id[id];
+		if (format != NULL && format->count > 0 && strcmp(format->system, "memcg") == 0)
+			return cgr_writer_add_log(
+			    import->writer, "missing",
+			    "the trace has memcg events but not the kernel's enum tables: kept as generic events", 0,
+			    "no memory prediction; record with cgreplay record", reterr);
+	}
+	return CGR_OK;
+}
+
+static int import_log(struct import *import, struct cgr_error *reterr)
+{
+	const struct cgr_norm *norm = &import->norm;
+
+	CGR_TRY(log_if(import, norm->stats.lost_spans, "warning", "spans in which events were lost",
+	               "no prediction can be exact", reterr));
+	CGR_TRY(mend_log(import, reterr));
+	CGR_TRY(memory_log(import, reterr));
+	CGR_TRY(log_if(import, norm->stats.unknown_formats, "warning",
+	               "records of an event type the file does not describe", "kept as generic events", reterr));
+	CGR_TRY(log_if(import, norm->stats.short_records, "warning", "records shorter than their event's fields",
+	               "kept as generic events", reterr));
+	if (!norm->switch_seen)
+		CGR_TRY(
+		    cgr_writer_add_log(import->writer, "missing", "no sched_switch events", 0, "no CPU prediction", reterr));
+	if (import->trace->unfinished)
+		CGR_TRY(cgr_writer_add_log(import->writer, "missing",
+		                           "the recorder was killed: no end snapshot, the last moments may be missing", 0,
+		                           "recorded end counters are those of the last sample", reterr));
+	if (import->facts.info.has_snapshots)
+		return CGR_OK;
+	return cgr_writer_add_log(import->writer, "missing", "no snapshots: the trace was not made by cgreplay record", 0,
+	                          "limits, counters and membership before the first event are unknown", reterr);
+}
+
+static int finish(struct import *import, struct cgr_import_summary *summary, struct cgr_error *reterr)
+{
+	struct cgr_norm *norm = &import->norm;
+	char text[128];
+
+	if (norm->stats.records == 0)
+		return cgr_error_set(reterr, CGR_E_INPUT, "%s: the trace holds no events%s", import->trace->input.path,
+		                     import->options->from_ns > 0 || import->options->to_ns >= 0 ? " in this slice of time"
+		                                                                                 : "");
+	if (import->options->max_lost >= 0 && norm->stats.lost_events > (uint64_t)import->options->max_lost)
+		return cgr_error_set(
+		    reterr, CGR_E_LOSSY,
+		    "%s: %llu events were lost in %llu places, more than --max-lost %lld: record with a larger --buffer",
+		    import->trace->input.path, (unsigned long long)norm->stats.lost_events,
+		    (unsigned long long)norm->stats.lost_spans, (long long)import->options->max_lost);
+	CGR_TRY(cgr_facts_finish(&import->facts, norm, reterr));
+	CGR_TRY(cgr_norm_finish(norm, reterr));
+	(void)digest(&import->trace->input, text, sizeof(text));
+	import->facts.info.source_digest = text;
+	CGR_TRY(cgr_writer_set_info(import->writer, &import->facts.info, reterr));
+	CGR_TRY(import_log(import, reterr));
+	*summary = (struct cgr_import_summary){ .records = norm->stats.records,
+		                                    .events = norm->stats.events,
+		                                    .lost_events = norm->stats.lost_events,
+		                                    .lost_spans = norm->stats.lost_spans,
+		                                    .inferred = norm->stats.inferred_arrivals +
+		                                                norm->stats.inferred_departures + norm->stats.run_starts,
+		                                    .cgroups = norm->cgroups.nodes,
+		                                    .tasks = norm->tasks.ids,
+		                                    .unfinished = import->trace->unfinished,
+		                                    .snapshots = import->facts.info.has_snapshots };
+	summary->duration_ns =
+	    CGR_MAX(import->facts.info.duration_ns, (int64_t)(import->last_time - norm->start) - (int64_t)norm->from_ns);
+	return cgr_writer_commit(import->writer, reterr);
+}
+
+int cgr_import(const char *trace_path, const char *store_path, const struct cgr_import_options *options,
+               struct cgr_import_summary *ret_summary, struct cgr_error *reterr)
+{
+	struct import *import = calloc(1, sizeof(*import));
+	int rc;
+
+	if (import == NULL)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
+	import->options = options;
+	rc = cgr_trace_open(trace_path, &import->trace, reterr);
+	if (rc == CGR_OK)
+		rc = begin(import, store_path, reterr);
+	if (rc == CGR_OK)
+		rc = pump(import, reterr);
+	if (rc == CGR_OK)
+		rc = finish(import, ret_summary, reterr);
+	if (options->progress != NULL)
+		cgr_progress_finish(options->progress);
+	cgr_writer_free(import->writer);
+	if (import->source != NULL)
+		import->source->free(import->source);
+	if (import->norm.trace != NULL)
+		cgr_norm_fini(&import->norm);
+	cgr_facts_fini(&import->facts);
+	cgr_trace_free(import->trace);
+	free(import);
+	return rc;
+}

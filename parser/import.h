@@ -1,0 +1,34 @@
+/* Import: a trace file of any known format becomes an event store. */
+#ifndef CGR_PARSER_IMPORT_H
+#define CGR_PARSER_IMPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/error.h"
+#include "common/progress.h"
+
+struct cgr_import_options {
+	bool lean; /* no rows of high-volume events */
+	int64_t from_ns, to_ns; /* slice in time since the start of the trace; to_ns < 0: to the end */
+	const char *const *cgroup; /* page-level memory events of these subtrees only; NULL: all */
+	size_t cgroups;
+	int64_t max_lost; /* more lost events than this: CGR_E_LOSSY; < 0: any number */
+	struct cgr_progress *progress; /* or NULL */
+};
+
+struct cgr_import_summary {
+	uint64_t records, events, lost_events, lost_spans;
+	uint64_t inferred; /* events mended into the switch chain */
+	uint64_t cgroups, tasks;
+	int64_t duration_ns;
+	bool unfinished; /* the recorder was killed */
+	bool snapshots; /* made by our recorder */
+};
+
+/* Writes the store beside its place and renames it: a failed or killed import leaves the old file or none. */
+int cgr_import(const char *trace_path, const char *store_path, const struct cgr_import_options *options,
+               struct cgr_import_summary *ret_summary, struct cgr_error *reterr);
+
+#endif
