@@ -10,7 +10,7 @@
 #include "common/event.h"
 #include "common/util.h"
 
-static char *uri_of(const char *path)
+static char *uri_of(const char *path, bool immutable)
 {
 	struct cgr_strbuf buf = { 0 };
 
@@ -21,7 +21,7 @@ static char *uri_of(const char *path)
 		else
 			cgr_strbuf_append(&buf, p, 1);
 	}
-	cgr_strbuf_printf(&buf, "?immutable=1");
+	cgr_strbuf_printf(&buf, "?immutable=%d", immutable);
 	if (buf.failed) {
 		cgr_strbuf_fini(&buf);
 		return NULL;
@@ -83,7 +83,7 @@ static int harden(struct cgr_db *db, struct cgr_error *reterr)
 	return cgr_db_exec(db, "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA query_only=ON;", reterr);
 }
 
-int cgr_db_open_readonly(struct cgr_db *db, const char *path, struct cgr_error *reterr)
+int cgr_db_open_readonly(struct cgr_db *db, const char *path, bool immutable, struct cgr_error *reterr)
 {
 	char *uri;
 	int rc;
@@ -91,7 +91,7 @@ int cgr_db_open_readonly(struct cgr_db *db, const char *path, struct cgr_error *
 	*db = (struct cgr_db){ 0 };
 	CGR_TRY(check_file(path, reterr));
 	CGR_TRY(check_magic(path, reterr));
-	uri = uri_of(path);
+	uri = uri_of(path, immutable);
 	db->path = cgr_strdup(path);
 	if (uri == NULL || db->path == NULL) {
 		free(uri);

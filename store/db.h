@@ -13,8 +13,9 @@ struct cgr_db {
 	char *path; /* as people named it */
 };
 
-/* Read-only and immutable: no journal, no locks, no triggers or functions of the file's own are run. */
-int cgr_db_open_readonly(struct cgr_db *db, const char *path, struct cgr_error *reterr);
+/* Read-only: no triggers or functions of the file's own are run. immutable: the file never changes, so neither locks
+ * nor journals are looked at. */
+int cgr_db_open_readonly(struct cgr_db *db, const char *path, bool immutable, struct cgr_error *reterr);
 /* file: where to write, path: its name in messages */
 int cgr_db_open_writable(struct cgr_db *db, const char *file, const char *path, struct cgr_error *reterr);
 void cgr_db_close(struct cgr_db *db);

@@ -113,6 +113,13 @@ static int meta_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, stru
 	return keep_text(store, s, 1, &store->meta[index].value, reterr);
 }
 
+static int hierarchy_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
+{
+	CGR_TRY(ROOM(hierarchy));
+	store->hierarchy[index].id = id_of(s, 0);
+	return keep_text(store, s, 1, &store->hierarchy[index].controllers, reterr);
+}
+
 static int cgroup_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	struct cgr_store_cgroup *c;
@@ -388,7 +395,7 @@ int cgr_store_open(const char *path, struct cgr_store **ret_store, struct cgr_er
 		free(store);
 		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
 	}
-	rc = cgr_db_open_readonly(&store->db, path, reterr);
+	rc = cgr_db_open_readonly(&store->db, path, true, reterr);
 	if (rc == 0)
 		rc = check_version(store, reterr);
 	if (rc == 0)
@@ -415,6 +422,7 @@ struct cgr_store *cgr_store_free(struct cgr_store *store)
 		free(store->text.chunk[i]);
 	free(store->text.chunk);
 	free(store->meta);
+	free(store->hierarchy);
 	free(store->cgroup);
 	free(store->task);
 	free(store->css_set);

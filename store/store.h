@@ -109,6 +109,8 @@ const struct cgr_store_lost *cgr_store_borrow_lost(const struct cgr_store *store
 
 /* Path, unambiguous part of a path, or container name -> id. CGR_E_SCENARIO with suggestions if none or several. */
 int cgr_store_find_cgroup(const struct cgr_store *store, const char *text, uint32_t *ret_id, struct cgr_error *reterr);
+/* Comma separated controllers of a hierarchy number as CGROUP_ATTACH events name it; NULL if unknown. */
+const char *cgr_store_borrow_controllers(const struct cgr_store *store, uint32_t hierarchy);
 /* Knob in force at t_ns; false if the recording does not have it. */
 bool cgr_store_knob_at(const struct cgr_store *store, uint32_t cgroup, const char *name, int64_t t_ns,
                        int64_t *ret_value, int64_t *ret_value2);

@@ -48,6 +48,15 @@ const char *cgr_store_borrow_name(const struct cgr_store *store, uint32_t name)
 	return name < store->names ? store->name[name] : "";
 }
 
+const char *cgr_store_borrow_controllers(const struct cgr_store *store, uint32_t hierarchy)
+{
+	for (size_t i = 0; i < store->hierarchies; i++) {
+		if (store->hierarchy[i].id == hierarchy)
+			return store->hierarchy[i].controllers;
+	}
+	return NULL;
+}
+
 static uint32_t name_id(const struct cgr_store *store, const char *name)
 {
 	for (size_t i = 0; i < store->names; i++) {

@@ -23,6 +23,11 @@ struct cgr_store_pair {
 	const char *key, *value;
 };
 
+struct cgr_store_hierarchy {
+	uint32_t id;
+	const char *controllers;
+};
+
 struct cgr_store {
 	struct cgr_db db;
 	pthread_mutex_t *lock; /* of db: streams of several threads fetch their blocks through it */
@@ -30,6 +35,8 @@ struct cgr_store {
 	struct cgr_store_info info;
 	struct cgr_store_pair *meta;
 	size_t metas;
+	struct cgr_store_hierarchy *hierarchy;
+	size_t hierarchies;
 	struct cgr_store_cgroup *cgroup;
 	size_t cgroups;
 	struct cgr_store_task *task;

@@ -132,6 +132,8 @@ static void tables_come_back(void **state)
 	assert_true(cgr_store_knob_at(store, 2, "cpu.max", 0, &value, &value2));
 	assert_int_equal(value, 50000);
 	assert_int_equal(value2, 100000);
+	assert_string_equal(cgr_store_borrow_controllers(store, 5), "memory");
+	assert_null(cgr_store_borrow_controllers(store, 6));
 	assert_false(cgr_store_knob_at(store, 0, "cpu.max", 0, &value, &value2));
 	assert_true(cgr_store_counter_last(store, 1, "memory.current", &value));
 	assert_int_equal(value, 2 << 20);
