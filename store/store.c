@@ -257,6 +257,8 @@ static int load_tables(struct cgr_store *store, struct cgr_error *reterr)
 {
 	store->next_id = 1;
 	CGR_TRY(each_row(store, "SELECT key, value FROM meta ORDER BY key", meta_row, 100000, &store->metas, reterr));
+	CGR_TRY(each_row(store, "SELECT id, controllers FROM hierarchy ORDER BY id", hierarchy_row, 1u << 16,
+	                 &store->hierarchies, reterr));
 	CGR_TRY(
 	    each_row(store, "SELECT * FROM cgroup ORDER BY id", cgroup_row, CGR_LIMIT_CGROUPS, &store->cgroups, reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM css_set ORDER BY id", css_set_row, CGR_LIMIT_CSS_SETS, &store->css_sets,
