@@ -25,23 +25,27 @@
 #define CGR_PG_ON_LIST    0x0400u /* linked; else it still waits in a per-CPU batch */
 #define CGR_PG_RECLAIM    0x0800u /* seen under writeback once already */
 #define CGR_PG_SWAPPED    0x1000u /* shadow of an anonymous page: its contents stand in a swap slot */
-#define CGR_PG_READAHEAD  0x2000u /* inserted ahead, not yet accessed */
+#define CGR_PG_READAHEAD  0x2000u /* the mark that starts the next readahead window */
 #define CGR_PG_MAPPED     0x4000u /* in some page table */
+#define CGR_PG_TAIL       0x8000u /* second or later page of a large folio; prev = number of the head. Policies never see it */
 
 struct cgr_page {
 	uint32_t file;       /* dense file id; CGR_PAGE_ANON | mm owner task for anonymous pages */
 	uint32_t index;      /* low 32 bits of the page index, or the birth number within the mm */
 	uint32_t prev, next; /* the policy's links. In a shadow: prev = age at eviction, next = cgroup charged then */
 	uint32_t chain;      /* the page table's hash chain */
-	uint32_t owner;      /* bits 0..19 cgroup charged (in a shadow: target of the reclaim), bits 20..31 index bits 32..43 */
+	uint32_t owner;      /* bits 0..19 cgroup charged (in a shadow: target of the reclaim), bits 20..27 index bits 32..39,
+	                      * bits 28..31 order of the folio this page heads */
 	uint16_t flags;      /* CGR_PG_* */
 	uint8_t policy;      /* the policy's own: generation, tier */
-	uint8_t spare;
+	uint8_t epoch;       /* controller: when it was made dirty */
 };
 _Static_assert(sizeof(struct cgr_page) == 28, "28 bytes and a 4-byte bucket make the 32 bytes per resident page");
 #define CGR_PAGE_ANON 0x80000000u
 #define CGR_PAGE_NONE 0u
 static inline uint32_t cgr_page_cgroup(const struct cgr_page *page) { return page->owner & 0xfffffu; }
+/* Pages of the folio that this page heads: the unit of all lists and counts. */
+static inline uint32_t cgr_page_count(const struct cgr_page *page) { return 1u << (page->owner >> 28); }
 
 /* One run of try_to_free_mem_cgroup_pages: struct scan_control of mm/vmscan.c. */
 struct cgr_scan {

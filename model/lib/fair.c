@@ -318,7 +318,7 @@ static bool dequeue_entities(struct cgr_fair *fair, struct cgr_fair_entity *se, 
 bool cgr_fair_dequeue_task(struct cgr_fair *fair, uint32_t task, unsigned flags)
 {
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
-	if (t->in_limbo) {
+	if (t->throttled) {
 		cgr_throttle_leave_limbo(fair, task, flags & (CGR_DEQ_SLEEP | CGR_DEQ_EXIT));
 		return true;
 	}

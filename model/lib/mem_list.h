@@ -1,4 +1,4 @@
-/* Lists of pages through their 32-bit links: head = youngest, tail = oldest. */
+/* Lists of folios through their 32-bit links: head = youngest, tail = oldest; counted in pages. */
 #ifndef CGR_MODEL_LIB_MEM_LIST_H
 #define CGR_MODEL_LIB_MEM_LIST_H
 
@@ -18,7 +18,7 @@ static inline void cgr_page_list_push_head(struct cgr_page *page, struct cgr_pag
 	else
 		list->tail = n;
 	list->head = n;
-	list->count++;
+	list->count += cgr_page_count(&page[n]);
 }
 static inline void cgr_page_list_push_tail(struct cgr_page *page, struct cgr_page_list *list, uint32_t n)
 {
@@ -29,7 +29,7 @@ static inline void cgr_page_list_push_tail(struct cgr_page *page, struct cgr_pag
 	else
 		list->head = n;
 	list->tail = n;
-	list->count++;
+	list->count += cgr_page_count(&page[n]);
 }
 static inline void cgr_page_list_remove(struct cgr_page *page, struct cgr_page_list *list, uint32_t n)
 {
@@ -43,7 +43,7 @@ static inline void cgr_page_list_remove(struct cgr_page *page, struct cgr_page_l
 	else
 		list->tail = prev;
 	page[n].prev = page[n].next = 0;
-	list->count--;
+	list->count -= cgr_page_count(&page[n]);
 }
 
 #endif

@@ -59,7 +59,8 @@ static inline uint32_t bucket_of(const struct cgr_mem_pages *pages, uint32_t fil
 
 static inline bool page_is(const struct cgr_page *page, uint32_t file, uint64_t index)
 {
-	return page->index == (uint32_t)index && page->file == file && page->owner >> 20 == (uint32_t)(index >> 32 & 0xfff);
+	return page->index == (uint32_t)index && page->file == file &&
+	       (page->owner >> 20 & 0xff) == (uint32_t)(index >> 32 & 0xff);
 }
 
 uint32_t cgr_mem_pages_find(const struct cgr_mem_pages *pages, uint32_t file, uint64_t index)
@@ -130,7 +131,7 @@ uint32_t cgr_mem_pages_insert(struct cgr_mem_pages *pages, uint32_t file, uint64
 	pages->page[number] = (struct cgr_page){
 		.file = file,
 		.index = (uint32_t)index,
-		.owner = (uint32_t)(index >> 32 & 0xfff) << 20,
+		.owner = (uint32_t)(index >> 32 & 0xff) << 20,
 		.chain = *head,
 	};
 	*head = number;

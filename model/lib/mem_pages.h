@@ -32,11 +32,16 @@ uint64_t cgr_mem_pages_bytes(const struct cgr_mem_pages *pages);
 
 static inline uint64_t cgr_page_index(const struct cgr_page *page)
 {
-	return (uint64_t)(page->owner >> 20) << 32 | page->index;
+	return (uint64_t)(page->owner >> 20 & 0xff) << 32 | page->index;
 }
 static inline void cgr_page_set_cgroup(struct cgr_page *page, uint32_t cgroup)
 {
 	page->owner = (page->owner & 0xfff00000u) | (cgroup & 0xfffffu);
+}
+
+static inline void cgr_page_set_order(struct cgr_page *page, unsigned order)
+{
+	page->owner = (page->owner & 0x0fffffffu) | order << 28;
 }
 
 #endif

@@ -40,14 +40,15 @@ void cgr_simple_shrink(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t cgro
 		struct cgr_page_list *list = &group->list[type];
 		uint32_t left = type || (scan->may_swap && scan->swap_free_pages > 0) ? list->count : 0;
 		uint32_t scanned = 0, reclaimed = 0;
-		for (; left && scan->nr_reclaimed + reclaimed < scan->nr_to_reclaim; left--) {
-			uint32_t number = list->tail;
-			scanned++;
+		while (left && scan->nr_reclaimed + reclaimed < scan->nr_to_reclaim) {
+			uint32_t number = list->tail, pages = cgr_page_count(&core->page[number]);
+			left -= CGR_MIN(left, pages);
+			scanned += pages;
 			cgr_page_list_remove(core->page, list, number);
 			core->page[number].flags &= (uint16_t)~CGR_PG_ON_LIST;
 			if (core->evict(ctx->owner, scan, number, group->age) == CGR_EVICT_FREED) {
-				reclaimed++;
-				group->age++;
+				reclaimed += pages;
+				group->age += pages;
 				continue;
 			}
 			core->page[number].flags |= CGR_PG_ON_LIST;

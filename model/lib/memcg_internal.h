@@ -2,13 +2,15 @@
  * memcg_charge.c   try_charge, stocks, memory.high        (mm/memcontrol.c)
  * memcg_vmscan.c   the driver of reclaim                  (mm/vmscan.c)
  * memcg_oom.c      victim choice and kill                 (mm/oom_kill.c)
- * memcg_pages.c    page cache and anonymous pages: insert, access, evict, free (mm/filemap.c, mm/swap_state.c)
+ * memcg_pages.c    folios: insert, evict, free; anonymous pages and swap (mm/swap_state.c)
+ * memcg_file.c     the page cache: reads, faults, readahead, truncation (mm/filemap.c, mm/readahead.c)
  * model/memory/memcg.c puts them behind struct cgr_memory_ops. */
 #ifndef CGR_MODEL_LIB_MEMCG_INTERNAL_H
 #define CGR_MODEL_LIB_MEMCG_INTERNAL_H
 
 #include "model/lib/mem_counter.h"
 #include "model/lib/mem_pages.h"
+#include "model/lib/mem_readahead.h"
 #include "model/reclaim.h"
 
 #define MEMCG_PAGE_SIZE 4096
@@ -73,6 +75,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	struct cgr_ctx *ctx;
 	const struct cgr_reclaim_ops *reclaim;
 	struct cgr_mem_pages pages;
+	struct cgr_readahead_table readahead;
 	uint32_t *parent;
 	unsigned stock_slots;
 	bool v2, random_victim, partial_walk, recursive_protection;
@@ -149,11 +152,26 @@ bool memcg_oom(struct memcg *m, uint32_t cgroup, uint32_t pages);
 /* memcg_pages.c */
 enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t page, uint32_t age);
 void memcg_count(struct cgr_ctx *ctx, uint32_t cgroup, enum cgr_reclaim_stat stat, uint64_t pages);
+bool memcg_is_dirty(const struct memcg *m, const struct cgr_page *page);
+/* A charged folio gets its place; shadows under its keys are used up. false: the page table is full. */
+bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_t index, unsigned order,
+                        uint16_t flags);
+/* The folio that holds a page, by number of its head; CGR_PAGE_NONE if the page is not resident. */
+uint32_t memcg_find_folio(const struct memcg *m, uint32_t file, uint64_t index);
+void memcg_free_folio(struct memcg *m, uint32_t head); /* truncated, unmapped: uncharged, no shadow */
+void memcg_split_folio(struct memcg *m, uint32_t head); /* into single pages */
 void memcg_charge_request(struct memcg *m, const struct cgr_mem_request *request);
 void memcg_uncharge_request(struct memcg *m, const struct cgr_mem_request *request);
 void memcg_access_request(struct memcg *m, const struct cgr_mem_request *request);
 void memcg_preload_request(struct memcg *m, const struct cgr_mem_request *request);
 int64_t memcg_swap_free(const struct memcg *m, const struct memcg_group *group);
+void memcg_count_majfault(struct memcg *m, uint32_t cgroup);
+
+/* memcg_file.c */
+#define MEMCG_UNKNOWN_FILE 0x70000000u /* | cgroup: pages without identity */
+void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request);
+void memcg_file_charge(struct memcg *m, const struct cgr_mem_request *request);
+void memcg_file_uncharge(struct memcg *m, const struct cgr_mem_request *request);
 
 /* memcg_limit.c: writes to knobs in mid-run */
 int memcg_write_max(struct memcg *m, uint32_t cgroup, int64_t pages);

@@ -95,13 +95,24 @@ static const struct cgr_metric_desc metrics[METRIC_COUNT] = {
 	[METRIC_HIGH_SLEEPS] = COUNTER("memory.high_sleeps", "penalty sleeps of memory.high", 1),
 };
 
-enum param { PARAM_SCAN_NS, PARAM_RECLAIM_NS, PARAM_SWAPIN_NS, PARAM_RECURSIVE, PARAM_CAPACITY, PARAM_COUNT };
+enum param {
+	PARAM_SCAN_NS,
+	PARAM_RECLAIM_NS,
+	PARAM_SWAPIN_NS,
+	PARAM_RECURSIVE,
+	PARAM_CAPACITY,
+	PARAM_READAHEAD,
+	PARAM_COUNT
+};
 static const struct cgr_param_desc params[PARAM_COUNT] = {
 	[PARAM_SCAN_NS] = { "scan_page_ns", "ns", "CPU time to look at one page in reclaim", 60, 0, 1000000 },
 	[PARAM_RECLAIM_NS] = { "reclaim_page_ns", "ns", "CPU time to free one page in reclaim", 350, 0, 1000000 },
 	[PARAM_SWAPIN_NS] = { "swapin_ns", "ns", "wait for one page from swap", 60000, 0, 1000000000 },
 	[PARAM_RECURSIVE] = { "recursiveprot", "", "cgroup2 mount option memory_recursiveprot", 1, 0, 1 },
 	[PARAM_CAPACITY] = { "page_capacity", "pages", "pages and shadows kept at most", 1 << 27, 1024, 1 << 30 },
+	[PARAM_READAHEAD] = { "readahead_kb", "KiB",
+	                      "least readahead window of the device; larger ones are learned from the recording", 128, 4,
+	                      1 << 20 },
 };
 
 #define LIMIT(text, help_)                                                                                             \
@@ -184,6 +195,16 @@ static int memcg_init(struct cgr_ctx *ctx)
 	int rc = cgr_mem_pages_init(&m->pages, (uint32_t)cgr_param(ctx, PARAM_CAPACITY));
 	if (rc < 0)
 		return rc;
+	m->readahead = (struct cgr_readahead_table){
+		.slot = cgr_alloc(ctx, CGR_READAHEAD_SLOTS * sizeof(struct cgr_readahead)),
+		.files = cgr_alloc(ctx, CGR_READAHEAD_FILES * sizeof(struct cgr_readahead_file)),
+		.max_pages = (uint32_t)cgr_param(ctx, PARAM_READAHEAD) * 1024 / MEMCG_PAGE_SIZE,
+		.kernel_version = version,
+	};
+	if (!m->readahead.slot || !m->readahead.files) {
+		cgr_mem_pages_fini(&m->pages);
+		return CGR_E_NOMEM;
+	}
 	link_children(m);
 	m->core = (struct cgr_memory_core){
 		.page = m->pages.page,

@@ -1,7 +1,7 @@
 /* The kernel's classic reclaim: an inactive and an active list per type (mm/vmscan.c shrink_lruvec, get_scan_count,
  * shrink_inactive_list, shrink_active_list; mm/swap.c folio_mark_accessed and the per-CPU folio batches;
- * mm/workingset.c), 6.1 and 6.18. Folios are single pages. Page-table references are known where a fault or a map event
- * shows them. */
+ * mm/workingset.c), 6.1 and 6.18. Folios may be large; lists and counts are in pages. Page-table references are known
+ * where a fault or a map event shows them. */
 #include "common/error.h"
 #include "common/util.h"
 #include "model/lib/mem_list.h"
@@ -127,7 +127,7 @@ static void drain_activate(struct cgr_ctx *ctx, struct batch *batch)
 		cgr_page_list_remove(l->page, list_of(ctx, page), n);
 		page->flags |= CGR_PG_ACTIVE;
 		cgr_page_list_push_head(l->page, list_of(ctx, page), n);
-		l->core->count(ctx->owner, cgr_page_cgroup(page), CGR_STAT_PGACTIVATE, 1);
+		l->core->count(ctx->owner, cgr_page_cgroup(page), CGR_STAT_PGACTIVATE, cgr_page_count(page));
 	}
 	batch->count = 0;
 }
@@ -179,22 +179,22 @@ static void refault(struct cgr_ctx *ctx, struct cgr_page *page, const struct cgr
 {
 	struct lru2 *l = lru2_of(ctx);
 	bool file = !(page->flags & CGR_PG_ANON);
-	uint32_t cgroup = cgr_page_cgroup(page), target = cgr_page_cgroup(shadow);
-	l->core->count(ctx->owner, cgroup, file ? CGR_STAT_REFAULT_FILE : CGR_STAT_REFAULT_ANON, 1);
+	uint32_t cgroup = cgr_page_cgroup(page), target = cgr_page_cgroup(shadow), pages = cgr_page_count(page);
+	l->core->count(ctx->owner, cgroup, file ? CGR_STAT_REFAULT_FILE : CGR_STAT_REFAULT_ANON, pages);
 	if (page->flags & CGR_PG_DIRTY && file)
 		return; /* read in only to be written anew: no sign of a working set */
 	uint32_t distance = (uint32_t)group_of(ctx, target)->nonresident_age - shadow->prev;
 	if (distance > workingset_size(ctx, target, file))
 		return;
 	page->flags |= CGR_PG_ACTIVE;
-	age_nonresident(ctx, cgroup, 1);
-	l->core->count(ctx->owner, cgroup, file ? CGR_STAT_ACTIVATE_FILE : CGR_STAT_ACTIVATE_ANON, 1);
+	age_nonresident(ctx, cgroup, pages);
+	l->core->count(ctx->owner, cgroup, file ? CGR_STAT_ACTIVATE_FILE : CGR_STAT_ACTIVATE_ANON, pages);
 	for (uint32_t id = cgroup; id != CGR_NONE; id = l->core->parent[id])
-		group_of(ctx, id)->activated[file]++;
+		group_of(ctx, id)->activated[file] += pages;
 	if (shadow->flags & CGR_PG_WORKINGSET) {
 		page->flags |= CGR_PG_WORKINGSET;
-		note_cost(ctx, cgroup, file, 1, 0);
-		l->core->count(ctx->owner, cgroup, file ? CGR_STAT_RESTORE_FILE : CGR_STAT_RESTORE_ANON, 1);
+		note_cost(ctx, cgroup, file, pages, 0);
+		l->core->count(ctx->owner, cgroup, file ? CGR_STAT_RESTORE_FILE : CGR_STAT_RESTORE_ANON, pages);
 	}
 }
 
@@ -206,7 +206,8 @@ static void lru2_page_add(struct cgr_ctx *ctx, uint32_t n, uint32_t cpu, const s
 	if (shadow)
 		refault(ctx, &l->page[n], shadow);
 	batch->page[batch->count++] = n;
-	if (batch->count >= l->batch_size)
+	/* a large folio empties the batch at once */
+	if (batch->count >= l->batch_size || cgr_page_count(&l->page[n]) > 1)
 		drain_add(ctx, batch);
 }
 
@@ -220,7 +221,7 @@ static void activate(struct cgr_ctx *ctx, uint32_t n, uint32_t cpu)
 	if (page->flags & CGR_PG_ON_LIST) {
 		page->policy |= IN_ACTIVATE_BATCH;
 		state->activate.page[state->activate.count++] = n;
-		if (state->activate.count >= l->batch_size)
+		if (state->activate.count >= l->batch_size || cgr_page_count(page) > 1)
 			drain_activate(ctx, &state->activate);
 		return;
 	}
@@ -241,7 +242,7 @@ static void lru2_page_access(struct cgr_ctx *ctx, uint32_t n, uint32_t cpu, uint
 	} else if (!(page->flags & CGR_PG_ACTIVE)) {
 		activate(ctx, n, cpu);
 		page->flags &= (uint16_t)~CGR_PG_REFERENCED;
-		age_nonresident(ctx, cgr_page_cgroup(page), 1);
+		age_nonresident(ctx, cgr_page_cgroup(page), cgr_page_count(page));
 	}
 }
 
@@ -286,7 +287,7 @@ static uint32_t isolate(struct cgr_ctx *ctx, struct cgr_page_list *list, uint32_
 	uint32_t skipped[SWAP_CLUSTER_MAX], skips = 0;
 	while (n && scanned < nr) {
 		uint32_t prev = l->page[n].prev;
-		scanned++;
+		scanned += cgr_page_count(&l->page[n]);
 		cgr_page_list_remove(l->page, list, n);
 		if (l->batch_isolates && l->page[n].policy & IN_ACTIVATE_BATCH)
 			skipped[skips++] = n;
@@ -325,6 +326,7 @@ static void shrink_inactive(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t n = taken[i];
 		struct cgr_page *page = &l->page[n];
+		uint32_t pages = cgr_page_count(page);
 		enum reference reference = check_references(page);
 		enum cgr_evict evict = CGR_EVICT_KEEP;
 		if (reference == REF_ACTIVATE) {
@@ -337,16 +339,16 @@ static void shrink_inactive(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t
 			evict = l->core->evict(ctx->owner, scan, n, (uint32_t)age);
 		}
 		if (evict == CGR_EVICT_FREED) {
-			age_nonresident(ctx, scan->target, 1);
-			reclaimed++;
-			paged_out += !file;
+			age_nonresident(ctx, scan->target, pages);
+			reclaimed += pages;
+			paged_out += file ? 0 : pages;
 			continue;
 		}
 		page->flags |= CGR_PG_ON_LIST;
 		if (evict == CGR_EVICT_ACTIVATE) {
 			page->flags |= CGR_PG_ACTIVE;
-			l->core->count(ctx->owner, cgroup, CGR_STAT_PGACTIVATE, 1);
-			age_nonresident(ctx, cgroup, 1);
+			l->core->count(ctx->owner, cgroup, CGR_STAT_PGACTIVATE, pages);
+			age_nonresident(ctx, cgroup, pages);
 		}
 		put_back(ctx, n);
 	}
@@ -367,11 +369,11 @@ static void shrink_active(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t c
 		bool young = page->flags & CGR_PG_YOUNG;
 		page->flags &= (uint16_t)~CGR_PG_YOUNG;
 		if (young && page->flags & CGR_PG_EXEC && FILE_OF(lru)) {
-			rotated++;
+			rotated += cgr_page_count(page);
 		} else {
 			page->flags &= (uint16_t)~CGR_PG_ACTIVE;
 			page->flags |= CGR_PG_WORKINGSET;
-			deactivated++;
+			deactivated += cgr_page_count(page);
 		}
 		put_back(ctx, taken[i]);
 	}
@@ -564,7 +566,8 @@ static const char *lru2_self_check(struct cgr_ctx *ctx)
 			uint32_t count = 0, prev = 0;
 			for (uint32_t n = list->head; n; prev = n, n = l->page[n].next) {
 				const struct cgr_page *page = &l->page[n];
-				if (++count > list->count || page->prev != prev)
+				count += cgr_page_count(page);
+				if (count > list->count || page->prev != prev)
 					return "lru2: a list is broken";
 				if (!(page->flags & CGR_PG_RESIDENT) || !(page->flags & CGR_PG_ON_LIST) || list_of(ctx, page) != list)
 					return "lru2: a page stands in the wrong list";

@@ -239,6 +239,24 @@ static struct cgr_mem_outcome host_touch(struct mem_host *h, uint32_t task)
 	return outcome;
 }
 
+/* A recorded insert, as it comes before the read that caused it. */
+static inline void host_insert(struct mem_host *h, uint32_t task, uint32_t file, uint64_t index, uint32_t pages)
+{
+	struct cgr_mem_outcome outcome = { 0 };
+	struct cgr_mem_request request = {
+		.task = task,
+		.cgroup = h->task[task].memory_cgroup,
+		.kind = CGR_CHARGE_FILE,
+		.pages = pages,
+		.folios = 1,
+		.file = file,
+		.index = index,
+		.flags = CGR_MEM_READAHEAD,
+		.cpu = task % 2,
+	};
+	cgr_memory_memcg.charge(&h->memory, &request, &outcome);
+}
+
 /* One page read by a task; a page never seen counts as missing. */
 static struct cgr_mem_outcome host_read(struct mem_host *h, uint32_t task, uint32_t file, uint64_t index,
                                         uint32_t pages)

@@ -1,0 +1,366 @@
+/* The page cache of a cgroup: buffered reads, faults, readahead, writes, truncation. mm/filemap.c filemap_get_pages,
+ * filemap_read, filemap_fault; mm/readahead.c.
+ *
+ * File pages are known by (file, index). Those the recording does not name (there before the trace, or recorded without
+ * page-cache events) stand as pages of a made-up file per cgroup, so that they can be reclaimed like any other; when an
+ * access meets a page nobody inserted, one of them gets its real name. */
+#include "common/util.h"
+#include "model/lib/memcg_internal.h"
+
+static uint32_t process_of(const struct memcg *m, const struct cgr_mem_request *request)
+{
+	if (request->task == CGR_NONE)
+		return 0;
+	uint32_t owner = cgr_task(m->ctx, request->task)->mm_owner;
+	return owner == CGR_NONE ? request->task : owner;
+}
+
+static bool cached(void *arg, uint32_t file, uint64_t index)
+{
+	return memcg_find_folio(arg, file, index) != CGR_PAGE_NONE;
+}
+
+/* ---- insert ---- */
+enum fill { FILL_OK, FILL_EXISTS, FILL_NOMEM, FILL_KILLED };
+
+/* One folio into the cache. gfp CGR_MEM_READAHEAD: gives up at the limit instead of killing. */
+static enum fill fill_folio(struct memcg *m, const struct cgr_mem_request *request, uint64_t index, unsigned order,
+                            uint32_t gfp, uint16_t flags)
+{
+	for (uint64_t i = 0; i < 1ull << order; i++)
+		if (memcg_find_folio(m, request->file, index + i))
+			return FILL_EXISTS;
+	int verdict = memcg_try_charge(m, request->cgroup, 1u << order, gfp);
+	if (verdict != CGR_MEM_OK)
+		return verdict == CGR_MEM_NOMEM ? FILL_NOMEM : FILL_KILLED;
+	if (request->flags & CGR_MEM_DIRTY)
+		flags |= CGR_PG_DIRTY;
+	if (!memcg_insert_folio(m, request->cgroup, request->file, index, order, flags))
+		memcg_uncharge(m, request->cgroup, 1 << order);
+	m->outcome->missed_pages += 1u << order;
+	return FILL_OK;
+}
+
+/* do_page_cache_ra: single pages, those that are there are passed over. */
+static void read_singles(struct memcg *m, const struct cgr_mem_request *request, uint64_t from, uint64_t end,
+                         uint64_t mark)
+{
+	for (uint64_t index = from; index < end; index++)
+		if (fill_folio(m, request, index, 0, CGR_MEM_READAHEAD, index == mark ? CGR_PG_READAHEAD : 0) > FILL_EXISTS)
+			return;
+}
+
+/* page_cache_ra_order: folios as large as the window's order and their alignment allow, up to the end of the file. */
+static void read_window(struct memcg *m, const struct cgr_mem_request *request,
+                        const struct cgr_readahead_window *window)
+{
+	uint64_t index = window->start, end = window->start + window->size;
+	uint64_t known = CGR_MAX(cgr_readahead_end(&m->readahead, request->file), request->index + request->pages);
+	end = CGR_MIN(end, known);
+	if (!window->order) {
+		read_singles(m, request, index, end, window->mark);
+		return;
+	}
+	while (index < end) {
+		unsigned order = window->order;
+		while (order && (index & ((1ull << order) - 1) || index + (1ull << order) > end))
+			order--;
+		bool marked = window->mark != UINT64_MAX && (window->mark & ~((1ull << order) - 1)) == index;
+		if (fill_folio(m, request, index, order, CGR_MEM_READAHEAD, marked ? CGR_PG_READAHEAD : 0) != FILL_OK) {
+			read_singles(m, request, index, end, UINT64_MAX);
+			return;
+		}
+		index += 1ull << order;
+	}
+}
+
+/* ---- access ---- */
+/* A page that is there although nobody inserted it was there before the trace: it takes the place of one of the
+ * nameless pages of this cgroup; if there are none, somebody else pays for it and it stays outside the model. */
+static uint32_t adopt(struct memcg *m, const struct cgr_mem_request *request, uint64_t index)
+{
+	struct memcg_group *group = memcg_group(m, request->cgroup);
+	while (group->unknown_first < group->unknown_next) {
+		uint32_t old = cgr_mem_pages_find(&m->pages, MEMCG_UNKNOWN_FILE | group->id, group->unknown_first++);
+		if (!old)
+			continue;
+		bool resident = m->pages.page[old].flags & CGR_PG_RESIDENT;
+		if (!resident) {
+			cgr_mem_pages_erase(&m->pages, old);
+			continue;
+		}
+		/* the charge moves from the nameless page to the named one */
+		memcg_free_folio(m, old);
+		memcg_charge_forced(m, group->id, 1);
+		if (!memcg_insert_folio(m, group->id, request->file, index, 0, 0)) {
+			memcg_uncharge(m, group->id, 1);
+			return CGR_PAGE_NONE;
+		}
+		return memcg_find_folio(m, request->file, index);
+	}
+	return CGR_PAGE_NONE;
+}
+
+static void touch(struct memcg *m, uint32_t head, const struct cgr_mem_request *request)
+{
+	struct cgr_page *page = &m->pages.page[head];
+	if (request->flags & CGR_MEM_DIRTY) {
+		page->flags |= CGR_PG_DIRTY;
+		page->epoch = m->clean_epoch;
+		return; /* a buffered write does not mark its page accessed */
+	}
+	if (request->flags & CGR_MEM_FAULT)
+		page->flags |= CGR_PG_MAPPED | CGR_PG_YOUNG;
+	if (request->flags & CGR_MEM_EXEC)
+		page->flags |= CGR_PG_EXEC;
+	m->reclaim->page_access(m->ctx->reclaim, head, request->cpu, request->flags);
+}
+
+/* The kernel's get_pages event fires once per batch of folios of one read(), each time with the range up to the end of
+ * the request: what continues the previous event of this task is no second access. */
+static bool continues_read(struct memcg *m, const struct cgr_mem_request *request, uint64_t end)
+{
+	struct memcg_task *task = memcg_task(m, request->task);
+	bool continued = task->last_file == request->file + 1 && end == task->last_end && request->index > task->last_index;
+	task->last_file = request->file + 1;
+	task->last_index = request->index;
+	task->last_end = end;
+	return continued;
+}
+
+struct access {
+	struct cgr_readahead *ra;
+	const struct cgr_mem_request *request;
+	uint64_t end;
+	uint32_t missed_budget; /* pages that were missing in the recording too */
+	bool fault, around;
+};
+
+/* The folio of a page, CGR_PAGE_NONE if it misses. *ret_foreign: it is there, but outside the model. */
+static uint32_t look_up(struct memcg *m, struct access *access, uint64_t index, bool *ret_foreign)
+{
+	uint32_t file = access->request->file;
+	*ret_foreign = false;
+	if (cgr_mem_pages_find(&m->pages, file, index))
+		return memcg_find_folio(m, file, index);
+	if (access->missed_budget) {
+		access->missed_budget--;
+		return CGR_PAGE_NONE;
+	}
+	uint32_t head = adopt(m, access->request, index);
+	*ret_foreign = head == CGR_PAGE_NONE;
+	return head;
+}
+
+/* A miss: readahead with NORETRY first; the page really needed is charged like any other if that gave up. */
+static uint32_t read_missing(struct memcg *m, struct access *access, uint64_t index)
+{
+	const struct cgr_mem_request *request = access->request;
+	struct cgr_readahead_window window;
+	uint32_t head;
+	if (access->fault) {
+		memcg_count_majfault(m, request->cgroup);
+		window = cgr_readahead_fault(&m->readahead, access->ra, index);
+	} else {
+		window = cgr_readahead_sync(&m->readahead, access->ra, index, (uint32_t)(access->end - index), cached, m);
+	}
+	read_window(m, request, &window);
+	head = memcg_find_folio(m, request->file, index);
+	if (head)
+		return head;
+	enum fill fill = fill_folio(m, request, index, 0, request->flags & CGR_MEM_ATOMIC, 0);
+	if (fill > FILL_EXISTS) {
+		m->outcome->verdict = fill == FILL_NOMEM ? CGR_MEM_NOMEM : CGR_MEM_TASK_KILLED;
+		return CGR_PAGE_NONE;
+	}
+	return memcg_find_folio(m, request->file, index);
+}
+
+static void read_ahead_of_mark(struct memcg *m, struct access *access, uint32_t head, uint64_t index)
+{
+	struct cgr_page *page = &m->pages.page[head];
+	page->flags &= (uint16_t)~CGR_PG_READAHEAD;
+	struct cgr_readahead_window window =
+	    cgr_readahead_async(&m->readahead, access->ra, cgr_page_index(page), cgr_page_count(page),
+	                        (uint32_t)(access->end - index), cached, m);
+	read_window(m, access->request, &window);
+}
+
+/* filemap_read marks a folio once per read, and not at all when the previous read of this file ended in it. */
+static void access_range(struct memcg *m, struct access *access)
+{
+	const struct cgr_mem_request *request = access->request;
+	uint32_t previous = CGR_PAGE_NONE;
+	if (!access->fault && !(request->flags & CGR_MEM_DIRTY))
+		previous = memcg_find_folio(m, request->file, access->ra->prev_index);
+	for (uint64_t index = request->index; index < access->end; index++) {
+		bool foreign;
+		uint32_t head = look_up(m, access, index, &foreign);
+		if (!head) {
+			if (access->around || foreign || request->flags & CGR_MEM_DIRTY)
+				continue;
+			head = read_missing(m, access, index);
+			if (!head && m->outcome->verdict != CGR_MEM_OK)
+				return;
+			if (!head)
+				continue;
+		} else if (access->fault && access->ra->mmap_miss) {
+			access->ra->mmap_miss--;
+		}
+		if (m->pages.page[head].flags & CGR_PG_READAHEAD && !access->around) {
+			read_ahead_of_mark(m, access, head, index);
+			head = memcg_find_folio(m, request->file, index); /* its reclaim may have taken the page */
+			if (!head)
+				continue;
+		}
+		if (head != previous)
+			touch(m, head, request);
+		previous = head;
+	}
+}
+
+void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
+{
+	struct access access = {
+		.request = request,
+		.end = request->index + request->pages,
+		.missed_budget = request->recorded_missed,
+		.fault = request->flags & CGR_MEM_FAULT,
+	};
+	access.around = (request->flags & CGR_MEM_AROUND) || (access.fault && request->pages > 1);
+	if (!request->pages)
+		return;
+	if (!access.fault && !(request->flags & CGR_MEM_DIRTY) && request->task != CGR_NONE &&
+	    continues_read(m, request, access.end))
+		return;
+	access.ra = cgr_readahead_of(&m->readahead, process_of(m, request), request->file);
+	if (!access.around) {
+		cgr_readahead_learn_end(&m->readahead, request->file, access.end);
+		cgr_readahead_learn_access(access.ra, request->index, access.end, cached, m);
+	}
+	access_range(m, &access);
+	if (!access.around)
+		access.ra->prev_index = access.end - 1;
+}
+
+/* ---- recorded inserts and deletes ---- */
+static unsigned folio_order(const struct cgr_mem_request *request)
+{
+	unsigned order = 0;
+	if (request->folios > 1 || request->file == CGR_NONE)
+		return 0;
+	while ((1u << order) < request->pages)
+		order++;
+	return (1u << order) == request->pages && !(request->index & (request->pages - 1)) && order < 12 ? order : 0;
+}
+
+/* As recorded, folio by folio; one that is (partly) there already, or that finds no room, is left to the reads. */
+static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
+{
+	uint32_t gfp = request->flags & (CGR_MEM_READAHEAD | CGR_MEM_ATOMIC);
+	unsigned order = folio_order(request);
+	struct cgr_readahead *ra = cgr_readahead_of(&m->readahead, process_of(m, request), request->file);
+	cgr_readahead_learn_end(&m->readahead, request->file, request->index + request->pages);
+	if (gfp & CGR_MEM_READAHEAD)
+		cgr_readahead_learn_insert(&m->readahead, ra, request->index, request->pages);
+	enum fill fill = FILL_EXISTS;
+	if (order)
+		fill = fill_folio(m, request, request->index, order, gfp, 0);
+	for (uint32_t i = 0; fill == FILL_EXISTS && i < request->pages; i++) {
+		uint32_t head = memcg_find_folio(m, request->file, request->index + i);
+		if (head && request->flags & CGR_MEM_DIRTY)
+			touch(m, head, request);
+		enum fill one = head ? FILL_OK : fill_folio(m, request, request->index + i, 0, gfp, 0);
+		if (one > FILL_EXISTS)
+			fill = one;
+	}
+	if (fill == FILL_KILLED)
+		m->outcome->verdict = CGR_MEM_TASK_KILLED;
+	else if (fill == FILL_NOMEM && !(gfp & CGR_MEM_READAHEAD))
+		m->outcome->verdict = CGR_MEM_NOMEM;
+}
+
+static void charge_nameless(struct memcg *m, const struct cgr_mem_request *request)
+{
+	struct memcg_group *group = memcg_group(m, request->cgroup);
+	struct cgr_mem_request one = *request;
+	one.file = MEMCG_UNKNOWN_FILE | group->id;
+	for (uint32_t i = 0; i < request->pages; i++) {
+		enum fill fill = fill_folio(m, &one, group->unknown_next++, 0, request->flags & CGR_MEM_ATOMIC, 0);
+		if (fill <= FILL_EXISTS)
+			continue;
+		m->outcome->verdict = fill == FILL_KILLED ? CGR_MEM_TASK_KILLED : CGR_MEM_NOMEM;
+		return;
+	}
+}
+
+void memcg_file_charge(struct memcg *m, const struct cgr_mem_request *request)
+{
+	if (request->file == CGR_NONE)
+		charge_nameless(m, request);
+	else
+		charge_named(m, request);
+}
+
+static void uncharge_nameless(struct memcg *m, struct memcg_group *group, uint32_t pages)
+{
+	while (pages && group->unknown_first < group->unknown_next) {
+		uint32_t number = cgr_mem_pages_find(&m->pages, MEMCG_UNKNOWN_FILE | group->id, group->unknown_first++);
+		if (!number)
+			continue;
+		if (m->pages.page[number].flags & CGR_PG_RESIDENT) {
+			memcg_free_folio(m, number);
+			pages--;
+		} else {
+			cgr_mem_pages_erase(&m->pages, number);
+		}
+	}
+}
+
+/* Reclaim outside any memcg run (kswapd, DAMON) is a fact of the machine that no limit changes: the page goes and
+ * leaves its shadow. Reclaim for a limit is what the replay decides by itself. */
+static void evict_external(struct memcg *m, uint32_t head)
+{
+	struct cgr_scan scan = { .target = 0 };
+	if (memcg_is_dirty(m, &m->pages.page[head]))
+		return;
+	m->reclaim->page_remove(m->ctx->reclaim, head);
+	(void)memcg_evict(m->ctx, &scan, head, m->reclaim->age ? m->reclaim->age(m->ctx->reclaim, 0) : 0);
+}
+
+static void drop_page(struct memcg *m, const struct cgr_mem_request *request, uint64_t index, bool reclaim)
+{
+	uint32_t number = cgr_mem_pages_find(&m->pages, request->file, index), head;
+	if (!number)
+		return;
+	head = memcg_find_folio(m, request->file, index);
+	if (!head) {
+		if (!reclaim) /* a truncated file forgets its shadows too */
+			cgr_mem_pages_erase(&m->pages, number);
+		return;
+	}
+	const struct cgr_page *page = &m->pages.page[head];
+	uint64_t first = cgr_page_index(page), end = first + cgr_page_count(page);
+	if (end - first > 1 && (first < request->index || end > request->index + request->pages)) {
+		memcg_split_folio(m, head);
+		head = memcg_find_folio(m, request->file, index);
+	}
+	if (reclaim)
+		evict_external(m, head);
+	else
+		memcg_free_folio(m, head);
+}
+
+void memcg_file_uncharge(struct memcg *m, const struct cgr_mem_request *request)
+{
+	bool reclaim = request->flags & CGR_MEM_RECORDED_RECLAIM;
+	bool external = request->task != CGR_NONE && cgr_task(m->ctx, request->task)->kernel_thread;
+	if (reclaim && !external)
+		return;
+	if (request->file == CGR_NONE) {
+		uncharge_nameless(m, memcg_group(m, request->cgroup), request->pages);
+		return;
+	}
+	for (uint64_t index = request->index; index < request->index + request->pages; index++)
+		drop_page(m, request, index, reclaim);
+}
