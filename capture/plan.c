@@ -178,13 +178,18 @@ static int join_items(const struct cgr_plan_input *input, struct cgr_planned_eve
 	struct cgr_strbuf text = { 0 };
 	char name[64];
 
+	event->paged = true;
+	event->all_items = event->all_items || names[0] == '*';
+	if (event->all_items) {
+		event->filter[0] = '\0';
+		return 0;
+	}
 	cgr_strbuf_printf(&text, "%s", event->filter);
 	for (const char *at = names; next_word(&at, name, sizeof(name));) {
 		int64_t number;
 		if (item_number(input->btf, event->name, name, &number))
 			cgr_strbuf_printf(&text, "%sitem==%" PRId64, text.length > 0 ? "||" : "", number);
 	}
-	event->paged = true;
 	return set_filter(event, &text, reterr);
 }
 
@@ -311,7 +316,10 @@ static int narrow_to_scope(const struct cgr_plan_input *input, struct cgr_plan *
 		struct cgr_strbuf text = { 0 };
 		if (!event->paged)
 			continue;
-		cgr_strbuf_printf(&text, "(%s)&&(%s)", event->filter, ids.text);
+		if (event->filter[0] != '\0')
+			cgr_strbuf_printf(&text, "(%s)&&(%s)", event->filter, ids.text);
+		else
+			cgr_strbuf_printf(&text, "%s", ids.text);
 		rc = set_filter(event, &text, reterr);
 	}
 	cgr_strbuf_fini(&ids);

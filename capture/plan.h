@@ -43,6 +43,7 @@ struct cgr_planned_event {
 	char *filter; /* in the kernel's syntax, "" for none; owned */
 	char *format; /* text of its format file, owned */
 	int id; /* tracepoint id, -1 when the format has none */
+	bool all_items; /* its items are all wanted: no filter on them */
 	bool paged; /* carries a memory cgroup id: --cgroup narrows it */
 };
 
