@@ -138,7 +138,7 @@ char *cgr_text_value(const char *unit, int64_t value, char *out, size_t size)
 		return cgr_format_usec(value, out, size);
 	if (strcmp(unit, "ppm") == 0) {
 		int64_t hundredths = value / 100;
-		snprintf(out, size, "%s%" PRId64 ".%02" PRId64 " %%", value < 0 && hundredths / 100 == 0 ? "-" : "",
+		snprintf(out, size, "%s%" PRId64 ".%02" PRId64 " %%", hundredths < 0 && hundredths > -100 ? "-" : "",
 		         hundredths / 100, (hundredths < 0 ? -hundredths : hundredths) % 100);
 		return out;
 	}
