@@ -53,22 +53,37 @@ bool cgr_facts_concerned(const struct cgr_result *result, uint32_t cgroup)
 	return false;
 }
 
-bool cgr_facts_completion(const struct cgr_result *result, uint32_t cgroup, struct cgr_facts_completion *ret)
+/* Results without the engine's metric (foreign stores, older versions) still have their tasks. */
+static bool completion_of_tasks(const struct cgr_result *result, uint32_t cgroup, struct cgr_facts_completion *ret)
 {
-	*ret = (struct cgr_facts_completion){ 0 };
+	bool any = false;
+	*ret = (struct cgr_facts_completion){ .class = CGR_CLASS_BOUNDED };
 	for (size_t i = 0; i < result->tasks; i++) {
 		const struct cgr_result_task *task = &result->task[i];
 		if (task->recorded_end_usec < 0 || task->cgroup >= result->cgroups ||
 		    !cgr_facts_below(result->cgroup_path[task->cgroup], result->cgroup_path[cgroup]))
 			continue;
-		ret->tasks++;
+		any = true;
 		ret->recorded_usec = CGR_MAX(ret->recorded_usec, task->recorded_end_usec);
 		if (task->end_usec < 0)
 			ret->predicted_usec = -1;
 		else if (ret->predicted_usec >= 0)
 			ret->predicted_usec = CGR_MAX(ret->predicted_usec, task->end_usec);
 	}
-	return ret->tasks > 0;
+	ret->low_usec = ret->high_usec = ret->predicted_usec;
+	return any;
+}
+
+bool cgr_facts_completion(const struct cgr_result *result, uint32_t cgroup, struct cgr_facts_completion *ret)
+{
+	const struct cgr_result_metric *metric = cgr_facts_metric(result, cgroup, CGR_FACTS_COMPLETION);
+	if (!metric)
+		return completion_of_tasks(result, cgroup, ret);
+	*ret =
+	    (struct cgr_facts_completion){ metric->recorded, metric->predicted, metric->low, metric->high, metric->class };
+	if (metric->predicted == CGR_UNLIMITED)
+		ret->predicted_usec = -1;
+	return metric->has_recorded;
 }
 
 int cgr_facts_latency(const struct cgr_result *result, uint32_t cgroup, struct cgr_histogram *ret_recorded,

@@ -18,12 +18,13 @@ bool cgr_facts_changed(const struct cgr_result *result, uint32_t cgroup);
 /* True when the scenario changes the cgroup or one above or below it, or when it changes the whole machine. */
 bool cgr_facts_concerned(const struct cgr_result *result, uint32_t cgroup);
 
-/* When the last task of the subtree that ended in the recording ended there, and when those same tasks end in the
- * replay. False when no task of it ended in the recording. predicted_usec is -1 when one of them never ends, and
- * killed counts those among them that the replay ends early by a kill. */
+/* When the last task of the subtree that ends in the recording ended there, and when the same tasks end in the replay:
+ * the engine's metric completion_usec with its interval where the result has it, else read from the tasks. False when
+ * nothing of it ended in the recording. predicted_usec is -1 when one of them never ends. */
+#define CGR_FACTS_COMPLETION "completion_usec"
 struct cgr_facts_completion {
-	int64_t recorded_usec, predicted_usec;
-	size_t tasks;
+	int64_t recorded_usec, predicted_usec, low_usec, high_usec;
+	enum cgr_class class;
 };
 bool cgr_facts_completion(const struct cgr_result *result, uint32_t cgroup, struct cgr_facts_completion *ret);
 

@@ -63,18 +63,17 @@ static void put_row(struct cgr_strbuf *out, const struct cgr_result *result, con
 	                  cgr_class_name(metric->class), cgr_class_name(metric->class));
 }
 
+/* Only where the result lacks the engine's own metric. */
 static void put_completion_row(struct cgr_strbuf *out, const struct cgr_result *result, uint32_t cgroup, size_t order)
 {
 	struct cgr_facts_completion done;
 	char change[48];
-	if (!cgr_facts_completion(result, cgroup, &done))
+	if (cgr_facts_metric(result, cgroup, CGR_FACTS_COMPLETION) || !cgr_facts_completion(result, cgroup, &done))
 		return;
 	cgr_strbuf_printf(out, "<tr><td data-v=\"%zu\">", order);
 	cgr_text_html(out, result->cgroup_path[cgroup]);
-	cgr_strbuf_printf(out,
-	                  "</td><td><code title=\"when the last of the %zu tasks that ended in the recording ends\">"
-	                  "completion</code></td>",
-	                  done.tasks);
+	cgr_strbuf_printf(out, "</td><td><code title=\"when the last of the tasks that end in the recording ends\">"
+	                       "completion</code></td>");
 	cgr_html_value_cell(out, "usec", done.recorded_usec);
 	if (done.predicted_usec < 0) {
 		cgr_strbuf_printf(out,

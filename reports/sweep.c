@@ -199,7 +199,8 @@ static void put_sweep(struct cgr_strbuf *out, const struct sweep *sweep, const s
 			          curve, any);
 			any = true;
 		}
-	if (fill_curve(sweep, results, "completion", curve))
+	if (!cgr_facts_metric(first, cgr_facts_cgroup(first, sweep->cgroup), CGR_FACTS_COMPLETION) &&
+	    fill_curve(sweep, results, "completion", curve))
 		put_curve(out, sweep, "completion", "usec", 1, curve, any);
 	cgr_strbuf_printf(out, "]}");
 }

@@ -121,25 +121,38 @@ static void put_metric(struct table *t, const struct cgr_result_metric *metric)
 	cgr_facts_differs(t->result, metric, &worse);
 	if (metric->has_recorded)
 		cgr_text_value(desc->unit, metric->recorded, recorded, sizeof recorded);
-	cgr_text_plain(&name, desc->name);
+	if (strcmp(desc->name, CGR_FACTS_COMPLETION) == 0) {
+		cgr_strbuf_printf(&name, "completion of ");
+		cgr_text_plain(&name, t->result->cgroup_path[metric->cgroup]);
+	} else {
+		cgr_text_plain(&name, desc->name);
+	}
+	bool never = metric->predicted == CGR_UNLIMITED && strcmp(desc->name, CGR_FACTS_COMPLETION) == 0;
 	put_row(t, name.text ? name.text : "", recorded,
-	        cgr_text_value(desc->unit, metric->predicted, predicted, sizeof predicted),
+	        never ? "not done" : cgr_text_value(desc->unit, metric->predicted, predicted, sizeof predicted),
 	        cgr_text_range(desc->unit, metric->low, metric->high, range, sizeof range), cgr_class_name(metric->class),
 	        worse);
 	t->text.failed |= name.failed;
 	cgr_strbuf_fini(&name);
 }
 
-/* Rows that say "nothing here, as in the recording" hide the ones that say something. */
+/* Rows that say "nothing here, as in the recording" hide the ones that say something; of the latencies the tail is what
+ * people ask for. */
 static bool metric_shown(const struct table *t, const struct cgr_result_metric *metric)
 {
-	return t->options.all || cgr_facts_says_something(t->result, metric);
+	const char *name = t->result->metric_desc[metric->metric].name;
+	if (t->options.all)
+		return true;
+	if (strncmp(name, "wakeup_latency.", 15) == 0 && strcmp(name, "wakeup_latency.p99_usec") != 0)
+		return false;
+	return cgr_facts_says_something(t->result, metric);
 }
 
+/* Only where the result lacks the engine's own metric. */
 static void put_completion(struct table *t, uint32_t cgroup)
 {
 	struct cgr_facts_completion done;
-	if (!cgr_facts_completion(t->result, cgroup, &done))
+	if (cgr_facts_metric(t->result, cgroup, CGR_FACTS_COMPLETION) || !cgr_facts_completion(t->result, cgroup, &done))
 		return;
 	struct cgr_strbuf name = { 0 };
 	char recorded[32], predicted[32] = "not done";
@@ -149,7 +162,7 @@ static void put_completion(struct table *t, uint32_t cgroup)
 		cgr_format_usec(done.predicted_usec, predicted, sizeof predicted);
 	int worse = done.predicted_usec < 0 || done.predicted_usec > done.recorded_usec + done.recorded_usec / 50 ? 1 : 0;
 	put_row(t, name.text ? name.text : "", cgr_format_usec(done.recorded_usec, recorded, sizeof recorded), predicted,
-	        done.predicted_usec >= 0 ? predicted : "-", cgr_class_name(CGR_CLASS_BOUNDED), worse);
+	        done.predicted_usec >= 0 ? predicted : "-", cgr_class_name(done.class), worse);
 	t->text.failed |= name.failed;
 	cgr_strbuf_fini(&name);
 }
@@ -157,6 +170,8 @@ static void put_completion(struct table *t, uint32_t cgroup)
 static int put_latency(struct table *t, uint32_t cgroup)
 {
 	struct cgr_histogram recorded, predicted;
+	if (cgr_facts_metric(t->result, cgroup, "wakeup_latency.p99_usec"))
+		return 0;
 	int rc = cgr_facts_latency(t->result, cgroup, &recorded, &predicted);
 	if (rc == 0 && predicted.count > 0) {
 		char was[32] = "-", is[32];
@@ -185,7 +200,7 @@ static int put_cgroup(struct table *t, uint32_t cgroup)
 			continue;
 		if (metric_shown(t, metric))
 			put_metric(t, metric);
-		else
+		else if (!cgr_facts_says_something(t->result, metric))
 			t->hidden_metrics++;
 	}
 	put_completion(t, cgroup);
