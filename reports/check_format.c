@@ -88,12 +88,13 @@ void cgr_outcomes_junit(struct cgr_strbuf *out, const struct cgr_outcomes *outco
 static json_t *outcome_object(const struct cgr_outcome *o)
 {
 	const struct cgr_result_metric_desc *desc = &o->result->metric_desc[o->metric->metric];
-	return json_pack("{so sb so so so ss so so so so so sI}", "name", cgr_json_text(o->name), "passed", o->passed,
-	                 "run", cgr_json_text(o->result->name), "cgroup",
-	                 cgr_json_text(o->result->cgroup_path[o->metric->cgroup]), "metric", cgr_json_text(desc->name),
-	                 "unit", desc->unit, "actual", cgr_json_value(o->actual), "base", cgr_json_value(o->base), "limit",
-	                 cgr_json_value(o->limit), "low", cgr_json_value(o->metric->low), "high",
-	                 cgr_json_value(o->metric->high), "rule_line", (json_int_t)o->rule->line);
+	return json_pack("{so sb so so so ss so so so so so sI}", "name", cgr_report_json_text(o->name), "passed",
+	                 o->passed, "run", cgr_report_json_text(o->result->name), "cgroup",
+	                 cgr_report_json_text(o->result->cgroup_path[o->metric->cgroup]), "metric",
+	                 cgr_report_json_text(desc->name), "unit", desc->unit, "actual", cgr_report_json_value(o->actual),
+	                 "base", cgr_report_json_value(o->base), "limit", cgr_report_json_value(o->limit), "low",
+	                 cgr_report_json_value(o->metric->low), "high", cgr_report_json_value(o->metric->high), "rule_line",
+	                 (json_int_t)o->rule->line);
 }
 
 int cgr_outcomes_json(struct cgr_strbuf *out, const struct cgr_outcomes *outcomes)

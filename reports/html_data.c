@@ -90,9 +90,9 @@ static bool put_one_series(struct data *d, const struct cgr_result_series *s, bo
 	                      buckets, d->window, focus ? d->windows : 0, d->index);
 	cgr_strbuf_printf(d->out, "%s\n{\"g\":%" PRId64 ",\"n\":", comma ? "," : "",
 	                  s->cgroup < d->result->cgroups ? (int64_t)s->cgroup : -1);
-	cgr_json_script_text(d->out, s->name);
+	cgr_report_script_text(d->out, s->name);
 	cgr_strbuf_printf(d->out, ",\"u\":");
-	cgr_json_script_text(d->out, unit_of(d->result, s->name));
+	cgr_report_script_text(d->out, unit_of(d->result, s->name));
 	cgr_strbuf_printf(d->out, ",\"r\":%d,\"of\":%zu,\"t\":", s->recorded, s->count);
 	put_numbers(d->out, s->t_usec, d->index, kept);
 	cgr_strbuf_printf(d->out, ",\"v\":");
@@ -115,7 +115,7 @@ static void put_cgroups(struct data *d)
 	cgr_strbuf_printf(d->out, "\"cgroups\":[");
 	for (size_t i = 0; i < d->result->cgroups; i++) {
 		cgr_strbuf_printf(d->out, "%s", i ? "," : "");
-		cgr_json_script_text(d->out, d->result->cgroup_path[i]);
+		cgr_report_script_text(d->out, d->result->cgroup_path[i]);
 	}
 	cgr_strbuf_printf(d->out, "],\"asked\":[");
 	bool any = false;
@@ -137,9 +137,9 @@ static void put_marks(struct data *d)
 			continue;
 		cgr_strbuf_printf(d->out, "%s\n{\"t\":%" PRId64 ",\"g\":%u,\"k\":", shown++ ? "," : "", decision->t_usec,
 		                  decision->cgroup);
-		cgr_json_script_text(d->out, decision->kind);
+		cgr_report_script_text(d->out, decision->kind);
 		cgr_strbuf_printf(d->out, ",\"c\":");
-		cgr_json_script_text(d->out, decision->comm ? decision->comm : "");
+		cgr_report_script_text(d->out, decision->comm ? decision->comm : "");
 		cgr_strbuf_printf(d->out, ",\"tid\":%d}", decision->tid);
 	}
 	cgr_strbuf_printf(d->out, "]");
@@ -242,7 +242,7 @@ static void put_window_tasks(struct data *d, const bool *used)
 		if (!used[i])
 			continue;
 		cgr_strbuf_printf(d->out, "%s\"%zu\":[%d,%u,", any ? "," : "", i, r->task[i].tid, r->task[i].cgroup);
-		cgr_json_script_text(d->out, r->task[i].comm ? r->task[i].comm : "");
+		cgr_report_script_text(d->out, r->task[i].comm ? r->task[i].comm : "");
 		cgr_strbuf_printf(d->out, "]");
 		any = true;
 	}
@@ -294,7 +294,7 @@ static int put_run(struct data *d, size_t index)
 		return CGR_E_NOMEM;
 	find_windows(d);
 	cgr_strbuf_printf(d->out, "{\"run\":%zu,\"name\":", index);
-	cgr_json_script_text(d->out, d->result->name ? d->result->name : "run");
+	cgr_report_script_text(d->out, d->result->name ? d->result->name : "run");
 	cgr_strbuf_printf(d->out, ",\"duration\":%" PRId64 ",\"cpus\":%u,",
 	                  CGR_MAX(d->result->duration_usec, d->result->replayed_usec), d->result->cpus);
 	void (*const parts[])(struct data *) = { put_cgroups, put_marks, put_lanes, put_latency, put_schedule, put_series };

@@ -9,7 +9,7 @@
 #include "reports/report.h"
 #include "reports/text.h"
 
-json_t *cgr_json_text(const char *text)
+json_t *cgr_report_json_text(const char *text)
 {
 	if (!text)
 		return json_null();
@@ -20,9 +20,9 @@ json_t *cgr_json_text(const char *text)
 	return value;
 }
 
-void cgr_json_script_text(struct cgr_strbuf *out, const char *text)
+void cgr_report_script_text(struct cgr_strbuf *out, const char *text)
 {
-	json_t *value = cgr_json_text(text);
+	json_t *value = cgr_report_json_text(text);
 	char *dumped = value ? json_dumps(value, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : NULL;
 	out->failed |= !dumped;
 	for (const char *s = dumped; s && *s; s++)
@@ -34,23 +34,23 @@ void cgr_json_script_text(struct cgr_strbuf *out, const char *text)
 	json_decref(value);
 }
 
-json_t *cgr_json_value(int64_t value)
+json_t *cgr_report_json_value(int64_t value)
 {
 	return value == CGR_UNLIMITED ? json_null() : json_integer(value);
 }
 
 static json_t *path_of(const struct cgr_result *result, uint32_t cgroup)
 {
-	return cgroup < result->cgroups ? cgr_json_text(result->cgroup_path[cgroup]) : json_null();
+	return cgroup < result->cgroups ? cgr_report_json_text(result->cgroup_path[cgroup]) : json_null();
 }
 
 /* json_pack with o steals the reference and fails as a whole when any member is NULL, which is what we want. */
 static json_t *metric_object(const struct cgr_result_metric *metric)
 {
 	return json_pack("{so so so so ss}", "recorded",
-	                 metric->has_recorded ? cgr_json_value(metric->recorded) : json_null(), "predicted",
-	                 cgr_json_value(metric->predicted), "low", cgr_json_value(metric->low), "high",
-	                 cgr_json_value(metric->high), "class", cgr_class_name(metric->class));
+	                 metric->has_recorded ? cgr_report_json_value(metric->recorded) : json_null(), "predicted",
+	                 cgr_report_json_value(metric->predicted), "low", cgr_report_json_value(metric->low), "high",
+	                 cgr_report_json_value(metric->high), "class", cgr_class_name(metric->class));
 }
 
 /* Appends and reports failure alike whether the member or the list could not be made. */
@@ -97,16 +97,16 @@ static json_t *task_list(const struct cgr_result *result)
 	int rc = list ? 0 : CGR_E_NOMEM;
 	for (size_t i = 0; i < result->tasks && rc == 0; i++) {
 		const struct cgr_result_task *t = &result->task[i];
-		rc = append(list,
-		            json_pack("{si so so sI so sI so so sI sI so sI}", "tid", t->tid, "comm", cgr_json_text(t->comm),
-		                      "cgroup", path_of(result, t->cgroup), "start_usec", (json_int_t)t->start_usec, "end_usec",
-		                      t->end_usec < 0 ? json_null() : json_integer(t->end_usec), "runtime_usec",
-		                      (json_int_t)t->runtime_usec, "wakeup_latency_usec", quantiles(&t->wakeup_latency),
-		                      "recorded_end_usec",
-		                      t->recorded_end_usec < 0 ? json_null() : json_integer(t->recorded_end_usec),
-		                      "recorded_runtime_usec", (json_int_t)t->recorded_runtime_usec, "wait_usec",
-		                      (json_int_t)t->wait_usec, "recorded_wakeup_latency_usec",
-		                      quantiles(&t->recorded_wakeup_latency), "throttled_usec", (json_int_t)t->throttled_usec));
+		rc = append(
+		    list,
+		    json_pack("{si so so sI so sI so so sI sI so sI}", "tid", t->tid, "comm", cgr_report_json_text(t->comm),
+		              "cgroup", path_of(result, t->cgroup), "start_usec", (json_int_t)t->start_usec, "end_usec",
+		              t->end_usec < 0 ? json_null() : json_integer(t->end_usec), "runtime_usec",
+		              (json_int_t)t->runtime_usec, "wakeup_latency_usec", quantiles(&t->wakeup_latency),
+		              "recorded_end_usec", t->recorded_end_usec < 0 ? json_null() : json_integer(t->recorded_end_usec),
+		              "recorded_runtime_usec", (json_int_t)t->recorded_runtime_usec, "wait_usec",
+		              (json_int_t)t->wait_usec, "recorded_wakeup_latency_usec", quantiles(&t->recorded_wakeup_latency),
+		              "throttled_usec", (json_int_t)t->throttled_usec));
 	}
 	return finish(list, rc);
 }
@@ -118,9 +118,9 @@ static json_t *decision_list(const struct cgr_result *result)
 	for (size_t i = 0; i < result->decisions && rc == 0; i++) {
 		const struct cgr_result_decision *d = &result->decision[i];
 		rc = append(list, json_pack("{sI so so so so sI}", "t_usec", (json_int_t)d->t_usec, "kind",
-		                            cgr_json_text(d->kind), "cgroup", path_of(result, d->cgroup), "tid",
-		                            d->tid < 0 ? json_null() : json_integer(d->tid), "comm", cgr_json_text(d->comm),
-		                            "value", (json_int_t)d->value));
+		                            cgr_report_json_text(d->kind), "cgroup", path_of(result, d->cgroup), "tid",
+		                            d->tid < 0 ? json_null() : json_integer(d->tid), "comm",
+		                            cgr_report_json_text(d->comm), "value", (json_int_t)d->value));
 	}
 	return finish(list, rc);
 }
@@ -134,11 +134,11 @@ static json_t *fidelity_list(const struct cgr_result *result)
 		/* relative, signed, against at least 1 so that a false alarm on an empty counter shows as its size */
 		double error = (double)(((long double)f->replayed - (long double)f->recorded) /
 		                        (long double)CGR_MAX(f->recorded < 0 ? -f->recorded : f->recorded, (int64_t)1));
-		rc =
-		    append(list, json_pack("{so ss so so sf so so sb}", "cgroup", path_of(result, f->cgroup), "metric",
-		                           result->metric_desc[f->metric].name, "recorded", cgr_json_value(f->recorded),
-		                           "replayed", cgr_json_value(f->replayed), "error", error, "low",
-		                           cgr_json_value(f->low), "high", cgr_json_value(f->high), "good", cgr_facts_good(f)));
+		rc = append(list, json_pack("{so ss so so sf so so sb}", "cgroup", path_of(result, f->cgroup), "metric",
+		                            result->metric_desc[f->metric].name, "recorded", cgr_report_json_value(f->recorded),
+		                            "replayed", cgr_report_json_value(f->replayed), "error", error, "low",
+		                            cgr_report_json_value(f->low), "high", cgr_report_json_value(f->high), "good",
+		                            cgr_facts_good(f)));
 	}
 	return finish(list, rc);
 }
@@ -149,9 +149,9 @@ static json_t *change_list(const struct cgr_result *result)
 	int rc = list ? 0 : CGR_E_NOMEM;
 	for (size_t i = 0; i < result->changes && rc == 0; i++) {
 		const struct cgr_result_change *c = &result->change[i];
-		rc = append(list, json_pack("{so so so so sI}", "cgroup", cgr_json_text(c->cgroup), "knob",
-		                            cgr_json_text(c->knob), "from", cgr_json_text(c->from), "to", cgr_json_text(c->to),
-		                            "t_usec", (json_int_t)c->t_usec));
+		rc = append(list, json_pack("{so so so so sI}", "cgroup", cgr_report_json_text(c->cgroup), "knob",
+		                            cgr_report_json_text(c->knob), "from", cgr_report_json_text(c->from), "to",
+		                            cgr_report_json_text(c->to), "t_usec", (json_int_t)c->t_usec));
 	}
 	return finish(list, rc);
 }
@@ -164,10 +164,10 @@ static json_t *scenario_object(const struct cgr_result *result)
 
 static json_t *recording_object(const struct cgr_result *result)
 {
-	return json_pack("{so so so sI sI si}", "source", cgr_json_text(result->source_path), "digest",
-	                 cgr_json_text(result->source_digest), "kernel", cgr_json_text(result->kernel_release),
-	                 "duration_usec", (json_int_t)result->duration_usec, "events", (json_int_t)result->events, "cpus",
-	                 (int)result->recorded_cpus);
+	return json_pack("{so so so sI sI si}", "source", cgr_report_json_text(result->source_path), "digest",
+	                 cgr_report_json_text(result->source_digest), "kernel",
+	                 cgr_report_json_text(result->kernel_release), "duration_usec", (json_int_t)result->duration_usec,
+	                 "events", (json_int_t)result->events, "cpus", (int)result->recorded_cpus);
 }
 
 static json_t *verdict_object(const struct cgr_result *result)
@@ -177,26 +177,27 @@ static json_t *verdict_object(const struct cgr_result *result)
 	int level;
 	cgr_report_verdict(result, &text, &level);
 	json_t *object =
-	    text.failed ? NULL : json_pack("{ss so}", "level", level_name[level], "text", cgr_json_text(text.text));
+	    text.failed ? NULL : json_pack("{ss so}", "level", level_name[level], "text", cgr_report_json_text(text.text));
 	cgr_strbuf_fini(&text);
 	return object;
 }
 
-json_t *cgr_json_run(const struct cgr_result *result)
+json_t *cgr_report_json_run(const struct cgr_result *result)
 {
 	const struct cgr_result_quality *q = &result->quality;
 	/* the members of the contract first, in its order; then what else is known */
 	return json_pack("{si so s{so so so} so so so so s{sI sI sI sI sI sI} so so so so so sI si si sI}",
 	                 "schema_version", CGR_RESULT_SCHEMA_VERSION, "scenario", scenario_object(result), "models",
-	                 "memory", cgr_json_text(result->memory_model), "cpu", cgr_json_text(result->cpu_model), "reclaim",
-	                 cgr_json_text(result->reclaim_model), "cgroups", cgroup_list(result), "tasks", task_list(result),
-	                 "decisions", decision_list(result), "fidelity", fidelity_list(result), "quality", "lost_events",
-	                 (json_int_t)q->lost_events, "unexplained_block_usec", (json_int_t)q->unexplained_block_usec,
-	                 "causality_violations", (json_int_t)q->causality_violations, "blocks", (json_int_t)q->blocks,
-	                 "unexplained_blocks", (json_int_t)q->unexplained_blocks, "inferred_runtime_usec",
-	                 (json_int_t)q->inferred_runtime_usec, "run", cgr_json_text(result->name), "verdict",
-	                 verdict_object(result), "changes", change_list(result), "recording", recording_object(result),
-	                 "tool_version", cgr_json_text(result->tool_version), "seed", (json_int_t)result->seed, "seeds",
+	                 "memory", cgr_report_json_text(result->memory_model), "cpu",
+	                 cgr_report_json_text(result->cpu_model), "reclaim", cgr_report_json_text(result->reclaim_model),
+	                 "cgroups", cgroup_list(result), "tasks", task_list(result), "decisions", decision_list(result),
+	                 "fidelity", fidelity_list(result), "quality", "lost_events", (json_int_t)q->lost_events,
+	                 "unexplained_block_usec", (json_int_t)q->unexplained_block_usec, "causality_violations",
+	                 (json_int_t)q->causality_violations, "blocks", (json_int_t)q->blocks, "unexplained_blocks",
+	                 (json_int_t)q->unexplained_blocks, "inferred_runtime_usec", (json_int_t)q->inferred_runtime_usec,
+	                 "run", cgr_report_json_text(result->name), "verdict", verdict_object(result), "changes",
+	                 change_list(result), "recording", recording_object(result), "tool_version",
+	                 cgr_report_json_text(result->tool_version), "seed", (json_int_t)result->seed, "seeds",
 	                 (int)result->seeds, "cpus", (int)result->cpus, "replayed_usec", (json_int_t)result->replayed_usec);
 }
 
@@ -213,7 +214,7 @@ static int dump(FILE *out, json_t *document, struct cgr_error *reterr)
 
 int cgr_report_json(FILE *out, const struct cgr_result *result, struct cgr_error *reterr)
 {
-	return dump(out, cgr_json_run(result), reterr);
+	return dump(out, cgr_report_json_run(result), reterr);
 }
 
 int cgr_report_json_list(FILE *out, const struct cgr_result *const *results, size_t count, struct cgr_error *reterr)
@@ -221,7 +222,7 @@ int cgr_report_json_list(FILE *out, const struct cgr_result *const *results, siz
 	json_t *runs = json_array();
 	int rc = runs ? 0 : CGR_E_NOMEM;
 	for (size_t i = 0; i < count && rc == 0; i++)
-		rc = append(runs, cgr_json_run(results[i]));
+		rc = append(runs, cgr_report_json_run(results[i]));
 	runs = finish(runs, rc);
 	return dump(out, json_pack("{si so}", "schema_version", CGR_RESULT_SCHEMA_VERSION, "runs", runs), reterr);
 }

@@ -166,9 +166,9 @@ static void put_curve(struct cgr_strbuf *out, const struct sweep *sweep, const c
 {
 	size_t knee = cgr_sweep_knee(sweep->x, curve->y, sweep->count);
 	cgr_strbuf_printf(out, "%s\n{\"metric\":", comma ? "," : "");
-	cgr_json_script_text(out, metric);
+	cgr_report_script_text(out, metric);
 	cgr_strbuf_printf(out, ",\"unit\":");
-	cgr_json_script_text(out, unit);
+	cgr_report_script_text(out, unit);
 	cgr_strbuf_printf(out, ",\"worse\":%d", worse);
 	put_list(out, "y", curve->y, sweep->count);
 	put_list(out, "low", curve->low, sweep->count);
@@ -185,9 +185,9 @@ static void put_sweep(struct cgr_strbuf *out, const struct sweep *sweep, const s
 	const struct cgr_result *first = results[sweep->run[0]];
 	bool any = false;
 	cgr_strbuf_printf(out, "{\"cgroup\":");
-	cgr_json_script_text(out, sweep->cgroup);
+	cgr_report_script_text(out, sweep->cgroup);
 	cgr_strbuf_printf(out, ",\"knob\":");
-	cgr_json_script_text(out, sweep->knob);
+	cgr_report_script_text(out, sweep->knob);
 	put_list(out, "x", sweep->x, sweep->count);
 	cgr_strbuf_printf(out, ",\"run\":[");
 	for (size_t i = 0; i < sweep->count; i++)
