@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define STEPS_PER_CLOCK_READ 4000 /* some 5 to 20 us of arithmetic between two looks at the CPU clock */
+#define FIRST_STEPS 2000 /* some microseconds of arithmetic: enough to learn this machine's speed */
 
 _Noreturn void load_die(const char *what)
 {
@@ -43,11 +43,22 @@ void load_steps(int64_t steps)
 	sink = x;
 }
 
+/* Few looks at the clock: each is a system call that makes the scheduler account the running task, and a program
+ * that is accounted every few microseconds is neither a real one nor cheap to record. */
 void load_burn(int64_t usec)
 {
-	int64_t end_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) + usec * 1000;
-	while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < end_ns)
-		load_steps(STEPS_PER_CLOCK_READ);
+	static _Thread_local int64_t steps_per_usec = 0;
+	int64_t start_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID), end_ns = start_ns + usec * 1000;
+	for (int64_t now_ns = start_ns; now_ns < end_ns;) {
+		int64_t left_usec = (end_ns - now_ns) / 1000, before_ns = now_ns;
+		int64_t steps = steps_per_usec > 0 ? left_usec * steps_per_usec * 15 / 16 : FIRST_STEPS;
+		if (steps < 500)
+			steps = 500;
+		load_steps(steps);
+		now_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		if (now_ns - before_ns >= 1000 && steps >= FIRST_STEPS)
+			steps_per_usec = steps * 1000 / (now_ns - before_ns);
+	}
 }
 
 void load_sleep_usec(int64_t usec)
