@@ -128,12 +128,13 @@ lab_counters() { # GROUP: "NAME VALUE" lines
 # --- one case: what its file of cases declares -------------------------------------------------------------------
 case_reset() {
 	CASE_NAME= CASE_UNTIL=end CASE_GROUPS=() CASE_PROGRAM=() CASE_PROGRAM_GROUP=() CASE_SETTING=() CASE_RECORD=()
-	CASE_FILES=() CASE_WATCH=() CASE_QUICK= CASE_BEFORE= CASE_WHERE=any
+	CASE_FILES=() CASE_WATCH=() CASE_QUICK= CASE_BEFORE= CASE_WHERE=any CASE_PRESET=
 	declare -gA CASE_KNOBS=()
 }
 begin() { case_finish; case_reset; CASE_NAME=$1; }     # NAME: starts the next case
 subset() { CASE_SUBSET=" $* "; }                       # only these of the cases that follow
 until_done() { CASE_UNTIL=done; }                      # fixed work: judged when it is done, not at the recorded end
+preset() { CASE_PRESET=$1; }                           # what the recorder records (default: by table)
 quick() { CASE_QUICK=1; }                              # belongs to the subset that CI runs
 only() { CASE_WHERE=$1; }                              # v1 or v2
 file() { CASE_FILES+=("$1 $2"); }                      # NAME MIB: a cold file every run starts with

@@ -19,6 +19,7 @@ usage: truth.sh cpu|memory|guest-cpu|guest-memory [OPTION]... [CASE]...
   --fresh      forget what is kept for the chosen cases first
   --bless      write the table to tests/truth/TABLE.csv as well
   --list       name the cases
+  --outcomes   print the ground truth of the chosen cases as setting,set,until,cgroup,metric,runs,min,median,max
 CGR_TRUTH_DIR      where ground truth and recordings are kept (default build/truth)
 CGR_TRUTH_WRAP     command that runs a measurement alone on the machine (default: none)
 CGR_TRUTH_REQUIRED set: what cannot run fails instead of being skipped
@@ -28,7 +29,7 @@ TEXT
 table= only= quick= repeats=5 fresh= bless= list= wanted=() visit_one=
 while [ $# -gt 0 ]; do
 	case $1 in
-	cpu | memory | guest-cpu | guest-memory) [ -n "$table" ] && wanted+=("$1") || table=$1 ;;
+	cpu | memory | guest-cpu | guest-memory | samples) [ -n "$table" ] && wanted+=("$1") || table=$1 ;;
 	--quick) quick=1 ;;
 	--repeats) repeats=$2; shift ;;
 	--measure) only=measure ;;
@@ -37,6 +38,7 @@ while [ $# -gt 0 ]; do
 	--fresh) fresh=1 ;;
 	--bless) bless=1 ;;
 	--list) list=1 ;;
+	--outcomes) list=outcomes ;;
 	--one) visit_one="$2 $3"; shift 2 ;; # one held measurement or recording: started by this script itself
 	-h | --help) usage; exit 0 ;;
 	-*) echo "truth.sh: unknown option $1" >&2; usage >&2; exit 2 ;;
@@ -44,7 +46,9 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ -n "$table" ] && [ -e "$here/$table.cases" ] || { usage >&2; exit 2; }
+cases=$here/$table.cases
+[ "$table" != samples ] || cases=$here/../../samples/samples.cases
+[ -n "$table" ] && [ -e "$cases" ] || { usage >&2; exit 2; }
 
 build=${CGR_BUILD:-$here/../../build}
 LAB_LOAD=${LAB_LOAD:-$(readlink -f "$build/tests/cgr-load" || true)}
@@ -96,8 +100,8 @@ record_missing() {
 }
 
 run_one() { # WHAT SETTING: inside the exclusive hold
-	local r what=${1% *} s=${1#* } preset=$table
-	preset=${preset#guest-}
+	local r what=${1% *} s=${1#* } preset=$CASE_PRESET
+	case $table in *memory) preset=${preset:-full} ;; *) preset=${preset:-cpu} ;; esac
 	mkdir -p "$(dir)"
 	exec 5>"${TMPDIR:-/tmp}/$LAB_TOP.lock"
 	flock 5 # the top cgroup is one: two runs at a time would be one broken run
@@ -107,8 +111,8 @@ run_one() { # WHAT SETTING: inside the exclusive hold
 		for ((r = 1; r <= repeats; r++)); do lab_measure "$s" "$r"; done >"$(dir)/$s.measured.tmp"
 		mv "$(dir)/$s.measured.tmp" "$(dir)/$s.measured.csv"
 	else
-		lab_record "$s" "$(dir)/$s.dat" --preset "$([ "$preset" = memory ] && echo full || echo cpu)" \
-			$([ "$preset" = memory ] && echo --cgroup "/$LAB_TOP")
+		lab_record "$s" "$(dir)/$s.dat" --preset "$preset" \
+			$([ "$preset" = cpu ] || echo --cgroup "/$LAB_TOP")
 		rm -f "$(dir)/$s.db"
 	fi
 }
@@ -128,6 +132,26 @@ sets() { # FROM TO: the --set options of the what-if, every knob that differs (a
 	while IFS='|' read -r group knob; do
 		[ -z "$knob" ] || printf '%s\0%s\0' --set "/$LAB_TOP${group:+/$group}:$knob"
 	done <<<"${CASE_KNOBS[$2]}"
+}
+
+outcomes() { # setting, the what-if that leads to it from the recorded one, and the spread of every metric
+	local s options set
+	echo "setting,set,until,cgroup,metric,runs,min,median,max"
+	for s in "${CASE_SETTING[@]}"; do
+		mapfile -t -d '' options < <(sets "${CASE_RECORD[0]}" "$s")
+		set=$(printf '%s\n' "${options[@]}" | grep -v -e '^--set$' -e '^$' | paste -sd';' || true)
+		[ "$s" != "${CASE_RECORD[0]}" ] || set=
+		tail -q -n +1 "$(dir)/$s.measured.csv" | sort -t, -k3,3 -k4,4 -k5,5n |
+			awk -F, -v setting="$s" -v set="$set" -v until="$CASE_UNTIL" -v preset="$CASE_PRESET" '
+			# only what the recording can tell about: a cpu recording does not see pages
+			$4 ~ /^exit|pgfault|memory.current|refault_anon|burst/ { next }
+			preset == "cpu" && $4 ~ /^memory/ || preset == "full" && $4 ~ /^cpu/ { next }
+			$4 == "completion_usec" && until == "end" { next }
+			function flush() { if (n) printf "%s,%s,%s,%s,%s,%d,%s,%s,%s\n", setting, set, until, group, metric, n, v[1],
+				n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2, v[n]; n = 0 }
+			{ if ($3 != group || $4 != metric) flush(); group = $3; metric = $4; v[++n] = $5 }
+			END { flush() }'
+	done
 }
 
 predict() {
@@ -159,6 +183,7 @@ predict() {
 
 visit() {
 	chosen || return 0
+	if [ "$list" = outcomes ]; then outcomes; return; fi
 	if [ -n "$list" ]; then echo "$CASE_NAME: ${CASE_SETTING[*]}; recorded under ${CASE_RECORD[*]}"; return; fi
 	if [ -n "$visit_one" ]; then run_one "$visit_one"; return; fi
 	mkdir -p "$(dir)"
@@ -181,7 +206,7 @@ SECOND_DIRS=
 [ -n "${LAB_MODE:-}" ] && SECOND_DIRS=$(lab_dirs second | paste -sd, -)
 export SECOND_DIRS
 # shellcheck source=tests/truth/cpu.cases
-. "$here/$table.cases"
+. "$cases"
 case_finish
 [ -z "$list$visit_one" ] || exit $status
 [ -z "$only" ] || [ "$only" = predict ] || exit $status

@@ -1,6 +1,7 @@
 /* cgr-truth-table: one prediction beside the ground truth, as CSV rows; and the summary of many rows.
  *
  *   cgr-truth-table --table cpu --case W --from A --to B --until end --measured B.csv --json A-B.json GROUP...
+ *   cgr-truth-table --outcomes NAME.outcomes.csv --to SETTING --json REPLAY.json [--bound 0.05]
  *   cgr-truth-table --summary rows.csv --table cpu [--gate]
  */
 #include "rows.h"
@@ -21,13 +22,16 @@ static const struct option long_options[] = {
 	{ "summary", required_argument, NULL, 's' },
 	{ "gate", no_argument, NULL, 'g' },
 	{ "open", required_argument, NULL, 'p' },
+	{ "outcomes", required_argument, NULL, 'O' },
+	{ "bound", required_argument, NULL, 'b' },
 	{ NULL, 0, NULL, 0 },
 };
 
 int main(int argc, char **argv)
 {
 	struct truth_request request = { .table = "cpu", .until = "end" };
-	const char *summary = NULL;
+	const char *summary = NULL, *outcomes = NULL;
+	double bound = 0.05;
 	bool gate = false;
 	for (int c; (c = getopt_long(argc, argv, "", long_options, NULL)) != -1;) {
 		switch (c) {
@@ -61,10 +65,18 @@ int main(int argc, char **argv)
 		case 'g':
 			gate = true;
 			break;
+		case 'O':
+			outcomes = optarg;
+			break;
+		case 'b':
+			bound = strtod(optarg, NULL);
+			break;
 		default:
 			return 2;
 		}
 	}
+	if (outcomes && request.to && request.json)
+		return truth_outcomes(outcomes, request.to, request.json, bound);
 	if (summary)
 		return truth_summary(summary, request.table, gate);
 	if (!request.name || !request.from || !request.to || !request.measured || !request.json || optind == argc) {

@@ -227,3 +227,51 @@ int truth_rows(const struct truth_request *request)
 		fclose(file);
 	return status;
 }
+
+/* setting,set,until,cgroup,metric,runs,min,median,max */
+enum { OUT_SETTING, OUT_SET, OUT_UNTIL, OUT_GROUP, OUT_METRIC, OUT_RUNS, OUT_MIN, OUT_MEDIAN, OUT_MAX, OUT_FIELDS };
+
+static bool one_outcome(char *const field[OUT_FIELDS], const json_t *root, double bound)
+{
+	struct truth_row row = { 0 };
+	snprintf(row.group, sizeof(row.group), "%s", *field[OUT_GROUP] ? field[OUT_GROUP] : "/cgrlab");
+	snprintf(row.metric, sizeof(row.metric), "%s", field[OUT_METRIC]);
+	row.min = strtod(field[OUT_MIN], NULL);
+	row.median = strtod(field[OUT_MEDIAN], NULL);
+	row.max = strtod(field[OUT_MAX], NULL);
+	predict(root, &row);
+	bool good = row.predicted >= row.min * (1 - bound) - 1 && row.predicted <= row.max * (1 + bound) + 1;
+	printf("%s %-14s %-12s %-36s measured %.0f..%.0f..%.0f predicted %.0f (%.0f..%.0f)\n", good ? "ok    " : "NOT OK",
+	       field[OUT_SETTING], row.group, row.metric, row.min, row.median, row.max, row.predicted, row.low, row.high);
+	return good;
+}
+
+int truth_outcomes(const char *path, const char *setting, const char *json, double bound)
+{
+	json_error_t error;
+	json_t *root = json_load_file(json, 0, &error);
+	FILE *file = fopen(path, "r");
+	char line[1024];
+	size_t rows = 0, bad = 0;
+	if (!root)
+		fprintf(stderr, "cgr-truth-table: %s:%d: %s\n", json, error.line, error.text);
+	if (!file)
+		perror(path);
+	while (root && file && fgets(line, sizeof(line), file)) {
+		char *rest = line, *field[OUT_FIELDS] = { 0 };
+		for (int i = 0; i < OUT_FIELDS; i++)
+			field[i] = strsep(&rest, ",\n");
+		if (!field[OUT_MAX])
+			continue;
+		if (strcmp(field[OUT_SETTING], setting))
+			continue;
+		rows++;
+		bad += !one_outcome(field, root, bound);
+	}
+	json_decref(root);
+	if (file)
+		fclose(file);
+	if (!rows)
+		fprintf(stderr, "cgr-truth-table: %s: no rows for setting %s\n", path, setting);
+	return bad || !rows ? 1 : 0;
+}

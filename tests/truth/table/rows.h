@@ -30,6 +30,9 @@ struct truth_row {
 
 /* Prints rows for one prediction to stdout. Returns an exit status. */
 int truth_rows(const struct truth_request *request);
+/* A sample's outcomes file (see samples/make.sh) beside the prediction for one of its settings: prints one line per
+ * metric; returns 1 when a prediction lies outside the measured spread widened by `bound` and by one unit. */
+int truth_outcomes(const char *path, const char *setting, const char *json, double bound);
 /* Reads a CSV of rows, prints the table and its summary. With gate: exit 1 when a bound of CI is broken. */
 int truth_summary(const char *path, const char *table, bool gate);
 
