@@ -128,7 +128,7 @@ lab_counters() { # GROUP: "NAME VALUE" lines
 # --- one case: what its file of cases declares -------------------------------------------------------------------
 case_reset() {
 	CASE_NAME= CASE_UNTIL=end CASE_GROUPS=() CASE_PROGRAM=() CASE_PROGRAM_GROUP=() CASE_SETTING=() CASE_RECORD=()
-	CASE_FILES=() CASE_WATCH=() CASE_QUICK= CASE_BEFORE= CASE_WHERE=any CASE_PRESET=
+	CASE_FILES=() CASE_WATCH=() CASE_QUICK= CASE_BEFORE= CASE_WHERE=any CASE_PRESET= CASE_SAFE=
 	declare -gA CASE_KNOBS=()
 }
 begin() { case_finish; case_reset; CASE_NAME=$1; }     # NAME: starts the next case
@@ -149,6 +149,7 @@ setting() { # NAME [GROUP KNOB=VALUE]...
 	CASE_KNOBS[$name]=
 	while [ $# -gt 0 ]; do CASE_KNOBS[$name]+="${1#.}|$2"$'\n'; shift 2; done
 }
+safe() { CASE_SAFE="${1#.}|$2|$3"; }                     # GROUP LOW HIGH (MiB): find the smallest memory.max without a kill
 record() { CASE_RECORD+=("$@"); }                      # settings to record under
 case_finish() {
 	[ -n "${CASE_NAME:-}" ] || return 0
@@ -220,6 +221,21 @@ lab_measure() { # SETTING REPEAT: one run without recording; CSV rows setting,re
 	lab_rows "$1" "$2" "$out"
 	rm -f "$out" "$out.sh" "$out.err"
 	lab_remove
+}
+
+lab_killed() { # GROUP KIB: exit 0 when something is killed with memory.max of the group at KIB
+	local out killed=1 group
+	out=$(mktemp)
+	CASE_KNOBS[probe]="$1|memory.max=$2K"$'\n'
+	lab_prepare probe
+	lab_launcher "$out" >"$out.sh"
+	bash "$out.sh" 2>/dev/null || true
+	while read -r group; do
+		[ "$(lab_counters "$group" | awk '$1 == "memory.events.oom_kill" { print $2 }')" = 0 ] || killed=0
+	done < <(case_all_groups)
+	rm -f "$out" "$out.sh"
+	lab_remove
+	return $killed
 }
 
 lab_record() { # SETTING FILE [RECORD-OPTION]...: one run under the recorder; its own counters beside it as FILE.csv

@@ -17,6 +17,7 @@ usage: truth.sh cpu|memory|guest-cpu|guest-memory [OPTION]... [CASE]...
   --record     only make the recordings that are missing
   --predict    only predict, from what is there
   --fresh      forget what is kept for the chosen cases first
+  --safe       instead of the table: the smallest memory.max without a kill, by bisecting the kernel and the prediction
   --bless      write the table to tests/truth/TABLE.csv as well
   --list       name the cases
   --outcomes   print the ground truth of the chosen cases as setting,set,until,cgroup,metric,runs,min,median,max
@@ -36,6 +37,7 @@ while [ $# -gt 0 ]; do
 	--record) only=record ;;
 	--predict) only=predict ;;
 	--fresh) fresh=1 ;;
+	--safe) only=safe ;;
 	--bless) bless=1 ;;
 	--list) list=1 ;;
 	--outcomes) list=outcomes ;;
@@ -107,7 +109,12 @@ run_one() { # WHAT SETTING: inside the exclusive hold
 	flock 5 # the top cgroup is one: two runs at a time would be one broken run
 	trap 'lab_remove' EXIT
 	trap 'exit 130' INT TERM
-	if [ "$what" = measure ]; then
+	if [ "$what" = safe ]; then
+		local group low high
+		IFS='|' read -r group low high <<<"$CASE_SAFE"
+		bisect $((low * 1024)) $((high * 1024)) lab_killed "$group" >"$(dir)/safe.tmp"
+		mv "$(dir)/safe.tmp" "$(dir)/safe.csv"
+	elif [ "$what" = measure ]; then
 		for ((r = 1; r <= repeats; r++)); do lab_measure "$s" "$r"; done >"$(dir)/$s.measured.tmp"
 		mv "$(dir)/$s.measured.tmp" "$(dir)/$s.measured.csv"
 	else
@@ -181,6 +188,36 @@ predict() {
 	return $failed
 }
 
+bisect() { # LOW HIGH TEST...: the smallest KIB, to 1/512, for which TEST KIB does not say that something is killed
+	local low=$1 high=$2 middle
+	shift 2
+	while [ $((high - low)) -gt $((high / 512 + 1)) ]; do
+		middle=$(((low + high) / 2))
+		if "$@" "$middle"; then low=$middle; else high=$middle; fi
+	done
+	echo "$high"
+}
+predicted_killed() { # GROUP KIB
+	timeout 120 "$LAB_CGREPLAY" replay "$(dir)/free.db" --set "/$LAB_TOP${1:+/$1}:memory.max=$2K" --until "$CASE_UNTIL" \
+		--format json >"$(dir)/safe.json" 2>/dev/null || true
+	grep -q '"kind": *"oom_kill"' "$(dir)/safe.json"
+}
+safe_limit() {
+	local group low high real told
+	[ -n "$CASE_SAFE" ] || return 0
+	IFS='|' read -r group low high <<<"$CASE_SAFE"
+	[ -s "$(dir)/safe.csv" ] || { echo "bisecting $CASE_NAME" >&2; alone safe real; }
+	[ -s "$(dir)/free.dat" ] || alone record free
+	[ -s "$(dir)/free.db" ] || "$LAB_CGREPLAY" import "$(dir)/free.dat" -o "$(dir)/free.db" 2>/dev/null || return 1
+	real=$(<"$(dir)/safe.csv") told=$(bisect $((low * 1024)) $((high * 1024)) predicted_killed "$group")
+	awk -v name="$CASE_NAME" -v group="/$LAB_TOP${group:+/$group}" -v real="$real" -v told="$told" 'BEGIN {
+		error = told / real - 1; off = told - real; if (off < 0) off = -off
+		good = off <= 1024 || off <= 0.03 * real
+		printf "%-16s %-14s kernel %8.2f MiB predicted %8.2f MiB error %+6.2f%% %s\n", name, group, real / 1024, told / 1024,
+			error * 100, good ? "ok" : "OUT"
+		exit !good }'
+}
+
 visit() {
 	chosen || return 0
 	if [ "$list" = outcomes ]; then outcomes; return; fi
@@ -191,6 +228,7 @@ visit() {
 	case $only in
 	measure) measure_missing ;;
 	record) record_missing ;;
+	safe) safe_limit || status=1 ;;
 	predict) predict || status=1 ;;
 	*) measure_missing; record_missing; predict || status=1 ;;
 	esac
