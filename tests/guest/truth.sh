@@ -5,6 +5,7 @@ mapfile -t cases </job/cases
 [ "$table" != guest-memory ] || swap_on 256
 export CGR_TRUTH_DIR=/out/truth CGR_BUILD=/job LAB_TABLE=/bin/true
 mkdir -p /out/truth
+cp -r /job/kept/. /out/truth/ # what was made before need not be made again
 bash /job/truth/truth.sh "$table" --repeats "$(cat /job/repeats)" --measure "${cases[@]}"
 bash /job/truth/truth.sh "$table" --record "${cases[@]}" || echo "recording failed"
 rm -rf /out/truth/data
