@@ -1,0 +1,7 @@
+# A real C project for the overhead measurement: our own sources, compiled file by file.
+sources := $(wildcard $(TOP)/common/*.c $(TOP)/store/*.c $(TOP)/model/lib/*.c $(TOP)/reports/*.c)
+objects := $(patsubst $(TOP)/%.c,$(OUT)/%.o,$(sources))
+all: $(objects)
+$(OUT)/%.o: $(TOP)/%.c
+	@mkdir -p $(dir $@)
+	gcc -std=gnu17 -O2 -D_GNU_SOURCE -DCGR_VERSION='"x"' -I$(TOP) -I$(GENERATED) -c $< -o $@
