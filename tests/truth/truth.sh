@@ -165,28 +165,39 @@ outcomes() { # setting, the what-if that leads to it from the recorded one, and 
 	done
 }
 
+import_one() { # SETTING
+	[ -s "$(dir)/$1.dat" ] || { echo "truth: $CASE_NAME was not recorded under $1" >&2; return 1; }
+	[ -s "$(dir)/$1.db" ] && [ "$(dir)/$1.db" -nt "$LAB_CGREPLAY" ] && [ "$(dir)/$1.db" -nt "$(dir)/$1.dat" ] && return
+	"$LAB_CGREPLAY" import "$(dir)/$1.dat" -o "$(dir)/$1.db" 2>"$(dir)/$1.import.log" && return
+	echo "truth: import of $(dir)/$1.dat failed: $(tail -n 1 "$(dir)/$1.import.log")" >&2
+	return 1
+}
+
+replay_one() { # FROM TO: one prediction beside its truth, rows appended
+	local options=() latency=()
+	[ -s "$(dir)/$2.measured.csv" ] || return 0
+	[ "$1" = "$2" ] || mapfile -t -d '' options < <(sets "$1" "$2")
+	if ! timeout 300 "$LAB_CGREPLAY" replay "$(dir)/$1.db" "${options[@]}" --until "$CASE_UNTIL" --format json \
+		>"$(dir)/$1-$2.json" 2>"$(dir)/$1-$2.log"; then
+		echo "truth: replay of $CASE_NAME $1 -> $2 failed: $(tail -n 1 "$(dir)/$1-$2.log")" >&2
+		return 1
+	fi
+	[ ! -s "$(dir)/$2-$2.json" ] || latency=(--latency "$(dir)/$2-$2.json")
+	"$truth_table" --case "$CASE_NAME" --from "$1" --to "$2" --until "$CASE_UNTIL" --table "${table#guest-}" \
+		--measured "$(dir)/$2.measured.csv" --json "$(dir)/$1-$2.json" "${latency[@]}" "${groups[@]/#//$LAB_TOP/}" >>"$rows"
+}
+
 predict() {
-	local from to options groups failed=0
+	local from to groups failed=0
 	mapfile -t groups < <(if [ ${#CASE_WATCH[@]} -gt 0 ]; then printf '%s\n' "${CASE_WATCH[@]}"; else
 		printf '%s\n' "${CASE_PROGRAM_GROUP[@]}" | grep -vx -e - | sort -u; fi)
+	for from in "${CASE_RECORD[@]}"; do # the recorded settings first: their replays hold the latencies that were seen
+		import_one "$from" && replay_one "$from" "$from" || failed=1
+	done
 	for from in "${CASE_RECORD[@]}"; do
-		[ -s "$(dir)/$from.dat" ] || { echo "truth: $CASE_NAME was not recorded under $from" >&2; continue; }
-		if [ ! -s "$(dir)/$from.db" ] || [ "$LAB_CGREPLAY" -nt "$(dir)/$from.db" ]; then
-			"$LAB_CGREPLAY" import "$(dir)/$from.dat" -o "$(dir)/$from.db" 2>"$(dir)/$from.import.log" || {
-				echo "truth: import of $(dir)/$from.dat failed: $(tail -n 1 "$(dir)/$from.import.log")" >&2; continue; }
-		fi
+		[ -s "$(dir)/$from.db" ] || continue
 		for to in "${CASE_SETTING[@]}"; do
-			[ -s "$(dir)/$to.measured.csv" ] || continue
-			mapfile -t -d '' options < <(sets "$from" "$to")
-			[ "$from" = "$to" ] && options=()
-			if ! timeout 300 "$LAB_CGREPLAY" replay "$(dir)/$from.db" "${options[@]}" --until "$CASE_UNTIL" --format json \
-				>"$(dir)/$from-$to.json" 2>"$(dir)/$from-$to.log"; then
-				echo "truth: replay of $CASE_NAME $from -> $to failed: $(tail -n 1 "$(dir)/$from-$to.log")" >&2
-				failed=1; continue
-			fi
-			"$truth_table" --case "$CASE_NAME" --from "$from" --to "$to" --until "$CASE_UNTIL" --table "${table#guest-}" \
-				--measured "$(dir)/$to.measured.csv" --json "$(dir)/$from-$to.json" \
-				"${groups[@]/#//$LAB_TOP/}" >>"$rows" || failed=1
+			[ "$from" = "$to" ] || replay_one "$from" "$to" || failed=1
 		done
 	done
 	return $failed

@@ -125,6 +125,23 @@ static double victim_pages(const json_t *root)
 	return NAN;
 }
 
+/* Mean over the tasks of a cgroup of their 99th percentile of the time from wake-up to running. */
+static double latency(const json_t *root, const char *group, const char *member)
+{
+	double sum = 0;
+	size_t i, count = 0;
+	const json_t *task;
+	json_array_foreach(json_object_get(root, "tasks"), i, task)
+	{
+		double p99 = number(json_object_get(task, member), "p99");
+		if (!below(json_string_value(json_object_get(task, "cgroup")), group) || isnan(p99))
+			continue;
+		sum += p99;
+		count++;
+	}
+	return count ? sum / (double)count : NAN;
+}
+
 static void predict(const json_t *root, struct truth_row *row)
 {
 	const json_t *metrics = find_group(root, row->group), *metric = json_object_get(metrics, row->metric);
@@ -136,6 +153,8 @@ static void predict(const json_t *root, struct truth_row *row)
 		snprintf(row->class, sizeof(row->class), "%s", json_string_value(json_object_get(metric, "class")));
 	} else if (!strcmp(row->metric, "completion_usec")) {
 		row->predicted = completion(root, row->group);
+	} else if (!strcmp(row->metric, TRUTH_LATENCY)) {
+		row->predicted = latency(root, row->group, "wakeup_latency_usec");
 	} else if (!strcmp(row->metric, "victim_pages")) {
 		row->predicted = victim_pages(root);
 	}
@@ -171,6 +190,33 @@ static double open_loop(const json_t *open, const struct truth_row *row)
 	return copy.predicted;
 }
 
+static struct truth_row new_row(const struct truth_request *request, const char *group, const char *metric)
+{
+	struct truth_row row = { 0 };
+	snprintf(row.table, sizeof(row.table), "%s", request->table);
+	snprintf(row.name, sizeof(row.name), "%s", request->name);
+	snprintf(row.from, sizeof(row.from), "%s", request->from);
+	snprintf(row.to, sizeof(row.to), "%s", request->to);
+	snprintf(row.group, sizeof(row.group), "%s", group);
+	snprintf(row.metric, sizeof(row.metric), "%s", metric);
+	return row;
+}
+
+/* The latency that was seen stands in a recording under the asked setting, where there is one. */
+static void latency_row(const struct truth_request *request, const json_t *root, const char *group)
+{
+	json_error_t error;
+	json_t *seen = request->latency_json ? json_load_file(request->latency_json, 0, &error) : NULL;
+	struct truth_row row = new_row(request, group, TRUTH_LATENCY);
+	if (seen)
+		row.min = row.median = row.max = latency(seen, group, "recorded_wakeup_latency_usec");
+	predict(root, &row);
+	row.open = NAN;
+	if (seen && !isnan(row.median))
+		print_row(&row);
+	json_decref(seen);
+}
+
 static void one_group(const struct truth_request *request, FILE *file, const json_t *root, const json_t *open,
                       char *group)
 {
@@ -179,7 +225,6 @@ static void one_group(const struct truth_request *request, FILE *file, const jso
 	if (length > 1 && group[length - 1] == '/')
 		group[length - 1] = '\0';
 	for (; *metric; metric++) {
-		struct truth_row row = { 0 };
 		bool is_completion = !strcmp(*metric, "completion_usec");
 		if (of_the_run(*metric) && group != request->group[0])
 			continue;
@@ -189,12 +234,7 @@ static void one_group(const struct truth_request *request, FILE *file, const jso
 		struct truth_spread spread = measured(file, group, *metric);
 		if (!spread.count)
 			continue;
-		snprintf(row.table, sizeof(row.table), "%s", request->table);
-		snprintf(row.name, sizeof(row.name), "%s", request->name);
-		snprintf(row.from, sizeof(row.from), "%s", request->from);
-		snprintf(row.to, sizeof(row.to), "%s", request->to);
-		snprintf(row.group, sizeof(row.group), "%s", group);
-		snprintf(row.metric, sizeof(row.metric), "%s", *metric);
+		struct truth_row row = new_row(request, group, *metric);
 		row.min = spread.min;
 		row.median = spread.median;
 		row.max = spread.max;
@@ -205,6 +245,8 @@ static void one_group(const struct truth_request *request, FILE *file, const jso
 			continue;
 		print_row(&row);
 	}
+	if (strcmp(request->table, "memory"))
+		latency_row(request, root, group);
 }
 
 int truth_rows(const struct truth_request *request)

@@ -10,10 +10,14 @@
 
 struct truth_request {
 	const char *table, *name, *from, *to, *until, *measured, *json;
+	const char *latency_json; /* a replay of a recording under the asked setting: its recorded latencies; or NULL */
 	const char *open_json; /* the open-loop prediction of the same question, or NULL */
 	char **group; /* cgroup paths whose metrics are judged */
 	size_t groups;
 };
+
+#define TRUTH_TICK_USEC 4000 /* HZ 250: what a wake-up latency is known to at best */
+#define TRUTH_LATENCY "wakeup_p99_usec"
 
 /* The kernel's own spread over the repeats of one setting. */
 struct truth_spread {

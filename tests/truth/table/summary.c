@@ -37,6 +37,8 @@ double truth_error(const struct truth_row *row)
 bool truth_inside(const struct truth_row *row)
 {
 	double w = truth_widening(row->table);
+	if (!strcmp(row->metric, TRUTH_LATENCY))
+		return fabs(row->predicted - row->median) <= fmax(0.10 * row->median, TRUTH_TICK_USEC);
 	return row->predicted >= row->min * (1 - w) && row->predicted <= row->max * (1 + w);
 }
 
