@@ -1,0 +1,297 @@
+#include "replay/compile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/limits.h"
+#include "common/util.h"
+#include "replay/compile_internal.h"
+#include "store/stream.h"
+
+static int flush_run(struct builder *b, uint32_t task)
+{
+	struct task_build *t = &b->t[task];
+	struct cgr_op op = { .kind = CGR_OP_RUN, .a = t->run_ns };
+
+	if (!t->run_ns)
+		return 0;
+	b->programs->program[task].run_ns += t->run_ns;
+	b->programs->program_run_ns += t->run_ns;
+	t->run_ns = 0;
+	return cgr_programs_append(b->programs, task, &t->tail, &op, b->error);
+}
+
+int cgr_build_emit(struct builder *b, uint32_t task, const struct cgr_op *op)
+{
+	CGR_TRY(flush_run(b, task));
+	return cgr_programs_append(b->programs, task, &b->t[task].tail, op, b->error);
+}
+
+/* What no task did (interrupts, the idle loop) happens in the what-if when it happened in the recording. */
+int cgr_build_world(struct builder *b, uint64_t ts_ns, const struct cgr_op *op)
+{
+	struct cgr_op at = { .kind = CGR_OP_AT, .a = ts_ns };
+
+	if (b->world_ns != ts_ns || b->t[0].tail == CGR_ID_NONE)
+		CGR_TRY(cgr_programs_append(b->programs, 0, &b->t[0].tail, &at, b->error));
+	b->world_ns = ts_ns;
+	return cgr_programs_append(b->programs, 0, &b->t[0].tail, op, b->error);
+}
+
+/* The operation in whose context it was recorded. */
+int cgr_build_context(struct builder *b, const struct cgr_event *e, const struct cgr_op *op)
+{
+	if (e->task == 0 || cgr_event_in_irq(e) || b->t[e->task].state == TASK_GONE)
+		return cgr_build_world(b, e->ts_ns, op);
+	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
+	cgr_build_book(b, e->task, e->ts_ns);
+	return cgr_build_emit(b, e->task, op);
+}
+
+static void add_run(struct task_build *t, uint64_t ns)
+{
+	uint64_t paid = CGR_MIN(t->debt_ns, ns);
+
+	t->debt_ns -= paid;
+	t->run_ns += ns - paid;
+}
+
+/* Wall time of a running task is taken for CPU time until the kernel's own account (RUNTIME) corrects it: that pins
+ * operations between two accounts, while the sum stays the kernel's. */
+void cgr_build_book(struct builder *b, uint32_t task, uint64_t ts_ns)
+{
+	struct task_build *t = &b->t[task];
+
+	if (t->state != TASK_RUNNING || ts_ns <= t->mark_ns)
+		return;
+	add_run(t, ts_ns - t->mark_ns);
+	t->booked_ns += ts_ns - t->mark_ns;
+	t->mark_ns = ts_ns;
+}
+
+static void runtime(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t;
+	uint64_t ns = CGR_MIN(e->a, e->ts_ns); /* nobody ran longer than the trace is old */
+
+	if (e->c == 0 || e->c >= b->n_tasks)
+		return;
+	t = &b->t[e->c];
+	if (!t->has_runtime && t->booked_ns < ns && t->booked_ns + t->mark_ns >= e->ts_ns && e->ts_ns < ns + t->booked_ns)
+		ns = CGR_MIN(ns, e->ts_ns);
+	t->has_runtime = true;
+	cgr_build_book(b, e->c, e->ts_ns);
+	if (ns >= t->booked_ns)
+		add_run(t, ns - t->booked_ns);
+	else
+		t->debt_ns += t->booked_ns - ns;
+	t->booked_ns = 0;
+	b->programs->program[e->c].recorded_run_ns += ns;
+	b->programs->recorded_run_ns += ns;
+	if (e->flags & CGR_EVF_INFERRED)
+		b->programs->inferred_run_ns += ns;
+	if ((e->flags & CGR_EVF_HARDIRQ) && b->tick_bin)
+		b->tick_bin[(e->ts_ns % b->tick_ns) * b->tick_bins / b->tick_ns]++;
+}
+
+/* The task is seen at work: if the recording did not say how it came to run, say so for it. */
+int cgr_build_running(struct builder *b, uint32_t task, uint32_t cpu, uint64_t ts_ns)
+{
+	struct task_build *t = &b->t[task];
+	struct cgr_program *p = &b->programs->program[task];
+
+	if (t->state == TASK_RUNNING)
+		return 0;
+	if (t->state == TASK_UNSEEN || t->state == TASK_FORKED) {
+		bool from_start = b->task[task].start_ns <= 0 && t->state == TASK_UNSEEN;
+
+		p->start_cpu = cpu;
+		if (from_start) {
+			p->start = CGR_START_RUNNABLE;
+			p->start_ns = 0;
+		} else {
+			struct cgr_op op = { .kind = CGR_OP_START, .c = task, .flags = CGR_OPF_IRQ };
+
+			p->start = CGR_START_LATE;
+			p->start_ns = (int64_t)ts_ns;
+			CGR_TRY(cgr_build_world(b, ts_ns, &op));
+		}
+	} else if (t->state == TASK_BLOCKED) {
+		CGR_TRY(cgr_build_end_block(b, task, ts_ns, CGR_CAUSE_UNKNOWN, CGR_ID_NONE, 0));
+	}
+	t->state = TASK_RUNNING;
+	t->mark_ns = ts_ns;
+	t->cpu = (uint16_t)cpu;
+	return 0;
+}
+
+static int dispatch(struct builder *b, const struct cgr_event *e)
+{
+	if (e->cpu >= b->n_cpus || e->task >= b->n_tasks)
+		return cgr_error_set(b->error, CGR_E_INPUT, "event at %llu ns names CPU %u, task %u: the store is damaged",
+				     (unsigned long long)e->ts_ns, e->cpu, e->task);
+	switch (e->kind) {
+	case CGR_EV_RUNTIME:
+		runtime(b, e);
+		return 0;
+	case CGR_EV_SWITCH:
+	case CGR_EV_RUN_START:
+	case CGR_EV_WAKEUP_NEW:
+	case CGR_EV_FORK:
+	case CGR_EV_EXEC:
+	case CGR_EV_EXIT:
+	case CGR_EV_CGROUP_ATTACH:
+	case CGR_EV_CGROUP_MKDIR:
+	case CGR_EV_CGROUP_RMDIR:
+		return cgr_build_sched(b, e);
+	case CGR_EV_WAKING:
+	case CGR_EV_WAKEUP:
+		return cgr_build_waking(b, e);
+	case CGR_EV_IRQ_ENTRY:
+	case CGR_EV_IRQ_EXIT:
+	case CGR_EV_SOFTIRQ_ENTRY:
+	case CGR_EV_SOFTIRQ_EXIT:
+	case CGR_EV_HRTIMER_START:
+	case CGR_EV_HRTIMER_EXPIRE:
+	case CGR_EV_BLOCK_DONE:
+		cgr_build_context_event(b, e);
+		return 0;
+	default:
+		return cgr_build_memory(b, e);
+	}
+}
+
+/* Tasks still blocked, running or queued when the recording ends. */
+static int close_programs(struct builder *b)
+{
+	uint64_t end_ns = (uint64_t)b->info->duration_ns;
+
+	for (uint32_t i = 1; i < b->n_tasks; i++) {
+		struct task_build *t = &b->t[i];
+		struct cgr_program *p = &b->programs->program[i];
+		struct cgr_op op = { .kind = CGR_OP_BLOCK, .cause = CGR_CAUSE_FOREVER, .c = CGR_ID_NONE };
+
+		cgr_build_book(b, i, end_ns);
+		p->runs_at_end = t->state == TASK_RUNNING || t->state == TASK_RUNNABLE;
+		if (!b->has_runtime) {
+			b->programs->recorded_run_ns += p->run_ns + t->run_ns;
+			p->recorded_run_ns = p->run_ns + t->run_ns;
+		}
+		if (t->state == TASK_BLOCKED)
+			CGR_TRY(cgr_build_emit(b, i, &op));
+		else
+			CGR_TRY(flush_run(b, i));
+	}
+	return 0;
+}
+
+static void calibrate(struct builder *b)
+{
+	struct cgr_calibration *c = &b->programs->calibration;
+	uint32_t best = 0;
+	uint64_t total = 0;
+
+	c->idle_wake_ns = cgr_histogram_quantile(&b->idle_wake, 500) * 64;
+	c->miss_ns = cgr_histogram_quantile(&b->miss_wait, 500) * 1000;
+	for (uint32_t i = 0; i < b->tick_bins; i++) {
+		total += b->tick_bin[i];
+		if (b->tick_bin[i] > b->tick_bin[best])
+			best = i;
+	}
+	/* ticks of all CPUs fire at one phase; other interrupts spread evenly */
+	if (total >= 20 && b->tick_bin[best] * 8ull > total) {
+		c->tick_phase_known = true;
+		c->tick_phase_ns = best * b->tick_ns / b->tick_bins;
+	}
+}
+
+static int read_stream(struct builder *b, struct cgr_progress *progress)
+{
+	struct cgr_stream *stream = NULL;
+	const struct cgr_event *events;
+	uint64_t done = 0;
+	size_t count;
+	int rc = cgr_stream_open(b->store, 0, 0, &stream, b->error);
+
+	if (rc < 0)
+		return rc;
+	while ((rc = cgr_stream_next(stream, &events, &count, b->error)) > 0) {
+		for (size_t i = 0; i < count && rc > 0; i++) {
+			int failed = dispatch(b, &events[i]);
+
+			if (failed < 0)
+				rc = failed;
+		}
+		if (rc > 0 && cgr_interrupt_check(b->error) < 0)
+			rc = CGR_E_INTERRUPTED;
+		if (rc < 0)
+			break;
+		done += count;
+		cgr_progress_update(progress, "compiling programs", done, b->info->events, "events");
+	}
+	b->programs->events = done;
+	cgr_stream_free(stream);
+	return rc;
+}
+
+static int prepare(struct builder *b, const struct cgr_store *store)
+{
+	size_t tasks;
+
+	b->store = store;
+	b->info = cgr_store_borrow_info(store);
+	b->task = cgr_store_borrow_tasks(store, &tasks);
+	b->css_set = cgr_store_borrow_css_sets(store, &b->n_css_sets);
+	b->n_tasks = (uint32_t)tasks;
+	b->n_cpus = b->info->cpus;
+	if (tasks < 2 || !b->n_cpus || b->n_cpus > CGR_LIMIT_CPUS)
+		return cgr_error_set(b->error, CGR_E_INPUT, "the store has %zu tasks on %u CPUs: nothing to replay", tasks,
+				     b->n_cpus);
+	b->t = cgr_calloc(tasks, sizeof *b->t);
+	b->cpu = cgr_calloc(b->n_cpus, sizeof *b->cpu);
+	b->tick_ns = 1000000000ull / (b->info->hz ? b->info->hz : 250);
+	b->tick_bins = 400;
+	b->tick_bin = cgr_calloc(b->tick_bins, sizeof *b->tick_bin);
+	if (!b->t || !b->cpu || !b->tick_bin)
+		return cgr_error_set(b->error, CGR_E_NOMEM, "compiling programs of %zu tasks", tasks);
+	for (uint32_t i = 0; i < b->n_tasks; i++) {
+		b->t[i].tail = b->t[i].sites = CGR_ID_NONE;
+		b->t[i].prio = -1;
+	}
+	for (uint32_t i = 0; i < b->n_cpus; i++) {
+		b->cpu[i].current = CGR_ID_NONE;
+		b->cpu[i].irq = b->cpu[i].softirq = -1;
+	}
+	return cgr_programs_new(b->n_tasks, &b->programs, b->error);
+}
+
+int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, struct cgr_programs **ret_programs,
+		struct cgr_error *reterr)
+{
+	struct builder b = { .error = reterr };
+	int rc = prepare(&b, store);
+
+	if (rc >= 0)
+		rc = read_stream(&b, progress);
+	cgr_progress_finish(progress);
+	if (rc >= 0 && !b.programs->switches && !b.programs->events)
+		rc = cgr_error_set(reterr, CGR_E_INPUT, "the store holds no events: nothing to replay");
+	if (rc >= 0) {
+		b.has_runtime = b.programs->recorded_run_ns != 0;
+		rc = close_programs(&b);
+	}
+	if (rc >= 0) {
+		calibrate(&b);
+		cgr_build_judge_timers(b.programs);
+		b.programs->duration_ns = b.info->duration_ns;
+		*ret_programs = b.programs;
+		b.programs = NULL;
+	}
+	cgr_histogram_fini(&b.idle_wake);
+	cgr_histogram_fini(&b.miss_wait);
+	free(b.tick_bin);
+	free(b.t);
+	free(b.cpu);
+	cgr_programs_free(b.programs);
+	return rc < 0 ? rc : 0;
+}

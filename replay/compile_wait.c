@@ -1,0 +1,243 @@
+/* Why a task waited: told from the context in which it was woken, as Trace Compass keeps its interrupt stack. */
+#include <stdlib.h>
+
+#include "common/util.h"
+#include "replay/compile_internal.h"
+
+#define STATE_UNINTERRUPTIBLE 2u
+enum { SOFTIRQ_TIMER = 1, SOFTIRQ_NET_TX = 2, SOFTIRQ_NET_RX = 3, SOFTIRQ_BLOCK = 4, SOFTIRQ_TASKLET = 6,
+       SOFTIRQ_HRTIMER = 8 }; /* include/linux/interrupt.h */
+/* A soft interrupt that begins this soon after a hard one was raised by it. */
+#define SOFTIRQ_AFTER_IRQ_NS 3000u
+/* An expiry and the wake-up it makes lie this close together. */
+#define TIMER_WINDOW_NS 200000
+
+void cgr_build_context_event(struct builder *b, const struct cgr_event *e)
+{
+	struct cpu_build *cpu = &b->cpu[e->cpu];
+	struct task_build *t = &b->t[e->task];
+
+	switch (e->kind) {
+	case CGR_EV_IRQ_ENTRY:
+		b->has_irq = true;
+		cpu->irq = (int)e->c;
+		break;
+	case CGR_EV_IRQ_EXIT:
+		cpu->irq = -1;
+		cpu->irq_exit_ns = e->ts_ns;
+		break;
+	case CGR_EV_SOFTIRQ_ENTRY:
+		b->has_softirq = true;
+		cpu->softirq = (int)e->c;
+		cpu->softirq_inline = e->task != 0 && !(e->flags & CGR_EVF_HARDIRQ) &&
+				      e->ts_ns - cpu->irq_exit_ns > SOFTIRQ_AFTER_IRQ_NS &&
+				      e->ts_ns - cpu->timer_expire_ns > SOFTIRQ_AFTER_IRQ_NS;
+		break;
+	case CGR_EV_SOFTIRQ_EXIT:
+		cpu->softirq = -1;
+		cpu->irq_exit_ns = e->ts_ns; /* the next vector of the same pass has the same origin */
+		if (cpu->softirq_inline)
+			cpu->irq_exit_ns = 0;
+		break;
+	case CGR_EV_HRTIMER_START:
+		if (e->c != CGR_TIMER_HRTIMER_WAKEUP || cgr_event_in_irq(e) || e->task == 0)
+			break;
+		t->timer_armed = true;
+		t->timer_start_ns = e->ts_ns;
+		t->timer_expiry_ns = (int64_t)e->a;
+		t->timer_address = e->b;
+		t->timer_relative = (e->d & 1) != 0;
+		break;
+	case CGR_EV_HRTIMER_EXPIRE:
+		cpu->timer_expire_ns = e->ts_ns;
+		cpu->timer_expire_address = e->b;
+		cpu->timer_expire_function = e->c;
+		break;
+	case CGR_EV_BLOCK_DONE:
+		cpu->block_done_ns = e->ts_ns;
+		break;
+	default:
+		break;
+	}
+}
+
+static int find_site(struct builder *b, uint32_t task, uint64_t address, uint32_t *ret_site)
+{
+	struct cgr_programs *p = b->programs;
+	unsigned seen = 0;
+
+	for (uint32_t i = b->t[task].sites; i != CGR_ID_NONE; i = p->site[i].next, seen++)
+		if (p->site[i].address == address || seen == 15) { /* a task with more timers shares the last one */
+			*ret_site = i;
+			return 0;
+		}
+	CGR_TRY(cgr_grow((void **)&p->site, &p->site_capacity, p->sites + 1u, sizeof *p->site, b->error));
+	p->site[p->sites] = (struct cgr_timer_site){ .address = address, .task = task, .next = b->t[task].sites };
+	b->t[task].sites = p->sites;
+	*ret_site = p->sites++;
+	return 0;
+}
+
+static uint64_t distance(int64_t a, int64_t c) { return (uint64_t)(a > c ? a - c : c - a); }
+
+/* Both hypotheses are kept score of: a relative sleep repeats its length, an absolute grid the step of its expiries. */
+static int note_timer(struct builder *b, uint32_t task, uint64_t ts_ns, uint32_t *ret_site)
+{
+	struct task_build *t = &b->t[task];
+	bool armed = t->timer_armed && (int64_t)ts_ns >= t->timer_expiry_ns - TIMER_WINDOW_NS;
+	int64_t expiry = armed ? t->timer_expiry_ns : (int64_t)ts_ns;
+	int64_t delay = expiry - (int64_t)(armed ? t->timer_start_ns : t->block_ns);
+	struct cgr_timer_site *site;
+
+	CGR_TRY(find_site(b, task, armed ? t->timer_address : 0, ret_site));
+	site = &b->programs->site[*ret_site];
+	if (armed && t->timer_relative)
+		site->relative_mode = true;
+	if (site->count >= 2) {
+		int64_t step = expiry - site->last_expiry;
+
+		site->relative_error += CGR_MIN(distance(delay, site->last_delay), 10000000u);
+		site->absolute_error += CGR_MIN(distance(step, site->last_step), 10000000u);
+	}
+	site->last_step = expiry - site->last_expiry;
+	site->last_expiry = expiry;
+	site->last_delay = delay;
+	site->count++;
+	t->timer_armed = false;
+	return 0;
+}
+
+void cgr_build_judge_timers(struct cgr_programs *programs)
+{
+	for (uint32_t i = 0; i < programs->sites; i++) {
+		struct cgr_timer_site *site = &programs->site[i];
+
+		site->absolute = !site->relative_mode && site->count >= 4 && site->absolute_error < site->relative_error;
+	}
+}
+
+static bool timer_due(const struct task_build *t, uint64_t ts_ns)
+{
+	int64_t late = (int64_t)ts_ns - t->timer_expiry_ns;
+
+	return t->timer_armed && late > -TIMER_WINDOW_NS && late < 20 * TIMER_WINDOW_NS;
+}
+
+static enum cgr_cause irq_cause(const struct builder *b, const struct cgr_event *e, const struct task_build *t)
+{
+	const struct cpu_build *cpu = &b->cpu[e->cpu];
+	bool disk = (t->block_state & STATE_UNINTERRUPTIBLE) != 0;
+
+	if (timer_due(t, e->ts_ns))
+		return CGR_CAUSE_TIMER;
+	if (cpu->block_done_ns && e->ts_ns - cpu->block_done_ns < 50000)
+		return CGR_CAUSE_DEVICE;
+	if (cpu->timer_expire_ns && e->ts_ns - cpu->timer_expire_ns < 20000 &&
+	    cpu->timer_expire_function != CGR_TIMER_TICK)
+		return CGR_CAUSE_TIMER;
+	if ((e->flags & CGR_EVF_SOFTIRQ) && cpu->softirq >= 0) {
+		switch (cpu->softirq) {
+		case SOFTIRQ_TIMER:
+		case SOFTIRQ_HRTIMER:
+			return CGR_CAUSE_TIMER;
+		case SOFTIRQ_BLOCK:
+			return CGR_CAUSE_DEVICE;
+		case SOFTIRQ_NET_RX:
+		case SOFTIRQ_NET_TX:
+			return cpu->softirq_inline ? CGR_CAUSE_TASK : CGR_CAUSE_ARRIVAL;
+		case SOFTIRQ_TASKLET:
+			return CGR_CAUSE_ARRIVAL;
+		default:
+			return CGR_CAUSE_UNKNOWN;
+		}
+	}
+	if (cpu->irq >= 0)
+		return disk ? CGR_CAUSE_DEVICE : CGR_CAUSE_ARRIVAL;
+	if (disk)
+		return CGR_CAUSE_DEVICE;
+	/* No handler was seen: in hard interrupt context that is the local timer, whose handler has no tracepoint. */
+	if (e->flags & CGR_EVF_HARDIRQ)
+		return CGR_CAUSE_TIMER;
+	return CGR_CAUSE_ARRIVAL;
+}
+
+int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause, uint32_t waker,
+			unsigned flags)
+{
+	struct task_build *t = &b->t[task];
+	struct cgr_program *p = &b->programs->program[task];
+	struct cgr_op op = { .kind = CGR_OP_BLOCK, .cause = (uint8_t)cause, .flags = (uint8_t)flags, .c = waker };
+
+	op.a = ts_ns - CGR_MIN(t->block_ns, ts_ns);
+	op.b = ts_ns;
+	if (cause == CGR_CAUSE_TIMER)
+		CGR_TRY(note_timer(b, task, ts_ns, &op.c));
+	if (cause == CGR_CAUSE_TASK)
+		t->token++;
+	if (cause == CGR_CAUSE_UNKNOWN)
+		p->unknown_ns += op.a;
+	/* memory.high puts a task to killable sleep right after its reclaim; the timer ends it */
+	if (cause == CGR_CAUSE_TIMER && (t->block_state & STATE_UNINTERRUPTIBLE) && t->reclaim_end_ns &&
+	    t->block_ns - t->reclaim_end_ns < 1000000)
+		op.flags |= CGR_OPF_LIMIT;
+	if (t->missed && (t->block_state & STATE_UNINTERRUPTIBLE) && cause != CGR_CAUSE_TIMER) {
+		op.flags |= CGR_OPF_MISS;
+		if (cgr_histogram_add(&b->miss_wait, op.a / 1000) < 0)
+			return cgr_error_set(b->error, CGR_E_NOMEM, "histogram of device waits");
+	}
+	t->missed = false;
+	t->timer_armed = false;
+	p->blocks[cause]++;
+	t->state = TASK_RUNNABLE;
+	return cgr_build_emit(b, task, &op);
+}
+
+/* The waker's half of a token. */
+static int emit_wake(struct builder *b, const struct cgr_event *e)
+{
+	struct cgr_op op = { .kind = CGR_OP_WAKE, .c = e->c, .a = b->t[e->c].token };
+
+	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
+	cgr_build_book(b, e->task, e->ts_ns);
+	return cgr_build_emit(b, e->task, &op);
+}
+
+int cgr_build_waking(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t;
+	enum cgr_cause cause;
+
+	if (e->kind == CGR_EV_WAKING)
+		b->has_waking = true;
+	if (e->c == 0 || e->c >= b->n_tasks)
+		return 0;
+	t = &b->t[e->c];
+	if (e->kind == CGR_EV_WAKEUP && t->state != TASK_BLOCKED && t->state != TASK_UNSEEN)
+		return 0; /* its WAKING was seen */
+	if (t->state == TASK_UNSEEN) { /* there before the trace, asleep */
+		struct cgr_program *p = &b->programs->program[e->c];
+
+		if (b->task[e->c].start_ns > 0)
+			return 0;
+		t->state = TASK_BLOCKED;
+		p->start = CGR_START_BLOCKED;
+		p->start_cpu = e->d & 0xffff;
+		if (p->prio < 0) {
+			p->prio = (int16_t)(e->d >> 16);
+			t->prio = p->prio;
+		}
+	}
+	if (t->state != TASK_BLOCKED) {
+		b->programs->lost_wakes++;
+		return 0;
+	}
+	cause = !cgr_event_in_irq(e) && e->task ? CGR_CAUSE_TASK : irq_cause(b, e, t);
+	if (cause == CGR_CAUSE_TASK && (e->task == 0 || e->task == e->c || b->t[e->task].state == TASK_GONE))
+		cause = CGR_CAUSE_UNKNOWN;
+	if (cause == CGR_CAUSE_TASK)
+		CGR_TRY(emit_wake(b, e));
+	CGR_TRY(cgr_build_end_block(b, e->c, e->ts_ns, cause, cause == CGR_CAUSE_TASK ? e->task : CGR_ID_NONE, 0));
+	t->waking_ns = e->ts_ns;
+	t->idle_target = (e->d & 0xffff) < b->n_cpus && b->cpu[e->d & 0xffff].current == 0;
+	return 0;
+}

@@ -1,0 +1,450 @@
+#include "replay/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/units.h"
+#include "replay/engine_internal.h"
+
+#define SWITCH_COST_NS 0u
+#define VIRTUAL_TIMES_MAX 1000u /* --until done gives up after this many times the recorded duration */
+
+const struct cgr_knob_desc cgr_engine_knobs[] = {
+	{ "cpuset.cpus", CGR_KNOB_CPULIST, "CPUs the tasks of the cgroup may use", { INT64_MAX, 0 }, 0, INT64_MAX },
+};
+const unsigned cgr_engine_n_knobs = CGR_ARRAY_SIZE(cgr_engine_knobs);
+
+void cgr_engine_output_fini(struct cgr_engine_output *out)
+{
+	for (unsigned b = 0; b < CGR_BLOCK_COUNT; b++) {
+		free(out->block[b].value);
+		free(out->block[b].bound);
+	}
+	for (uint32_t i = 0; out->task && i < out->tasks; i++)
+		cgr_histogram_fini(&out->task[i].latency);
+	for (size_t i = 0; i < out->series_count; i++)
+		free(out->series[i].value);
+	free(out->task);
+	free(out->decision);
+	free(out->sample_ns);
+	free(out->series);
+	free(out->span);
+	free(out->extrapolated);
+	memset(out, 0, sizeof *out);
+}
+
+static int allocate(struct cgr_engine *e)
+{
+	struct cgr_engine_output *out = e->out;
+	size_t g = e->n_cgroups, n = e->n_tasks;
+	struct cgr_metric_block *b = &out->block[CGR_BLOCK_ENGINE];
+
+	out->cgroups = e->n_cgroups;
+	out->tasks = e->n_tasks;
+	out->task = cgr_calloc(n, sizeof *out->task);
+	out->extrapolated = cgr_calloc(g, sizeof *out->extrapolated);
+	b->desc = cgr_engine_metrics;
+	b->count = CGR_EM_COUNT;
+	b->value = cgr_calloc(g * CGR_EM_COUNT, sizeof *b->value);
+	b->bound = cgr_calloc(g * CGR_EM_COUNT, sizeof *b->bound);
+	e->task = cgr_calloc(n, sizeof *e->task);
+	e->task_info = cgr_calloc(n, sizeof *e->task_info);
+	e->cpu = cgr_calloc(e->n_cpus, sizeof *e->cpu);
+	e->group_next = cgr_calloc(n, sizeof *e->group_next);
+	e->affinity = cgr_calloc(n, sizeof *e->affinity);
+	e->cpuset_cgroup = cgr_calloc(n, sizeof *e->cpuset_cgroup);
+	e->held_head = cgr_calloc(n, sizeof *e->held_head);
+	e->cpuset = cgr_calloc(g, sizeof *e->cpuset);
+	e->psi = cgr_calloc(g * e->n_cpus, sizeof *e->psi);
+	for (unsigned d = 0; d < 2; d++) {
+		e->parent[d] = cgr_calloc(g, sizeof *e->parent[d]);
+		e->online[d] = cgr_calloc(g, sizeof *e->online[d]);
+		if (!e->parent[d] || !e->online[d])
+			return CGR_E_NOMEM;
+	}
+	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
+	    !e->group_next || !e->affinity || !e->cpuset_cgroup || !e->held_head || !e->cpuset || !e->psi)
+		return CGR_E_NOMEM;
+	return cgr_heap_init(&e->heap, slot_timer(e, 64));
+}
+
+/* A cgroup without a directory of the controller is governed by the nearest ancestor that has one. */
+static void init_cgroups(struct cgr_engine *e)
+{
+	for (uint32_t g = 0; g < e->n_cgroups; g++) {
+		for (unsigned d = 0; d < 2; d++) {
+			uint32_t up = e->store_cgroup[g].parent;
+
+			while (up != CGR_ID_NONE && up != 0 &&
+			       !(d == 0 ? e->store_cgroup[up].has_cpu : e->store_cgroup[up].has_memory))
+				up = e->store_cgroup[up].parent;
+			e->parent[d][g] = g == 0 ? NONE : up == CGR_ID_NONE ? 0 : up;
+		}
+		e->cpuset[g] = UINT64_MAX;
+	}
+}
+
+/* Threads of one process share tgid; of several processes that had the number, a thread belongs to the latest leader
+ * known before it, else to the first one after it. */
+static int init_groups(struct cgr_engine *e)
+{
+	struct cgr_intern seen = { 0 };
+	uint32_t *latest = cgr_calloc(e->n_tasks, sizeof *latest), id;
+	int rc = latest ? 0 : CGR_E_NOMEM;
+
+	for (unsigned pass = 0; pass < 2; pass++)
+		for (uint32_t i = 1; i < e->n_tasks && rc >= 0; i++) {
+			const struct cgr_store_task *s = &e->store_task[i];
+			bool fresh = false;
+
+			if (!pass) {
+				e->group_next[i] = i;
+				e->task_info[i].mm_owner = i;
+			}
+			rc = cgr_intern_id(&seen, (uint64_t)(uint32_t)s->tgid, &id, &fresh, e->error);
+			if (rc < 0)
+				break;
+			if (fresh)
+				latest[id] = 0;
+			if (s->tid == s->tgid) {
+				if (!pass || !latest[id])
+					latest[id] = i;
+			} else if (latest[id] && e->task_info[i].mm_owner == i) {
+				e->task_info[i].mm_owner = latest[id];
+				e->group_next[i] = e->group_next[latest[id]];
+				e->group_next[latest[id]] = i;
+			}
+		}
+	cgr_intern_fini(&seen);
+	free(latest);
+	return rc;
+}
+
+static uint64_t parse_affinity(const char *text)
+{
+	uint64_t mask = 0;
+
+	if (!text || cgr_parse_cpulist(text, &mask, 1, NULL) < 0 || !mask)
+		return UINT64_MAX;
+	return mask;
+}
+
+static int init_tasks(struct cgr_engine *e)
+{
+	size_t sets;
+	const struct cgr_store_css_set *css = cgr_store_borrow_css_sets(e->config->store, &sets);
+
+	CGR_TRY(init_groups(e));
+	for (uint32_t i = 1; i < e->n_tasks; i++) {
+		const struct cgr_store_task *s = &e->store_task[i];
+		const struct cgr_program *p = &e->programs->program[i];
+		struct cgr_task_info *info = &e->task_info[i];
+		struct task_run *t = &e->task[i];
+
+		info->tid = s->tid;
+		info->tgid = s->tgid;
+		info->prio = p->prio >= 0 ? p->prio : s->prio;
+		info->policy = s->policy < 0 ? (info->prio < 100 ? 1 : 0) : s->policy;
+		if (info->policy == 6)
+			info->prio = -1;
+		info->oom_score_adj = s->oom_score_adj;
+		info->kernel_thread = s->kernel_thread;
+		info->cpu = p->start_cpu < e->n_cpus ? p->start_cpu : p->start_cpu % e->n_cpus;
+		if (s->css_set < sets) {
+			info->cpu_cgroup = css[s->css_set].cpu_cgroup;
+			info->memory_cgroup = css[s->css_set].memory_cgroup;
+			e->cpuset_cgroup[i] = css[s->css_set].cpuset_cgroup;
+		}
+		if (info->cpu_cgroup >= e->n_cgroups)
+			info->cpu_cgroup = 0;
+		if (info->memory_cgroup >= e->n_cgroups)
+			info->memory_cgroup = 0;
+		if (e->cpuset_cgroup[i] >= e->n_cgroups)
+			e->cpuset_cgroup[i] = 0;
+		e->affinity[i] = parse_affinity(s->cpus_allowed);
+		e->held_head[i] = NONE;
+		t->rt = info->prio < 100;
+		t->waker = t->rt_next = NONE;
+		t->cursor = cgr_cursor_start(e->programs, i);
+		e->out->task[i].start_ns = e->out->task[i].end_ns = -1;
+		e->out->task[i].cgroup = info->cpu_cgroup;
+	}
+	return 0;
+}
+
+static int init_knob_values(struct cgr_engine *e, unsigned index)
+{
+	const struct cgr_model_head *h = e->model[index].head;
+
+	e->knob_value[index] = cgr_calloc((size_t)(h->n_knobs ? h->n_knobs : 1) * e->n_cgroups, sizeof *e->knob_value[index]);
+	if (!e->knob_value[index])
+		return CGR_E_NOMEM;
+	for (unsigned k = 0; k < h->n_knobs; k++)
+		for (uint32_t g = 0; g < e->n_cgroups; g++)
+			memcpy(e->knob_value[index][(size_t)k * e->n_cgroups + g], h->knobs[k].fallback, sizeof h->knobs[k].fallback);
+	return 0;
+}
+
+static int init_models(struct cgr_engine *e)
+{
+	const struct cgr_engine_config *c = e->config;
+	const struct cgr_model_head *head[MODEL_COUNT] = { &c->cpu->head, c->memory ? &c->memory->head : NULL,
+							   c->memory && c->reclaim ? &c->reclaim->head : NULL };
+	const int64_t *param[MODEL_COUNT] = { c->cpu_param, c->memory_param, c->reclaim_param };
+
+	for (unsigned i = 0; i < MODEL_COUNT; i++) {
+		if (!head[i])
+			continue;
+		CGR_TRY(cgr_run_instance_init(e, i, head[i], param[i]));
+		if (init_knob_values(e, i) < 0)
+			return cgr_error_set(e->error, CGR_E_NOMEM, "knobs of model %s", head[i]->name);
+	}
+	e->model[MODEL_MEMORY].ctx.reclaim = head[MODEL_RECLAIM] ? &e->model[MODEL_RECLAIM].ctx : NULL;
+	e->model[MODEL_RECLAIM].ctx.owner = &e->model[MODEL_MEMORY].ctx;
+	for (unsigned i = 0; i < MODEL_COUNT; i++) {
+		struct instance *m = &e->model[i];
+		int rc = 0;
+
+		if (!head[i])
+			continue;
+		m->in_init = true;
+		if (head[i]->init)
+			rc = head[i]->init(&m->ctx);
+		m->in_init = false;
+		if (rc < 0)
+			return cgr_error_set(e->error, rc, "model %s refuses to start on this recording", head[i]->name);
+	}
+	return 0;
+}
+
+/* Everything that was there before the trace, in the order in which it came to be: cgroups, knobs, memory, tasks. */
+static void start_world(struct cgr_engine *e)
+{
+	const struct cgr_engine_config *c = e->config;
+
+	while (e->next_knob < c->knobs && c->knob[e->next_knob].t_ns <= 0)
+		cgr_run_knob(e, &c->knob[e->next_knob++]);
+	for (uint32_t g = 0; g < e->n_cgroups; g++) {
+		if (e->store_cgroup[g].born_ns > 0)
+			continue;
+		if (g == 0 || e->store_cgroup[g].has_cpu)
+			cgr_run_online(e, g, 0);
+		if (g == 0 || e->store_cgroup[g].has_memory)
+			cgr_run_online(e, g, 1);
+	}
+	if (e->memory)
+		cgr_run_preload(e);
+	for (uint32_t i = 1; i < e->n_tasks; i++) {
+		const struct cgr_program *p = &e->programs->program[i];
+
+		if (p->start == CGR_START_FORKED || p->start == CGR_START_LATE || e->store_task[i].start_ns > 0)
+			continue;
+		cgr_run_online(e, e->task_info[i].cpu_cgroup, 0);
+		cgr_run_online(e, e->task_info[i].memory_cgroup, 1);
+		cgr_run_born(e, i, NONE);
+		e->out->task[i].start_ns = 0;
+		if (p->start == CGR_START_BLOCKED)
+			e->task[i].state = RUN_BLOCKED;
+	}
+	for (uint32_t i = 1; i < e->n_tasks; i++) {
+		const struct cgr_program *p = &e->programs->program[i];
+
+		if (e->task[i].state == RUN_NEW && p->start == CGR_START_RUNNABLE) {
+			cgr_run_start(e, i, e->task_info[i].cpu, false);
+			e->task[i].woken = false;
+		} else if (e->task[i].state == RUN_BLOCKED) {
+			cgr_run_first_wait(e, i);
+		}
+	}
+	cgr_heap_arm(&e->heap, SLOT_WORLD, 0);
+	if (e->next_knob < c->knobs)
+		cgr_heap_arm(&e->heap, SLOT_KNOB, (uint64_t)c->knob[e->next_knob].t_ns);
+	if (c->sample_ns)
+		cgr_heap_arm(&e->heap, SLOT_SAMPLE, 0);
+}
+
+static void due_knobs(struct cgr_engine *e)
+{
+	const struct cgr_engine_config *c = e->config;
+
+	while (e->next_knob < c->knobs && c->knob[e->next_knob].t_ns <= (int64_t)e->now_ns)
+		cgr_run_knob(e, &c->knob[e->next_knob++]);
+	if (e->next_knob < c->knobs)
+		cgr_heap_arm(&e->heap, SLOT_KNOB, (uint64_t)c->knob[e->next_knob].t_ns);
+}
+
+static void dispatch(struct cgr_engine *e, uint32_t slot)
+{
+	uint32_t cpus = SLOT_FIXED + e->n_cpus * CPU_SLOTS;
+
+	if (slot == SLOT_WORLD) {
+		cgr_run_world(e);
+	} else if (slot == SLOT_KNOB) {
+		due_knobs(e);
+	} else if (slot == SLOT_SAMPLE) {
+		cgr_run_sample(e);
+		cgr_heap_arm(&e->heap, SLOT_SAMPLE, e->now_ns + e->config->sample_ns);
+	} else if (slot < cpus) {
+		uint32_t cpu = (slot - SLOT_FIXED) / CPU_SLOTS;
+
+		switch ((slot - SLOT_FIXED) % CPU_SLOTS) {
+		case CPU_RUN:
+			cgr_run_ops(e, cpu);
+			break;
+		case CPU_TICK:
+			cgr_run_tick(e, cpu);
+			break;
+		case CPU_WAKE:
+			if (e->cpu[cpu].current == NONE)
+				cgr_run_schedule(e, cpu);
+			break;
+		default:
+			cgr_run_user_return(e, cpu);
+			break;
+		}
+	} else if (slot < cpus + e->n_tasks) {
+		cgr_run_task_timer(e, slot - cpus);
+	} else {
+		cgr_run_timer(e, slot - cpus - e->n_tasks);
+	}
+}
+
+static void set_now(struct cgr_engine *e, uint64_t now_ns)
+{
+	e->now_ns = now_ns;
+	for (unsigned m = 0; m < MODEL_COUNT; m++)
+		e->model[m].ctx.now_ns = now_ns;
+}
+
+/* With --until done the clock must not run on behind the last program, nor for ever. */
+static bool finished(struct cgr_engine *e, uint64_t *last_progress, uint64_t *last_ns)
+{
+	if (!e->config->until_done)
+		return false;
+	if (!e->active)
+		return true;
+	if (e->progress != *last_progress) {
+		*last_progress = e->progress;
+		*last_ns = e->now_ns;
+		return false;
+	}
+	if (e->now_ns - *last_ns > (uint64_t)e->programs->duration_ns + 10000000000ull) {
+		*last_ns = e->now_ns;
+		return !cgr_run_release_stalled(e);
+	}
+	return false;
+}
+
+static int run(struct cgr_engine *e)
+{
+	uint64_t last_progress = 0, last_ns = 0;
+	const struct cgr_heap_entry *top;
+
+	while (!e->failed) {
+		uint32_t slot;
+
+		top = cgr_heap_top(&e->heap);
+		if (!top && e->config->until_done && e->active && cgr_run_release_stalled(e))
+			continue;
+		if (!top || top->time_ns > e->end_ns)
+			break;
+		slot = top->slot;
+		set_now(e, top->time_ns);
+		cgr_heap_disarm(&e->heap, slot);
+		dispatch(e, slot);
+		cgr_run_schedule_all(e);
+		if ((++e->out->steps & 0xfff) == 0 && cgr_interrupt_check(e->error) < 0)
+			return CGR_E_INTERRUPTED;
+		if (finished(e, &last_progress, &last_ns))
+			break;
+	}
+	if (!e->config->until_done)
+		set_now(e, e->end_ns);
+	return e->failed ? cgr_error_set(e->error, e->failed, "the replay ran out of memory") : 0;
+}
+
+static void facts(struct cgr_engine *e)
+{
+	const struct cgr_calibration *c = &e->programs->calibration;
+	uint64_t duration = (uint64_t)e->programs->duration_ns;
+
+	e->tick_ns = 1000000000ull / (e->info->hz ? e->info->hz : 250);
+	e->switch_cost_ns = SWITCH_COST_NS;
+	e->idle_wake_ns = c->idle_wake_ns;
+	e->miss_ns = c->miss_ns ? c->miss_ns : 100000;
+	if (c->tick_phase_known) {
+		e->tick_phase_ns = c->tick_phase_ns;
+	} else {
+		struct cgr_rng rng;
+
+		cgr_rng_init(&rng, e->config->seed);
+		e->tick_phase_ns = cgr_rng_below(&rng, e->tick_ns);
+	}
+	e->end_ns = e->config->until_done ? duration * VIRTUAL_TIMES_MAX + 3600000000000ull : duration;
+}
+
+static void release_engine(struct cgr_engine *e)
+{
+	for (unsigned m = MODEL_COUNT; m-- > 0;) {
+		if (e->model[m].head && e->model[m].head->fini)
+			e->model[m].head->fini(&e->model[m].ctx);
+		cgr_run_instance_fini(e, m);
+	}
+	for (unsigned d = 0; d < 2; d++) {
+		free(e->parent[d]);
+		free(e->online[d]);
+	}
+	cgr_heap_fini(&e->heap);
+	free(e->task);
+	free(e->task_info);
+	free(e->cpu);
+	free(e->group_next);
+	free(e->affinity);
+	free(e->cpuset);
+	free(e->cpuset_cgroup);
+	free(e->held);
+	free(e->held_head);
+	free(e->psi);
+	free(e->timer);
+	free(e->early);
+}
+
+int cgr_engine_run(const struct cgr_engine_config *config, struct cgr_engine_output *out, struct cgr_error *reterr)
+{
+	struct cgr_engine e = { .config = config, .programs = config->programs, .out = out, .error = reterr,
+				.ops = config->cpu, .memory = config->memory, .n_cpus = config->cpus,
+				.free_timer = NONE, .free_held = NONE };
+	size_t cgroups, tasks;
+	int rc;
+
+	memset(out, 0, sizeof *out);
+	e.info = cgr_store_borrow_info(config->store);
+	e.store_task = cgr_store_borrow_tasks(config->store, &tasks);
+	e.store_cgroup = cgr_store_borrow_cgroups(config->store, &cgroups);
+	e.n_tasks = (uint32_t)tasks;
+	e.n_cgroups = (uint32_t)cgroups;
+	rc = allocate(&e);
+	if (rc < 0)
+		cgr_error_set(reterr, rc, "state of a replay of %zu tasks in %zu cgroups", tasks, cgroups);
+	if (rc >= 0) {
+		facts(&e);
+		init_cgroups(&e);
+		rc = init_tasks(&e);
+		for (uint32_t cpu = 0; cpu < e.n_cpus; cpu++)
+			e.cpu[cpu].current = e.cpu[cpu].rt_head = NONE;
+		e.world = cgr_cursor_start(e.programs, 0);
+	}
+	if (rc >= 0)
+		rc = init_models(&e);
+	if (rc >= 0)
+		rc = cgr_run_series_init(&e);
+	if (rc >= 0) {
+		start_world(&e);
+		cgr_run_schedule_all(&e);
+		rc = run(&e);
+	}
+	if (rc >= 0)
+		cgr_run_finish(&e);
+	release_engine(&e);
+	return rc;
+}

@@ -1,0 +1,279 @@
+/* Accounting beside the models: pressure, series, schedule spans, the engine's own metrics. */
+#include <stdlib.h>
+
+#include "replay/engine_internal.h"
+
+const struct cgr_metric_desc cgr_engine_metrics[CGR_EM_COUNT] = {
+	[CGR_EM_USAGE] = { "cpu.stat.usage_usec", "usec", "CPU time used by the cgroup and its descendants",
+			   CGR_METRIC_COUNTER, 0, 20000, true },
+	[CGR_EM_COMPLETION] = { "completion_usec", "usec",
+				"time at which the last task that exits in the recording has exited", CGR_METRIC_GAUGE, 1, 50000,
+				false },
+	[CGR_EM_WAIT] = { "cpu.wait_usec", "usec", "time its tasks were runnable without a CPU, throttled time included",
+			  CGR_METRIC_COUNTER, 1, 100000, false },
+	[CGR_EM_CPU_SOME] = { "cpu.pressure.some_usec", "usec", "time in which some task waited for a CPU (PSI)",
+			      CGR_METRIC_COUNTER, 1, 100000, true },
+	[CGR_EM_CPU_FULL] = { "cpu.pressure.full_usec", "usec", "time in which all tasks waited for a CPU (PSI)",
+			      CGR_METRIC_COUNTER, 1, 100000, false },
+	[CGR_EM_MEMORY_SOME] = { "memory.pressure.some_usec", "usec", "time in which some task was stalled on memory (PSI)",
+				 CGR_METRIC_COUNTER, 1, 100000, true },
+	[CGR_EM_MEMORY_FULL] = { "memory.pressure.full_usec", "usec", "time in which all tasks were stalled on memory (PSI)",
+				 CGR_METRIC_COUNTER, 1, 100000, false },
+	[CGR_EM_WAKE_P50] = { "wakeup_latency.p50_usec", "usec", "median time from wake-up to CPU", CGR_METRIC_GAUGE, 1,
+			      100000, false },
+	[CGR_EM_WAKE_P95] = { "wakeup_latency.p95_usec", "usec", "95th percentile of the time from wake-up to CPU",
+			      CGR_METRIC_GAUGE, 1, 100000, false },
+	[CGR_EM_WAKE_P99] = { "wakeup_latency.p99_usec", "usec", "99th percentile of the time from wake-up to CPU",
+			      CGR_METRIC_GAUGE, 1, 100000, false },
+	[CGR_EM_WAKE_MAX] = { "wakeup_latency.max_usec", "usec", "longest time from wake-up to CPU", CGR_METRIC_GAUGE, 1,
+			      200000, false },
+};
+
+/* ---- pressure: test_states() of kernel/sched/psi.c per cgroup and CPU. Sums are kept per CPU and weighted by the CPU's
+ * non-idle time at the end, where the kernel does so every two seconds. ---- */
+static void psi_book(const struct cgr_engine *e, struct psi_cpu *p)
+{
+	uint64_t span = e->now_ns - p->since_ns;
+
+	p->since_ns = e->now_ns;
+	if (!span || !(p->running | p->memstall))
+		return;
+	p->nonidle += span;
+	if (p->running > (p->oncpu ? 1u : 0u))
+		p->cpu_some += span;
+	if (p->running && !p->oncpu)
+		p->cpu_full += span;
+	if (p->memstall)
+		p->mem_some += span;
+	if (p->memstall && p->running == p->memstall_running)
+		p->mem_full += span;
+}
+
+void cgr_run_psi_change(struct cgr_engine *e, uint32_t task, int running, int oncpu, int memstall)
+{
+	const struct cgr_task_info *info = &e->task_info[task];
+
+	for (uint32_t g = info->cpu_cgroup; g != NONE; g = e->parent[0][g]) {
+		struct psi_cpu *p = &e->psi[(size_t)g * e->n_cpus + info->cpu];
+
+		psi_book(e, p);
+		p->running += (uint32_t)running;
+		p->oncpu += (uint32_t)oncpu;
+		p->memstall += (uint32_t)memstall;
+	}
+}
+
+static void psi_finish(struct cgr_engine *e)
+{
+	int64_t *value = e->out->block[CGR_BLOCK_ENGINE].value;
+
+	for (uint32_t g = 0; g < e->n_cgroups; g++) {
+		uint64_t weight = 0;
+		unsigned __int128 sum[4] = { 0 };
+
+		for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++) {
+			struct psi_cpu *p = &e->psi[(size_t)g * e->n_cpus + cpu];
+
+			psi_book(e, p);
+			weight += p->nonidle;
+			sum[0] += (unsigned __int128)p->cpu_some * p->nonidle;
+			sum[1] += (unsigned __int128)p->cpu_full * p->nonidle;
+			sum[2] += (unsigned __int128)p->mem_some * p->nonidle;
+			sum[3] += (unsigned __int128)p->mem_full * p->nonidle;
+		}
+		for (unsigned i = 0; i < 4 && weight; i++)
+			value[(CGR_EM_CPU_SOME + i) * e->n_cgroups + g] = (int64_t)(sum[i] / weight) / 1000;
+	}
+}
+
+/* ---- series ---- */
+int cgr_run_series_init(struct cgr_engine *e)
+{
+	struct cgr_engine_output *out = e->out;
+	size_t wanted = 0, next = 0;
+
+	if (!e->config->keep_series)
+		return 0;
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned b = 0; b < CGR_BLOCK_COUNT; b++)
+			for (unsigned m = 0; m < out->block[b].count; m++)
+				for (uint32_t g = 0; g < e->n_cgroups && out->block[b].desc[m].series; g++) {
+					if (pass)
+						out->series[next] = (struct cgr_series_output){ .block = (uint8_t)b,
+												.metric = (uint16_t)m,
+												.cgroup = g };
+					next++;
+				}
+		if (!pass) {
+			wanted = next;
+			next = 0;
+			out->series = cgr_calloc(wanted ? wanted : 1, sizeof *out->series);
+			if (!out->series)
+				return cgr_error_set(e->error, CGR_E_NOMEM, "series of a replay");
+		}
+	}
+	out->series_count = wanted;
+	return 0;
+}
+
+/* Hierarchical sum of the engine's own per-cgroup counters at this moment. */
+static int64_t subtree(const struct cgr_engine *e, unsigned metric, uint32_t cgroup)
+{
+	const int64_t *value = e->out->block[CGR_BLOCK_ENGINE].value + (size_t)metric * e->n_cgroups;
+	int64_t sum = 0;
+
+	for (uint32_t g = 0; g < e->n_cgroups; g++) {
+		uint32_t up = g;
+
+		if (!value[g])
+			continue;
+		while (up != NONE && up != cgroup)
+			up = e->parent[0][up];
+		if (up == cgroup)
+			sum += value[g];
+	}
+	return sum;
+}
+
+void cgr_run_sample(struct cgr_engine *e)
+{
+	struct cgr_engine_output *out = e->out;
+	size_t n = out->samples, capacity = out->sample_capacity;
+
+	for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++) {
+		cgr_run_advance(e, cpu);
+		if (e->cpu[cpu].current != NONE && is_fair(e, e->cpu[cpu].current))
+			e->ops->update(cpu_ctx(e), cpu);
+	}
+	for (unsigned m = 0; m < MODEL_COUNT; m++)
+		if (e->model[m].head && e->model[m].head->sample)
+			e->model[m].head->sample(&e->model[m].ctx);
+	if (!e->config->keep_series)
+		return;
+	if (cgr_grow((void **)&out->sample_ns, &out->sample_capacity, n + 1, sizeof *out->sample_ns, e->error) < 0) {
+		run_fail(e, CGR_E_NOMEM);
+		return;
+	}
+	out->sample_ns[n] = (int64_t)e->now_ns;
+	for (size_t i = 0; i < out->series_count; i++) {
+		struct cgr_series_output *s = &out->series[i];
+		const struct cgr_metric_block *b = &out->block[s->block];
+
+		if (out->sample_capacity != capacity) {
+			int64_t *grown = realloc(s->value, out->sample_capacity * sizeof *grown);
+
+			if (!grown) {
+				out->sample_capacity = capacity;
+				run_fail(e, CGR_E_NOMEM);
+				return;
+			}
+			s->value = grown;
+		}
+		s->value[n] = s->block == CGR_BLOCK_ENGINE && s->metric == CGR_EM_USAGE
+				      ? subtree(e, s->metric, s->cgroup) / 1000
+				      : b->value[(size_t)s->metric * e->n_cgroups + s->cgroup];
+	}
+	out->samples++;
+}
+
+void cgr_run_span(struct cgr_engine *e, uint32_t cpu, unsigned state)
+{
+	struct cgr_engine_output *out = e->out;
+	const struct cpu_run *c = &e->cpu[cpu];
+
+	if (!e->config->keep_spans || c->current == NONE || c->span_ns == e->now_ns || out->spans >= e->config->spans_max)
+		return;
+	if (cgr_grow((void **)&out->span, &out->span_capacity, out->spans + 1, sizeof *out->span, e->error) < 0) {
+		run_fail(e, CGR_E_NOMEM);
+		return;
+	}
+	out->span[out->spans++] = (struct cgr_result_span){ .start_ns = (int64_t)c->span_ns, .end_ns = (int64_t)e->now_ns,
+							    .task = c->current, .cpu = (uint16_t)cpu,
+							    .state = (uint8_t)state };
+}
+
+/* ---- the end ---- */
+static void fold_up(struct cgr_engine *e, unsigned metric, int64_t divide)
+{
+	int64_t *value = e->out->block[CGR_BLOCK_ENGINE].value + (size_t)metric * e->n_cgroups;
+
+	/* ids ascend from parent to child except for cgroups made late, so sums are taken over whole chains */
+	int64_t *sum = cgr_calloc(e->n_cgroups, sizeof *sum);
+
+	if (!sum) {
+		run_fail(e, CGR_E_NOMEM);
+		return;
+	}
+	for (uint32_t g = 0; g < e->n_cgroups; g++)
+		for (uint32_t up = g; value[g] && up != NONE; up = e->parent[0][up])
+			sum[up] += value[g];
+	for (uint32_t g = 0; g < e->n_cgroups; g++)
+		value[g] = sum[g] / divide;
+	free(sum);
+}
+
+static void completion(struct cgr_engine *e)
+{
+	int64_t *value = e->out->block[CGR_BLOCK_ENGINE].value + (size_t)CGR_EM_COMPLETION * e->n_cgroups;
+
+	for (uint32_t i = 1; i < e->n_tasks; i++) {
+		const struct cgr_program *p = &e->programs->program[i];
+		int64_t end = e->out->task[i].end_ns;
+
+		if (!p->exits && !e->task[i].killed)
+			continue;
+		for (uint32_t g = e->task_info[i].cpu_cgroup; g != NONE; g = e->parent[0][g]) {
+			if (end < 0 && !(e->task[i].killed && e->task[i].state == RUN_GONE))
+				value[g] = INT64_MAX;
+			else if (value[g] != INT64_MAX)
+				value[g] = CGR_MAX(value[g], end / 1000);
+		}
+	}
+}
+
+static void latencies(struct cgr_engine *e)
+{
+	static const struct { unsigned metric, permille; } q[] = { { CGR_EM_WAKE_P50, 500 }, { CGR_EM_WAKE_P95, 950 },
+								   { CGR_EM_WAKE_P99, 990 }, { CGR_EM_WAKE_MAX, 1000 } };
+
+	for (uint32_t g = 0; g < e->n_cgroups; g++) {
+		struct cgr_histogram all = { 0 };
+
+		for (uint32_t i = 1; i < e->n_tasks; i++)
+			if (e->task_info[i].cpu_cgroup == g)
+				cgr_histogram_merge(&all, &e->out->task[i].latency);
+		for (size_t k = 0; k < CGR_ARRAY_SIZE(q); k++)
+			e->out->block[CGR_BLOCK_ENGINE].value[(size_t)q[k].metric * e->n_cgroups + g] =
+				(int64_t)cgr_histogram_quantile(&all, q[k].permille);
+		cgr_histogram_fini(&all);
+	}
+}
+
+void cgr_run_finish(struct cgr_engine *e)
+{
+	for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++) {
+		cgr_run_advance(e, cpu);
+		cgr_run_span(e, cpu, 0);
+	}
+	for (uint32_t i = 1; i < e->n_tasks; i++) {
+		struct task_run *t = &e->task[i];
+
+		if (t->throttled_ns)
+			e->out->task[i].throttled_ns += e->now_ns - t->throttled_ns;
+		if (t->state == RUN_QUEUED)
+			e->out->task[i].wait_ns += e->now_ns - t->runnable_ns;
+		e->out->task[i].cgroup = e->task_info[i].cpu_cgroup;
+	}
+	psi_finish(e);
+	fold_up(e, CGR_EM_USAGE, 1000);
+	fold_up(e, CGR_EM_WAIT, 1000);
+	completion(e);
+	latencies(e);
+	for (unsigned m = 0; m < MODEL_COUNT; m++)
+		if (e->model[m].head && e->model[m].head->finish)
+			e->model[m].head->finish(&e->model[m].ctx);
+	for (unsigned m = 0; m < MODEL_COUNT && !e->out->broken; m++)
+		if (e->model[m].head && e->model[m].head->self_check)
+			e->out->broken = e->model[m].head->self_check(&e->model[m].ctx);
+	e->out->end_ns = (int64_t)e->now_ns;
+}

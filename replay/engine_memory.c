@@ -1,0 +1,229 @@
+/* Memory operations of a program, put to the memory controller; what comes back costs the task time or its life. */
+#include "replay/engine_internal.h"
+
+/* Pages read by one wait of the device: the read-ahead window of an ordinary disk (read_ahead_kb 128). */
+#define PAGES_PER_WAIT 32u
+
+static struct mm_charge *held_find(struct cgr_engine *e, uint32_t leader, uint32_t cgroup, uint8_t kind)
+{
+	for (uint32_t i = e->held_head[leader]; i != NONE; i = e->held[i].next)
+		if (e->held[i].cgroup == cgroup && e->held[i].kind == kind)
+			return &e->held[i];
+	return NULL;
+}
+
+static void held_add(struct cgr_engine *e, uint32_t task, uint32_t cgroup, uint8_t kind, int64_t pages)
+{
+	uint32_t leader = e->task_info[task].mm_owner;
+	struct mm_charge *held = held_find(e, leader, cgroup, kind);
+
+	if (!held && pages > 0) {
+		uint32_t fresh = e->free_held;
+
+		if (fresh != NONE) {
+			e->free_held = e->held[fresh].next;
+		} else {
+			if (cgr_grow((void **)&e->held, &e->held_capacity, e->helds + 1, sizeof *e->held, e->error) < 0) {
+				run_fail(e, CGR_E_NOMEM);
+				return;
+			}
+			fresh = (uint32_t)e->helds++;
+		}
+		held = &e->held[fresh];
+		*held = (struct mm_charge){ .cgroup = cgroup, .kind = kind, .next = e->held_head[leader] };
+		e->held_head[leader] = fresh;
+	}
+	if (held)
+		held->pages = CGR_MAX(held->pages + pages, 0);
+}
+
+int64_t cgr_run_rss(struct cgr_engine *e, uint32_t task)
+{
+	int64_t pages = 0;
+
+	for (uint32_t i = e->held_head[e->task_info[task].mm_owner]; i != NONE; i = e->held[i].next)
+		if (e->held[i].kind == CGR_CHARGE_ANON || e->held[i].kind == CGR_CHARGE_SHMEM ||
+		    e->held[i].kind == CGR_CHARGE_SWAPCACHE)
+			pages += e->held[i].pages;
+	return pages;
+}
+
+/* The last thread of a killed process is gone: its memory goes back. */
+void cgr_run_uncharge_held(struct cgr_engine *e, uint32_t task)
+{
+	uint32_t leader = e->task_info[task].mm_owner;
+
+	for (uint32_t i = e->group_next[task]; i != task; i = e->group_next[i])
+		if (e->task[i].state != RUN_GONE && e->task[i].state != RUN_NONE)
+			return;
+	while (e->held_head[leader] != NONE) {
+		uint32_t i = e->held_head[leader];
+		struct mm_charge held = e->held[i];
+		struct cgr_mem_request request = { .task = task, .cgroup = held.cgroup, .kind = held.kind,
+						   .pages = (uint32_t)held.pages, .flags = CGR_MEM_EXIT, .file = NONE,
+						   .index = CGR_MEM_NO_INDEX, .cpu = e->task_info[task].cpu };
+
+		e->held_head[leader] = held.next;
+		e->held[i].next = e->free_held;
+		e->free_held = i;
+		if (held.pages > 0 && held.kind != CGR_CHARGE_SHMEM && held.kind != CGR_CHARGE_FILE)
+			e->memory->uncharge(memory_ctx(e), &request);
+	}
+}
+
+/* Outcome of a charge or access: reclaim work and waits are the task's own. */
+static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_outcome *outcome, uint64_t wait_ns)
+{
+	struct task_run *t;
+
+	if (task == NONE)
+		return;
+	t = &e->task[task];
+	if (t->killed)
+		return;
+	t->remaining_ns += outcome->cpu_ns;
+	t->sleep_ns += outcome->device_ns + outcome->sleep_ns + wait_ns;
+}
+
+static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request)
+{
+	struct cgr_mem_outcome outcome = { 0 };
+
+	if (task != NONE && e->task[task].killed)
+		return;
+	e->memory->charge(memory_ctx(e), request, &outcome);
+	if (outcome.verdict == CGR_MEM_OK && task != NONE && request->file == NONE && !e->task[task].killed)
+		held_add(e, task, request->cgroup, (uint8_t)request->kind, request->pages);
+	if (task != NONE && request->file != NONE)
+		e->task[task].missed |= outcome.missed_pages != 0;
+	suffer(e, task, &outcome, 0);
+}
+
+static void uncharge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request)
+{
+	if (task != NONE && request->file == NONE) {
+		if (e->task[task].killed)
+			return; /* what it really holds is given back when it is gone */
+		held_add(e, task, request->cgroup, (uint8_t)request->kind, -(int64_t)request->pages);
+	}
+	e->memory->uncharge(memory_ctx(e), request);
+}
+
+static void lookup(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request)
+{
+	struct cgr_mem_outcome outcome = { 0 };
+	uint64_t wait_ns = 0;
+
+	if (task != NONE && e->task[task].killed)
+		return;
+	e->memory->access(memory_ctx(e), request, &outcome);
+	if (outcome.missed_pages && !outcome.device_ns)
+		wait_ns = e->miss_ns * ((outcome.missed_pages + PAGES_PER_WAIT - 1) / PAGES_PER_WAIT);
+	suffer(e, task, &outcome, wait_ns);
+}
+
+static uint32_t flags_of(const struct cgr_op *op)
+{
+	uint32_t flags = 0;
+
+	if (op->flags & CGR_OPF_READAHEAD)
+		flags |= CGR_MEM_READAHEAD;
+	if (op->flags & CGR_OPF_EXITING)
+		flags |= CGR_MEM_EXIT;
+	if (op->kind == CGR_OP_CACHE_FAULT || op->kind == CGR_OP_CACHE_MAP)
+		flags |= CGR_MEM_FAULT;
+	if (op->kind == CGR_OP_CACHE_DIRTY)
+		flags |= CGR_MEM_DIRTY;
+	return flags;
+}
+
+void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const struct cgr_op *op)
+{
+	struct cgr_mem_request request = { .task = task, .kind = op->cause, .flags = flags_of(op), .file = NONE,
+					   .index = CGR_MEM_NO_INDEX, .cpu = cpu };
+	uint32_t own = task != NONE ? e->task_info[e->task_info[task].mm_owner].memory_cgroup : 0;
+
+	if (op->kind == CGR_OP_CHARGE || op->kind == CGR_OP_UNCHARGE) {
+		request.cgroup = op->c;
+		request.pages = (uint32_t)CGR_MIN(op->a, UINT32_MAX);
+	} else {
+		request.kind = CGR_CHARGE_FILE;
+		request.file = op->c;
+		request.index = op->a;
+		request.pages = (uint32_t)(op->b & 0xffffffffu);
+		request.cgroup = own;
+		if (op->kind == CGR_OP_CACHE_ADD && op->b >> 32 < e->n_cgroups)
+			request.cgroup = (uint32_t)(op->b >> 32);
+	}
+	if (request.cgroup >= e->n_cgroups || !request.pages)
+		return;
+	cgr_run_online(e, request.cgroup, 1);
+	switch (op->kind) {
+	case CGR_OP_CHARGE:
+	case CGR_OP_CACHE_ADD:
+		charge(e, task, &request);
+		break;
+	case CGR_OP_UNCHARGE:
+	case CGR_OP_CACHE_DELETE:
+		if (op->flags & CGR_OPF_RECLAIM)
+			request.flags |= CGR_MEM_RECORDED_RECLAIM;
+		uncharge(e, task, &request);
+		break;
+	default:
+		if (op->kind != CGR_OP_CACHE_DIRTY && op->kind != CGR_OP_CACHE_ACCESS)
+			request.recorded_missed = (uint32_t)(op->b >> 32);
+		lookup(e, task, &request);
+		break;
+	}
+}
+
+/* ---- what was there before the trace ---- */
+static int64_t start_pages(const struct cgr_engine *e, uint32_t cgroup, const char *name)
+{
+	int64_t bytes = 0;
+
+	if (!cgr_store_counter_first(e->config->store, cgroup, name, &bytes) || bytes < 0)
+		return 0;
+	return bytes / 4096;
+}
+
+/* memory.stat counts the subtree; a cgroup's own part is what its children do not have. */
+static int64_t own_pages(const struct cgr_engine *e, uint32_t cgroup, const char *name)
+{
+	int64_t pages = start_pages(e, cgroup, name);
+
+	for (uint32_t child = 0; child < e->n_cgroups; child++)
+		if (e->store_cgroup[child].parent == cgroup && e->store_cgroup[child].born_ns < 0)
+			pages -= start_pages(e, child, name);
+	return CGR_MAX(pages, 0);
+}
+
+void cgr_run_preload(struct cgr_engine *e)
+{
+	static const struct { const char *name; uint32_t kind; } part[] = {
+		{ "memory.stat.anon", CGR_CHARGE_ANON }, { "memory.stat.file", CGR_CHARGE_FILE },
+		{ "memory.stat.shmem", CGR_CHARGE_SHMEM }, { "memory.stat.kernel", CGR_CHARGE_KMEM },
+		{ "memory.stat.sock", CGR_CHARGE_SOCK },
+	};
+
+	for (uint32_t cgroup = 1; cgroup < e->n_cgroups; cgroup++) {
+		int64_t left, shmem = own_pages(e, cgroup, "memory.stat.shmem");
+
+		if (!e->online[1][cgroup] || e->store_cgroup[cgroup].born_ns >= 0)
+			continue;
+		left = own_pages(e, cgroup, "memory.current");
+		for (size_t i = 0; i < CGR_ARRAY_SIZE(part); i++) {
+			struct cgr_mem_request request = { .task = NONE, .cgroup = cgroup, .kind = part[i].kind, .file = NONE,
+							   .index = CGR_MEM_NO_INDEX };
+			int64_t pages = own_pages(e, cgroup, part[i].name);
+
+			if (part[i].kind == CGR_CHARGE_FILE)
+				pages = CGR_MAX(pages - shmem, 0);
+			pages = CGR_MIN(pages, left);
+			request.pages = (uint32_t)pages;
+			left -= pages;
+			if (pages > 0)
+				e->memory->preload(memory_ctx(e), &request);
+		}
+	}
+}

@@ -1,0 +1,495 @@
+/* Carrying out the programs: what happens between two stretches of CPU time. */
+#include "replay/engine_internal.h"
+
+#define OPS_PER_STEP_MAX 10000000u /* operations without any CPU time between them: a damaged program */
+
+/* ---- tokens with memory ---- */
+static bool token_take(struct cgr_engine *e, uint32_t task)
+{
+	struct task_run *t = &e->task[task];
+	bool paid = t->early & 1;
+
+	t->early >>= 1;
+	t->token++;
+	for (size_t i = 0; i < e->earlies; i++)
+		if (e->early[i].task == task && e->early[i].token - t->token < 64) {
+			t->early |= 1ull << (e->early[i].token - t->token);
+			e->early[i--] = e->early[--e->earlies];
+		}
+	return paid;
+}
+
+static void token_post(struct cgr_engine *e, uint32_t task, uint32_t token, uint32_t cpu, unsigned flags)
+{
+	struct task_run *t = &e->task[task];
+	uint32_t ahead = token - t->token;
+
+	if (t->state == RUN_GONE || (int32_t)ahead < 0 || e->config->open_loop)
+		return; /* released before by other means */
+	if (t->waiting && ahead == 0) {
+		token_take(e, task);
+		cgr_run_wake(e, task, cpu, flags);
+		return;
+	}
+	if (ahead < 64) {
+		t->early |= 1ull << ahead;
+		return;
+	}
+	if (cgr_grow((void **)&e->early, &e->early_capacity, e->earlies + 1, sizeof *e->early, e->error) < 0) {
+		run_fail(e, CGR_E_NOMEM);
+		return;
+	}
+	e->early[e->earlies++] = (struct early_token){ task, token };
+}
+
+/* ---- life ---- */
+void cgr_run_born(struct cgr_engine *e, uint32_t task, uint32_t parent)
+{
+	struct cgr_task_info *info = &e->task_info[task];
+	struct task_run *t = &e->task[task];
+
+	if (t->state != RUN_NONE)
+		return;
+	t->state = RUN_NEW;
+	t->cursor = cgr_cursor_start(e->programs, task);
+	info->alive = true;
+	if (parent != NONE) {
+		info->cpu_cgroup = e->task_info[parent].cpu_cgroup;
+		info->memory_cgroup = e->task_info[parent].memory_cgroup;
+		info->cpu = e->task_info[parent].cpu;
+		e->cpuset_cgroup[task] = e->cpuset_cgroup[parent];
+	}
+	cgr_run_set_cpus(e, task);
+	e->ops->head.task_fork(cpu_ctx(e), task, parent);
+	if (e->memory && e->memory->head.task_fork)
+		e->memory->head.task_fork(memory_ctx(e), task, parent);
+	if (e->programs->program[task].ops)
+		e->active++;
+}
+
+static void finish_program(struct cgr_engine *e, uint32_t task)
+{
+	if (!e->task[task].finished && e->programs->program[task].ops)
+		e->active--;
+	e->task[task].finished = true;
+}
+
+static void gone(struct cgr_engine *e, uint32_t task)
+{
+	struct task_run *t = &e->task[task];
+
+	if (t->killed)
+		cgr_run_uncharge_held(e, task);
+	finish_program(e, task);
+	cgr_run_dequeue(e, task, CGR_DEQ_EXIT);
+	cgr_run_psi_change(e, task, -1, 0, 0);
+	t->state = RUN_GONE;
+	e->task_info[task].alive = false;
+	e->out->task[task].end_ns = (int64_t)e->now_ns;
+	e->out->task[task].killed = t->killed;
+	if (e->ops->head.task_exit)
+		e->ops->head.task_exit(cpu_ctx(e), task);
+	if (e->memory && e->memory->head.task_exit)
+		e->memory->head.task_exit(memory_ctx(e), task);
+	e->progress++;
+}
+
+/* A token that can never come: the wait ends after its recorded length, and is counted. */
+static void release(struct cgr_engine *e, uint32_t task, uint64_t delay_ns)
+{
+	e->out->violations++;
+	token_take(e, task);
+	e->task[task].waiting = false;
+	cgr_heap_arm(&e->heap, slot_task(e, task), e->now_ns + delay_ns);
+}
+
+static void never(struct cgr_engine *e, uint32_t task);
+
+/* What a killed program would have done is not done: children unborn, tokens unpaid. */
+static void forgo(struct cgr_engine *e, uint32_t task)
+{
+	struct task_run *t = &e->task[task];
+	const struct cgr_op *op;
+
+	while ((op = cgr_cursor_peek(e->programs, &t->cursor)) && op->kind != CGR_OP_EXIT) {
+		if (op->kind == CGR_OP_FORK)
+			never(e, op->c);
+		t->cursor.position++;
+	}
+}
+
+static void never(struct cgr_engine *e, uint32_t task)
+{
+	if (e->task[task].state != RUN_NONE)
+		return;
+	e->task[task].state = RUN_GONE;
+	e->task[task].killed = true;
+	e->task[task].cursor = cgr_cursor_start(e->programs, task);
+	forgo(e, task);
+}
+
+static void release_waiters(struct cgr_engine *e)
+{
+	for (uint32_t i = 1; i < e->n_tasks; i++) {
+		struct task_run *t = &e->task[i];
+
+		if (t->state == RUN_BLOCKED && t->waiting && t->waker != NONE && e->task[t->waker].killed)
+			release(e, i, 0);
+	}
+}
+
+static void kill_one(struct cgr_engine *e, uint32_t task)
+{
+	struct task_run *t = &e->task[task];
+
+	if (t->state == RUN_NONE || t->state == RUN_GONE || t->killed || t->exiting)
+		return;
+	t->killed = true;
+	forgo(e, task);
+	t->sleep_ns = 0;
+	if (t->state == RUN_RUNNING) {
+		cgr_run_advance(e, e->task_info[task].cpu);
+		t->remaining_ns = 0;
+		cgr_run_arm(e, e->task_info[task].cpu);
+	} else {
+		t->remaining_ns = 0;
+		if (t->state == RUN_BLOCKED)
+			cgr_run_wake(e, task, e->task_info[task].cpu, CGR_WAKE_IRQ);
+	}
+}
+
+void cgr_run_kill(struct cgr_engine *e, uint32_t task)
+{
+	uint32_t next = task;
+
+	do {
+		kill_one(e, next);
+		next = e->group_next[next];
+	} while (next != task);
+	release_waiters(e);
+}
+
+/* ---- blocking ---- */
+static void sleep_until(struct cgr_engine *e, uint32_t cpu, uint32_t task, uint64_t at_ns, bool memstall)
+{
+	struct task_run *t = &e->task[task];
+
+	cgr_run_advance(e, cpu);
+	cgr_run_dequeue(e, task, CGR_DEQ_SLEEP);
+	cgr_run_psi_change(e, task, -1, 0, memstall ? 1 : 0);
+	t->state = RUN_BLOCKED;
+	t->memstall = memstall;
+	if (at_ns != UINT64_MAX)
+		cgr_heap_arm(&e->heap, slot_task(e, task), at_ns);
+	cgr_run_schedule(e, cpu);
+}
+
+/* When the timer fires in the what-if: a relative sleep keeps its length, a grid keeps its times. */
+static uint64_t timer_time(const struct cgr_engine *e, uint32_t task, const struct cgr_op *op)
+{
+	int64_t at = (int64_t)op->b + e->task[task].shift_ns;
+
+	if (op->c != NONE && op->c < e->programs->sites && e->programs->site[op->c].absolute)
+		return at > 0 ? (uint64_t)at : 0;
+	return e->now_ns + op->a;
+}
+
+/* true: the task sleeps (another one was scheduled); false: it goes on. */
+static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struct cgr_op *op)
+{
+	struct task_run *t = &e->task[task];
+	uint64_t at_ns = 0;
+
+	e->out->blocks++;
+	if ((op->flags & CGR_OPF_LIMIT) && e->memory)
+		return false; /* the recorded limit's penalty: the simulated limit imposes its own */
+	if ((op->flags & CGR_OPF_MISS) && e->memory) {
+		bool missed = t->missed;
+
+		t->missed = false;
+		if (!missed) {
+			if (op->cause == CGR_CAUSE_TASK)
+				token_take(e, task);
+			return false;
+		}
+	}
+	switch (op->cause) {
+	case CGR_CAUSE_TASK:
+		if (e->config->open_loop) {
+			at_ns = op->b;
+			break;
+		}
+		if (t->early & 1) {
+			token_take(e, task);
+			return false;
+		}
+		if (e->task[op->c].killed || e->task[op->c].state == RUN_GONE) {
+			e->out->violations++;
+			token_take(e, task);
+			at_ns = e->now_ns + op->a;
+			break;
+		}
+		t->waiting = true;
+		t->waker = op->c;
+		sleep_until(e, cpu, task, UINT64_MAX, (op->flags & CGR_OPF_MISS) != 0);
+		return true;
+	case CGR_CAUSE_TIMER:
+		at_ns = e->config->open_loop ? op->b : timer_time(e, task, op);
+		break;
+	case CGR_CAUSE_ARRIVAL:
+		at_ns = op->b;
+		break;
+	case CGR_CAUSE_FOREVER:
+		finish_program(e, task);
+		sleep_until(e, cpu, task, UINT64_MAX, false);
+		return true;
+	case CGR_CAUSE_UNKNOWN:
+		e->out->unexplained_blocks++;
+		e->out->unexplained_ns += (int64_t)op->a;
+		at_ns = e->config->open_loop ? op->b : e->now_ns + op->a;
+		break;
+	default:
+		at_ns = e->config->open_loop ? op->b : e->now_ns + op->a;
+		break;
+	}
+	if (at_ns <= e->now_ns)
+		return false;
+	sleep_until(e, cpu, task, at_ns, (op->flags & CGR_OPF_MISS) != 0);
+	return true;
+}
+
+/* A task that slept when the recording began: the wait it is in has no beginning, so its recorded end counts. */
+void cgr_run_first_wait(struct cgr_engine *e, uint32_t task)
+{
+	struct task_run *t = &e->task[task];
+	const struct cgr_op *op = cgr_cursor_peek(e->programs, &t->cursor);
+
+	if (!op || op->kind != CGR_OP_BLOCK || op->cause == CGR_CAUSE_FOREVER) {
+		finish_program(e, task);
+		return;
+	}
+	t->cursor.position++;
+	e->out->blocks++;
+	if (op->cause == CGR_CAUSE_TASK && !e->config->open_loop) {
+		t->waiting = true;
+		t->waker = op->c;
+		return;
+	}
+	cgr_heap_arm(&e->heap, slot_task(e, task), op->b);
+}
+
+void cgr_run_task_timer(struct cgr_engine *e, uint32_t task)
+{
+	cgr_run_wake(e, task, e->task_info[task].cpu, CGR_WAKE_IRQ);
+}
+
+/* ---- membership ---- */
+static void attach_one(struct cgr_engine *e, uint32_t task, uint32_t to, uint64_t moves)
+{
+	struct cgr_task_info *info = &e->task_info[task];
+
+	if (e->task[task].state == RUN_NONE || e->task[task].state == RUN_GONE)
+		return;
+	if (moves & CGR_MOVE_CPU)
+		cgr_run_attach(e, task, to);
+	if ((moves & CGR_MOVE_MEMORY) && info->memory_cgroup != to) {
+		if (e->memory && e->memory->head.task_attach)
+			e->memory->head.task_attach(memory_ctx(e), task, info->memory_cgroup, to);
+		info->memory_cgroup = to;
+	}
+}
+
+static void attach(struct cgr_engine *e, const struct cgr_op *op)
+{
+	uint32_t task = op->c, to = (uint32_t)op->a;
+
+	if (to >= e->n_cgroups)
+		return;
+	if (op->b & CGR_MOVE_CPU)
+		cgr_run_online(e, to, 0);
+	if (op->b & CGR_MOVE_MEMORY)
+		cgr_run_online(e, to, 1);
+	do {
+		attach_one(e, task, to, op->b);
+		task = op->flags & CGR_OPF_GROUP ? e->group_next[task] : op->c;
+	} while (task != op->c);
+}
+
+void cgr_run_online(struct cgr_engine *e, uint32_t cgroup, unsigned domain)
+{
+	struct instance *m = &e->model[domain == 0 ? MODEL_CPU : MODEL_MEMORY];
+	uint32_t parent = e->parent[domain][cgroup];
+
+	if (e->online[domain][cgroup])
+		return;
+	if (parent != NONE)
+		cgr_run_online(e, parent, domain);
+	e->online[domain][cgroup] = true;
+	if (!m->head)
+		return;
+	if (m->head->cgroup_online)
+		m->head->cgroup_online(&m->ctx, cgroup);
+	if (domain == 1 && e->model[MODEL_RECLAIM].head && e->model[MODEL_RECLAIM].head->cgroup_online)
+		e->model[MODEL_RECLAIM].head->cgroup_online(&e->model[MODEL_RECLAIM].ctx, cgroup);
+	for (unsigned k = 0; k < m->head->n_knobs && m->head->knob_write; k++) {
+		const int64_t *v = e->knob_value[m->index][(size_t)k * e->n_cgroups + cgroup];
+
+		m->head->knob_write(&m->ctx, cgroup, k, v);
+	}
+}
+
+static void offline(struct cgr_engine *e, uint32_t cgroup, unsigned domain)
+{
+	struct instance *m = &e->model[domain == 0 ? MODEL_CPU : MODEL_MEMORY];
+
+	if (!e->online[domain][cgroup] || cgroup == 0)
+		return;
+	e->online[domain][cgroup] = false;
+	if (m->head && m->head->cgroup_offline)
+		m->head->cgroup_offline(&m->ctx, cgroup);
+	if (domain == 1 && e->model[MODEL_RECLAIM].head && e->model[MODEL_RECLAIM].head->cgroup_offline)
+		e->model[MODEL_RECLAIM].head->cgroup_offline(&e->model[MODEL_RECLAIM].ctx, cgroup);
+}
+
+/* ---- operations without effect on the flow of the program ---- */
+static void perform(struct cgr_engine *e, uint32_t task, uint32_t cpu, const struct cgr_op *op)
+{
+	switch (op->kind) {
+	case CGR_OP_WAKE:
+		token_post(e, op->c, (uint32_t)op->a, cpu, op->flags & CGR_OPF_SYNC ? CGR_WAKE_SYNC : 0);
+		break;
+	case CGR_OP_FORK:
+		cgr_run_born(e, op->c, task);
+		break;
+	case CGR_OP_START:
+		if (e->task[op->c].state == RUN_NONE)
+			cgr_run_born(e, op->c, NONE);
+		if (e->task[op->c].state == RUN_NEW)
+			cgr_run_start(e, op->c, cpu, !(op->flags & CGR_OPF_IRQ));
+		break;
+	case CGR_OP_ATTACH:
+		attach(e, op);
+		break;
+	case CGR_OP_MKDIR:
+	case CGR_OP_RMDIR:
+		for (unsigned domain = 0; domain < 2; domain++) {
+			if (op->c >= e->n_cgroups || !(op->b & (1u << domain)))
+				continue;
+			if (op->kind == CGR_OP_MKDIR)
+				cgr_run_online(e, op->c, domain);
+			else
+				offline(e, op->c, domain);
+		}
+		break;
+	case CGR_OP_PRIO:
+		if (task != NONE)
+			cgr_run_set_prio(e, task, (int)op->a);
+		break;
+	default:
+		if (op->kind >= CGR_OP_CHARGE && op->kind <= CGR_OP_CACHE_ACCESS && e->memory)
+			cgr_run_memory(e, task, cpu, op);
+		break;
+	}
+}
+
+/* The recording ended in the middle of this task's work. Judged at the recorded end it goes on as it was; asked for
+ * completion, it has done all it was seen to do. */
+static void past_end(struct cgr_engine *e, uint32_t cpu, uint32_t task)
+{
+	struct task_run *t = &e->task[task];
+
+	finish_program(e, task);
+	if (t->killed || e->config->until_done) {
+		if (t->killed) {
+			gone(e, task);
+			cgr_run_schedule(e, cpu);
+			return;
+		}
+		sleep_until(e, cpu, task, UINT64_MAX, false);
+		return;
+	}
+	t->remaining_ns = FOREVER_NS;
+	cgr_run_arm(e, cpu);
+}
+
+/* The current task of the CPU has used up its RUN. */
+void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
+{
+	uint32_t task = e->cpu[cpu].current, steps = 0;
+	struct task_run *t;
+
+	cgr_run_advance(e, cpu);
+	if (task == NONE)
+		return;
+	t = &e->task[task];
+	while (t->remaining_ns == 0 && !e->failed) {
+		const struct cgr_op *op;
+
+		if (t->sleep_ns) {
+			uint64_t at_ns = e->now_ns + t->sleep_ns;
+
+			t->sleep_ns = 0;
+			sleep_until(e, cpu, task, at_ns, true);
+			return;
+		}
+		op = cgr_cursor_peek(e->programs, &t->cursor);
+		if (!op || ++steps > OPS_PER_STEP_MAX) {
+			past_end(e, cpu, task);
+			return;
+		}
+		t->cursor.position++;
+		e->progress++;
+		switch (op->kind) {
+		case CGR_OP_RUN:
+			t->remaining_ns = op->a;
+			break;
+		case CGR_OP_BLOCK:
+			if (block(e, cpu, task, op))
+				return;
+			break;
+		case CGR_OP_EXIT:
+			t->exiting = true;
+			break;
+		case CGR_OP_END:
+			gone(e, task);
+			cgr_run_schedule(e, cpu);
+			return;
+		default:
+			perform(e, task, cpu, op);
+			break;
+		}
+	}
+	cgr_run_arm(e, cpu);
+}
+
+/* What no task did: at its recorded time. */
+void cgr_run_world(struct cgr_engine *e)
+{
+	const struct cgr_op *op;
+
+	while ((op = cgr_cursor_peek(e->programs, &e->world))) {
+		if (op->kind == CGR_OP_AT) {
+			if (op->a > e->now_ns) {
+				cgr_heap_arm(&e->heap, SLOT_WORLD, op->a);
+				return;
+			}
+		} else {
+			perform(e, NONE, 0, op);
+		}
+		e->world.position++;
+	}
+}
+
+/* Nothing moves any more although programs are unfinished: let the longest waiting task go, and count it. */
+bool cgr_run_release_stalled(struct cgr_engine *e)
+{
+	uint32_t oldest = NONE;
+
+	for (uint32_t i = 1; i < e->n_tasks; i++)
+		if (e->task[i].state == RUN_BLOCKED && e->task[i].waiting && oldest == NONE)
+			oldest = i;
+	if (oldest == NONE)
+		return false;
+	release(e, oldest, 0);
+	return true;
+}

@@ -1,0 +1,453 @@
+/* The part of kernel/sched/core.c every scheduler shares: context switches, ticks, wake-ups, and the real-time classes
+ * above the fair one. */
+#include "replay/engine_internal.h"
+
+/* Books what the current task of a CPU did since the last look. */
+void cgr_run_advance(struct cgr_engine *e, uint32_t cpu)
+{
+	struct cpu_run *c = &e->cpu[cpu];
+	uint64_t ran = e->now_ns - c->exec_ns;
+	struct task_run *t;
+	uint64_t overhead;
+
+	c->exec_ns = e->now_ns;
+	if (c->current == NONE || !ran)
+		return;
+	t = &e->task[c->current];
+	e->out->task[c->current].run_ns += ran;
+	e->out->block[CGR_BLOCK_ENGINE].value[CGR_EM_USAGE * e->n_cgroups + e->task_info[c->current].cpu_cgroup] +=
+		(int64_t)ran;
+	if (t->finished) {
+		e->out->extrapolated_run_ns += ran;
+		e->out->extrapolated[e->task_info[c->current].cpu_cgroup] += ran;
+	}
+	overhead = CGR_MIN(ran, c->overhead_ns);
+	c->overhead_ns -= overhead;
+	ran -= overhead;
+	t->remaining_ns -= CGR_MIN(ran, t->remaining_ns);
+}
+
+void cgr_run_arm(struct cgr_engine *e, uint32_t cpu)
+{
+	struct cpu_run *c = &e->cpu[cpu];
+
+	if (c->current == NONE)
+		cgr_heap_disarm(&e->heap, slot_cpu(cpu, CPU_RUN));
+	else
+		cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_RUN),
+			     e->now_ns + c->overhead_ns + e->task[c->current].remaining_ns);
+}
+
+/* An idle CPU needs its time to wake up (interrupt, leaving the idle state); a busy one reschedules at once. */
+void cgr_run_resched(struct cgr_engine *e, uint32_t cpu)
+{
+	struct cpu_run *c = &e->cpu[cpu];
+
+	if (c->current == NONE && e->idle_wake_ns) {
+		if (!cgr_heap_armed(&e->heap, slot_cpu(cpu, CPU_WAKE)))
+			cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_WAKE), e->now_ns + e->idle_wake_ns);
+		return;
+	}
+	c->need_resched = true;
+	e->resched_any = true;
+}
+
+/* ---- real time: per CPU lists by priority; FIFO within one (kernel/sched/rt.c, deadline.c kept simple) ---- */
+static void rt_insert(struct cgr_engine *e, uint32_t cpu, uint32_t task, bool head)
+{
+	uint32_t *link = &e->cpu[cpu].rt_head;
+	int prio = e->task_info[task].prio;
+
+	while (*link != NONE && (head ? e->task_info[*link].prio < prio : e->task_info[*link].prio <= prio))
+		link = &e->task[*link].rt_next;
+	e->task[task].rt_next = *link;
+	e->task[task].rt_queued = true;
+	*link = task;
+}
+
+static void rt_remove(struct cgr_engine *e, uint32_t cpu, uint32_t task)
+{
+	uint32_t *link = &e->cpu[cpu].rt_head;
+
+	while (*link != NONE && *link != task)
+		link = &e->task[*link].rt_next;
+	if (*link == task)
+		*link = e->task[task].rt_next;
+	e->task[task].rt_queued = false;
+}
+
+static int cpu_prio(const struct cgr_engine *e, uint32_t cpu)
+{
+	uint32_t current = e->cpu[cpu].current;
+
+	if (current == NONE)
+		return 200;
+	return e->task[current].rt ? e->task_info[current].prio : 150;
+}
+
+static uint32_t rt_select(const struct cgr_engine *e, uint32_t task)
+{
+	const struct cgr_task_info *info = &e->task_info[task];
+	uint32_t best = NONE;
+
+	if (info->cpu < e->n_cpus && (info->cpus_allowed >> info->cpu & 1) && cpu_prio(e, info->cpu) > info->prio)
+		return info->cpu;
+	for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++)
+		if ((info->cpus_allowed >> cpu & 1) && (best == NONE || cpu_prio(e, cpu) > cpu_prio(e, best)))
+			best = cpu;
+	return best == NONE ? 0 : best;
+}
+
+/* ---- queueing ---- */
+static void enqueue(struct cgr_engine *e, uint32_t task, uint32_t cpu, unsigned flags)
+{
+	struct task_run *t = &e->task[task];
+	uint32_t current = e->cpu[cpu].current;
+
+	e->task_info[task].cpu = cpu;
+	if (t->rt) {
+		rt_insert(e, cpu, task, false);
+		if (cpu_prio(e, cpu) > e->task_info[task].prio)
+			cgr_run_resched(e, cpu);
+		return;
+	}
+	e->ops->enqueue(cpu_ctx(e), cpu, task, flags);
+	if (current == NONE)
+		cgr_run_resched(e, cpu);
+	else if (is_fair(e, current))
+		e->ops->wakeup_preempt(cpu_ctx(e), cpu, task);
+}
+
+static uint32_t allowed_cpu(const struct cgr_engine *e, uint32_t task, uint32_t cpu)
+{
+	uint64_t allowed = e->task_info[task].cpus_allowed;
+
+	if (cpu < e->n_cpus && (allowed >> cpu & 1))
+		return cpu;
+	for (cpu = 0; cpu < e->n_cpus; cpu++)
+		if (allowed >> cpu & 1)
+			return cpu;
+	return 0;
+}
+
+void cgr_run_wake(struct cgr_engine *e, uint32_t task, uint32_t waker_cpu, unsigned wake_flags)
+{
+	struct task_run *t = &e->task[task];
+	uint32_t previous = e->task_info[task].cpu, cpu;
+	unsigned flags = CGR_ENQ_WAKEUP;
+
+	if (t->state != RUN_BLOCKED)
+		return;
+	cgr_heap_disarm(&e->heap, slot_task(e, task));
+	t->waiting = false;
+	t->waker = NONE;
+	t->state = RUN_QUEUED;
+	t->runnable_ns = e->now_ns;
+	t->woken = true;
+	cgr_run_psi_change(e, task, 1, 0, t->memstall ? -1 : 0);
+	t->memstall = false;
+	e->progress++;
+	if (t->rt) {
+		enqueue(e, task, rt_select(e, task), flags);
+		return;
+	}
+	if (t->delayed) {
+		t->delayed = false;
+		cpu = e->ops->still_queued ? e->ops->still_queued(cpu_ctx(e), task) : NONE;
+		if (cpu != NONE) {
+			enqueue(e, task, cpu, flags | CGR_ENQ_DELAYED);
+			return;
+		}
+	}
+	cpu = allowed_cpu(e, task, e->ops->select_cpu(cpu_ctx(e), task, previous, waker_cpu, wake_flags));
+	if (cpu != previous)
+		flags |= CGR_ENQ_MIGRATED;
+	enqueue(e, task, cpu, flags);
+}
+
+void cgr_run_start(struct cgr_engine *e, uint32_t task, uint32_t cpu, bool fork)
+{
+	struct task_run *t = &e->task[task];
+
+	t->state = RUN_QUEUED;
+	t->runnable_ns = e->now_ns;
+	t->woken = true;
+	t->shift_ns = (int64_t)e->now_ns - e->programs->program[task].start_ns;
+	e->out->task[task].start_ns = (int64_t)e->now_ns;
+	cgr_run_psi_change(e, task, 1, 0, 0);
+	if (t->rt) {
+		enqueue(e, task, rt_select(e, task), CGR_ENQ_NEW);
+		return;
+	}
+	if (fork)
+		cpu = e->ops->select_cpu(cpu_ctx(e), task, cpu, cpu, CGR_WAKE_FORK);
+	enqueue(e, task, allowed_cpu(e, task, cpu), CGR_ENQ_NEW);
+}
+
+/* Takes a task off whatever queue it is on; the running one stays current until the next schedule. */
+void cgr_run_dequeue(struct cgr_engine *e, uint32_t task, unsigned flags)
+{
+	struct task_run *t = &e->task[task];
+	uint32_t cpu = e->task_info[task].cpu;
+
+	if (t->rt) {
+		if (t->rt_queued)
+			rt_remove(e, cpu, task);
+		return;
+	}
+	if (!e->ops->dequeue(cpu_ctx(e), cpu, task, flags) && (flags & CGR_DEQ_SLEEP))
+		t->delayed = true;
+}
+
+/* ---- the switch ---- */
+static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
+{
+	struct cpu_run *c = &e->cpu[cpu];
+	struct task_run *t;
+
+	c->current = next;
+	c->exec_ns = c->span_ns = e->now_ns;
+	c->overhead_ns = 0;
+	if (next == NONE) {
+		cgr_heap_disarm(&e->heap, slot_cpu(cpu, CPU_TICK));
+		return;
+	}
+	e->out->switches++;
+	t = &e->task[next];
+	e->out->task[next].wait_ns += e->now_ns - t->runnable_ns;
+	e->out->block[CGR_BLOCK_ENGINE].value[CGR_EM_WAIT * e->n_cgroups + e->task_info[next].cpu_cgroup] +=
+		(int64_t)(e->now_ns - t->runnable_ns);
+	if (t->woken && cgr_histogram_add(&e->out->task[next].latency, (e->now_ns - t->runnable_ns) / 1000) < 0)
+		run_fail(e, CGR_E_NOMEM);
+	t->woken = false;
+	t->state = RUN_RUNNING;
+	e->task_info[next].cpu = cpu;
+	c->overhead_ns = e->switch_cost_ns;
+	cgr_run_psi_change(e, next, 0, 1, 0);
+	if (!cgr_heap_armed(&e->heap, slot_cpu(cpu, CPU_TICK))) { /* NO_HZ_IDLE: the tick starts again on its grid */
+		uint64_t since = e->now_ns - e->tick_phase_ns % e->tick_ns;
+		uint64_t next_ns = e->now_ns < e->tick_phase_ns % e->tick_ns
+					   ? e->tick_phase_ns % e->tick_ns
+					   : e->now_ns - since % e->tick_ns + e->tick_ns;
+
+		cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_TICK), next_ns);
+	}
+}
+
+static uint32_t pick(struct cgr_engine *e, uint32_t cpu, uint32_t prev)
+{
+	struct cpu_run *c = &e->cpu[cpu];
+	bool prev_fair = prev != NONE && is_fair(e, prev) && !c->prev_put;
+	uint32_t next, rt = c->rt_head;
+
+	if (prev != NONE && !is_fair(e, prev) && e->task[prev].state == RUN_RUNNING &&
+	    (rt == NONE || e->task_info[rt].prio >= e->task_info[prev].prio))
+		return prev;
+	if (prev != NONE && !is_fair(e, prev) && e->task[prev].state == RUN_RUNNING)
+		rt_insert(e, cpu, prev, true);
+	if (rt != NONE) {
+		if (prev_fair)
+			e->ops->put_prev(cpu_ctx(e), cpu, prev);
+		rt_remove(e, cpu, rt);
+		return rt;
+	}
+	next = e->ops->pick(cpu_ctx(e), cpu, prev_fair ? prev : NONE);
+	if (next == NONE && e->ops->balance && e->ops->balance(cpu_ctx(e), cpu, CGR_NEWLY_IDLE))
+		next = e->ops->pick(cpu_ctx(e), cpu, NONE);
+	return next;
+}
+
+void cgr_run_schedule(struct cgr_engine *e, uint32_t cpu)
+{
+	struct cpu_run *c = &e->cpu[cpu];
+	uint32_t prev = c->current, next;
+
+	cgr_run_advance(e, cpu);
+	c->need_resched = false;
+	c->user_return_set = false;
+	next = pick(e, cpu, prev);
+	c->prev_put = false;
+	if (next == prev) {
+		if (prev != NONE)
+			cgr_run_arm(e, cpu);
+		return;
+	}
+	if (!c->user_return_set)
+		cgr_heap_disarm(&e->heap, slot_cpu(cpu, CPU_USER_RETURN));
+	if (prev != NONE) {
+		struct task_run *t = &e->task[prev];
+
+		cgr_run_span(e, cpu, t->state == RUN_RUNNING ? (t->throttled_ns ? 2u : 0u)
+				     : t->state == RUN_GONE ? 3u : 1u);
+		cgr_run_psi_change(e, prev, 0, -1, 0);
+		if (t->state == RUN_RUNNING) {
+			t->state = RUN_QUEUED;
+			t->runnable_ns = e->now_ns;
+		}
+	}
+	set_current(e, cpu, next);
+	cgr_run_arm(e, cpu);
+}
+
+void cgr_run_schedule_all(struct cgr_engine *e)
+{
+	while (e->resched_any) {
+		e->resched_any = false;
+		for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++)
+			if (e->cpu[cpu].need_resched)
+				cgr_run_schedule(e, cpu);
+	}
+}
+
+static void balance(struct cgr_engine *e, uint32_t cpu, enum cgr_idle idle)
+{
+	if (e->ops->balance(cpu_ctx(e), cpu, idle) && e->cpu[cpu].current == NONE)
+		cgr_run_resched(e, cpu);
+}
+
+/* sched_tick: the fair class charges and checks; then the busy CPU balances, and kicks the idle ones (nohz). */
+void cgr_run_tick(struct cgr_engine *e, uint32_t cpu)
+{
+	struct cpu_run *c = &e->cpu[cpu];
+
+	cgr_run_advance(e, cpu);
+	if (c->current == NONE)
+		return;
+	cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_TICK), e->now_ns + e->tick_ns);
+	if (is_fair(e, c->current))
+		e->ops->tick(cpu_ctx(e), cpu, c->current);
+	if (!e->ops->balance)
+		return;
+	balance(e, cpu, CGR_NOT_IDLE);
+	for (uint32_t other = 0; other < e->n_cpus; other++)
+		if (e->cpu[other].current == NONE)
+			balance(e, other, CGR_IDLE);
+}
+
+void cgr_run_user_return(struct cgr_engine *e, uint32_t cpu)
+{
+	uint32_t current = e->cpu[cpu].current;
+
+	cgr_run_advance(e, cpu);
+	if (current != NONE && is_fair(e, current) && e->ops->return_to_user &&
+	    e->ops->return_to_user(cpu_ctx(e), cpu, current))
+		cgr_run_resched(e, cpu);
+}
+
+/* ---- changes in mid-run ---- */
+/* sched_move_task: off the old queue, over to the new group, back on. */
+void cgr_run_attach(struct cgr_engine *e, uint32_t task, uint32_t to)
+{
+	struct task_run *t = &e->task[task];
+	struct cgr_task_info *info = &e->task_info[task];
+	uint32_t from = info->cpu_cgroup;
+	bool queued = t->state == RUN_RUNNING || t->state == RUN_QUEUED || t->delayed;
+	bool running = t->state == RUN_RUNNING;
+
+	if (from == to)
+		return;
+	if (running) {
+		cgr_run_advance(e, info->cpu);
+		cgr_run_psi_change(e, task, 0, -1, 0);
+	}
+	if (t->state == RUN_RUNNING || t->state == RUN_QUEUED)
+		cgr_run_psi_change(e, task, -1, 0, 0);
+	if (queued && !t->rt) {
+		if (running && !e->cpu[info->cpu].prev_put)
+			e->ops->put_prev(cpu_ctx(e), info->cpu, task);
+		e->ops->dequeue(cpu_ctx(e), info->cpu, task, CGR_DEQ_MOVE);
+		t->delayed = false;
+	}
+	e->ops->head.task_attach(cpu_ctx(e), task, from, to);
+	info->cpu_cgroup = to;
+	if (t->state == RUN_RUNNING || t->state == RUN_QUEUED) {
+		cgr_run_psi_change(e, task, 1, 0, 0);
+		if (running)
+			cgr_run_psi_change(e, task, 0, 1, 0);
+		if (!t->rt) {
+			e->ops->enqueue(cpu_ctx(e), info->cpu, task, CGR_ENQ_MOVE);
+			e->cpu[info->cpu].prev_put |= running;
+			cgr_run_resched(e, info->cpu);
+		}
+	}
+}
+
+/* A change of priority within the fair class reweights; between classes it moves the task. */
+void cgr_run_set_prio(struct cgr_engine *e, uint32_t task, int prio)
+{
+	struct task_run *t = &e->task[task];
+	struct cgr_task_info *info = &e->task_info[task];
+	bool rt = prio < 100, queued = t->state == RUN_RUNNING || t->state == RUN_QUEUED;
+	bool running = t->state == RUN_RUNNING;
+
+	if (info->prio == prio)
+		return;
+	if (rt == t->rt) {
+		if (rt && t->rt_queued) {
+			rt_remove(e, info->cpu, task);
+			info->prio = prio;
+			rt_insert(e, info->cpu, task, false);
+		} else {
+			info->prio = prio;
+			if (!rt && e->ops->task_changed)
+				e->ops->task_changed(cpu_ctx(e), task);
+		}
+		return;
+	}
+	if (queued && !t->rt && running && !e->cpu[info->cpu].prev_put)
+		e->ops->put_prev(cpu_ctx(e), info->cpu, task);
+	if (queued || t->delayed)
+		cgr_run_dequeue(e, task, CGR_DEQ_MOVE);
+	t->delayed = false;
+	t->rt = rt;
+	info->prio = prio;
+	info->policy = rt ? 1 : 0;
+	if (!queued)
+		return;
+	if (!rt) {
+		e->ops->enqueue(cpu_ctx(e), info->cpu, task, CGR_ENQ_MOVE);
+		e->cpu[info->cpu].prev_put |= running;
+	} else if (!running) {
+		rt_insert(e, info->cpu, task, false);
+	}
+	cgr_run_resched(e, info->cpu);
+}
+
+/* set_cpus_allowed: a task on a CPU it may not use any more moves at once. */
+void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task)
+{
+	struct task_run *t = &e->task[task];
+	struct cgr_task_info *info = &e->task_info[task];
+	uint64_t all = e->n_cpus >= 64 ? UINT64_MAX : (1ull << e->n_cpus) - 1;
+	uint64_t allowed = e->affinity[task] & all;
+	uint64_t set = e->cpuset[e->cpuset_cgroup[task]] & all;
+	uint32_t old = info->cpu;
+
+	if (!(allowed & set) || info->kernel_thread)
+		set = all;
+	if (!(allowed & set))
+		allowed = all; /* the CPUs it was bound to do not exist in the what-if */
+	info->cpus_allowed = allowed & set;
+	if (e->ops->task_changed && e->model[MODEL_CPU].head && t->state != RUN_NONE && !t->rt)
+		e->ops->task_changed(cpu_ctx(e), task);
+	if ((info->cpus_allowed >> old & 1) || (t->state != RUN_RUNNING && t->state != RUN_QUEUED)) {
+		if (!(info->cpus_allowed >> old & 1))
+			info->cpu = allowed_cpu(e, task, old);
+		return;
+	}
+	if (t->state == RUN_RUNNING) {
+		cgr_run_advance(e, old);
+		if (!t->rt && !e->cpu[old].prev_put)
+			e->ops->put_prev(cpu_ctx(e), old, task);
+	}
+	cgr_run_dequeue(e, task, CGR_DEQ_MOVE);
+	if (t->state == RUN_RUNNING) {
+		cgr_run_psi_change(e, task, 0, -1, 0);
+		t->state = RUN_QUEUED;
+		t->runnable_ns = e->now_ns;
+		e->cpu[old].current = NONE;
+		cgr_heap_disarm(&e->heap, slot_cpu(old, CPU_RUN));
+		e->cpu[old].need_resched = e->resched_any = true;
+	}
+	enqueue(e, task, allowed_cpu(e, task, old), CGR_ENQ_MOVE | CGR_ENQ_MIGRATED);
+}

@@ -1,0 +1,31 @@
+/* The engine's calendar: an indexed binary heap. Every source of events (a CPU's run, tick and resched; a task's wake;
+ * a model's timer) has one fixed slot, so re-arming moves an entry instead of leaving a stale one behind.
+ * Order is total: time, then the order of arming. */
+#ifndef CGR_REPLAY_HEAP_H
+#define CGR_REPLAY_HEAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct cgr_heap_entry { uint64_t time_ns, order; uint32_t slot; };
+struct cgr_heap {
+	struct cgr_heap_entry *entry;
+	uint32_t *position;     /* by slot: index in entry + 1, 0 = not armed */
+	size_t count, entries, slots;
+	uint64_t order;
+};
+
+int cgr_heap_init(struct cgr_heap *heap, size_t slots); /* 0 or CGR_E_NOMEM */
+int cgr_heap_reserve(struct cgr_heap *heap, size_t slots);
+void cgr_heap_fini(struct cgr_heap *heap);
+/* Arms or re-arms; legal for any reserved slot. */
+void cgr_heap_arm(struct cgr_heap *heap, uint32_t slot, uint64_t time_ns);
+void cgr_heap_disarm(struct cgr_heap *heap, uint32_t slot);
+static inline bool cgr_heap_armed(const struct cgr_heap *heap, uint32_t slot) { return heap->position[slot] != 0; }
+static inline const struct cgr_heap_entry *cgr_heap_top(const struct cgr_heap *heap)
+{
+	return heap->count ? &heap->entry[0] : NULL;
+}
+
+#endif

@@ -1,0 +1,138 @@
+#include "replay/program.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/util.h"
+
+#define CHUNKS_FIRST 4096u
+
+const char *cgr_cause_name(enum cgr_cause cause)
+{
+	static const char *const name[CGR_CAUSE_COUNT] = { "task", "timer", "device", "arrival", "unknown", "forever" };
+
+	return cause < CGR_CAUSE_COUNT ? name[cause] : "?";
+}
+
+/* A file without a name: its pages may be written out when memory is short, which anonymous memory could not. */
+static int open_unnamed(struct cgr_error *reterr)
+{
+	const char *folder[] = { getenv("TMPDIR"), "/var/tmp", "/tmp" };
+
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(folder); i++) {
+		char path[1024];
+		int fd;
+
+		if (!folder[i] || strlen(folder[i]) > sizeof path - 32)
+			continue;
+		fd = open(folder[i], O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		if (fd >= 0)
+			return fd;
+		cgr_strcpy(path, sizeof path, folder[i]);
+		strcat(path, "/cgreplay-programs-XXXXXX");
+		fd = mkostemp(path, O_CLOEXEC);
+		if (fd >= 0) {
+			unlink(path);
+			return fd;
+		}
+	}
+	return cgr_error_errno(reterr, CGR_E_IO, "no temporary file for the task programs (TMPDIR, /var/tmp, /tmp)");
+}
+
+static int grow(struct cgr_programs *programs, uint32_t capacity, struct cgr_error *reterr)
+{
+	size_t bytes = (size_t)capacity * sizeof(struct cgr_chunk);
+	void *map;
+	/* posix_fallocate so that a full disk is an error here and not a SIGBUS later */
+	int rc = posix_fallocate(programs->fd, 0, (off_t)bytes);
+
+	if (rc)
+		return cgr_error_set(reterr, CGR_E_IO, "temporary file for the task programs: cannot grow to %zu bytes: %s",
+				     bytes, strerror(rc));
+	map = programs->map ? mremap(programs->map, programs->map_bytes, bytes, MREMAP_MAYMOVE)
+			    : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, programs->fd, 0);
+	if (map == MAP_FAILED)
+		return cgr_error_errno(reterr, CGR_E_NOMEM, "mapping %zu bytes of task programs", bytes);
+	programs->map = map;
+	programs->map_bytes = bytes;
+	programs->chunk_capacity = capacity;
+	return 0;
+}
+
+int cgr_programs_new(uint32_t tasks, struct cgr_programs **ret_programs, struct cgr_error *reterr)
+{
+	struct cgr_programs *programs = cgr_calloc(1, sizeof *programs);
+	int rc;
+
+	if (!programs)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "task programs");
+	programs->fd = -1;
+	programs->tasks = tasks;
+	programs->program = cgr_calloc(tasks ? tasks : 1, sizeof *programs->program);
+	programs->latency = cgr_calloc(tasks ? tasks : 1, sizeof *programs->latency);
+	if (!programs->program || !programs->latency) {
+		cgr_programs_free(programs);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "programs of %u tasks", tasks);
+	}
+	for (uint32_t i = 0; i < tasks; i++) {
+		programs->program[i].first_chunk = CGR_ID_NONE;
+		programs->program[i].end_ns = INT64_MAX;
+		programs->program[i].prio = -1;
+	}
+	rc = programs->fd = open_unnamed(reterr);
+	if (rc >= 0)
+		rc = grow(programs, CHUNKS_FIRST, reterr);
+	if (rc < 0) {
+		cgr_programs_free(programs);
+		return rc;
+	}
+	*ret_programs = programs;
+	return 0;
+}
+
+struct cgr_programs *cgr_programs_free(struct cgr_programs *programs)
+{
+	if (!programs)
+		return NULL;
+	if (programs->map)
+		munmap(programs->map, programs->map_bytes);
+	if (programs->fd >= 0)
+		close(programs->fd);
+	for (uint32_t i = 0; programs->latency && i < programs->tasks; i++)
+		cgr_histogram_fini(&programs->latency[i]);
+	free(programs->latency);
+	free(programs->program);
+	free(programs->site);
+	free(programs);
+	return NULL;
+}
+
+int cgr_programs_append(struct cgr_programs *programs, uint32_t task, uint32_t *tail, const struct cgr_op *op,
+			struct cgr_error *reterr)
+{
+	struct cgr_chunk *chunk = *tail == CGR_ID_NONE ? NULL : cgr_chunk_at(programs, *tail);
+
+	if (!chunk || chunk->count == CGR_CHUNK_OPS) {
+		uint32_t fresh = programs->chunks;
+
+		if (fresh == UINT32_MAX / 2)
+			return cgr_error_set(reterr, CGR_E_LIMIT, "the task programs have too many operations");
+		if (fresh == programs->chunk_capacity)
+			CGR_TRY(grow(programs, fresh * 2, reterr));
+		programs->chunks++;
+		if (*tail == CGR_ID_NONE)
+			programs->program[task].first_chunk = fresh;
+		else
+			cgr_chunk_at(programs, *tail)->next = fresh;
+		*tail = fresh;
+		chunk = cgr_chunk_at(programs, fresh);
+		chunk->next = CGR_ID_NONE;
+		chunk->count = 0;
+	}
+	chunk->op[chunk->count++] = *op;
+	programs->program[task].ops++;
+	return 0;
+}
