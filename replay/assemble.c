@@ -1,0 +1,410 @@
+/* Outputs of the seeds -> one struct cgr_result. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/units.h"
+#include "replay/run_internal.h"
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static bool of_cpu(unsigned block) { return block != CGR_BLOCK_MEMORY; }
+
+/* Did the cgroup run beyond what its recorded programs hold? Then the record cannot support the figure. */
+static bool extrapolates(const struct cgr_seed_set *set, uint32_t cgroup, unsigned block, unsigned metric)
+{
+	int64_t usage = set->output[0].block[CGR_BLOCK_ENGINE].value[(size_t)CGR_EM_USAGE * set->output[0].cgroups + cgroup];
+
+	if (!of_cpu(block) || (block == CGR_BLOCK_ENGINE && metric >= CGR_EM_MEMORY_SOME && metric <= CGR_EM_MEMORY_FULL))
+		return false;
+	return set->output[0].extrapolated[cgroup] / 1000 > (uint64_t)CGR_MAX(usage, 0) / 100 + 10000;
+}
+
+struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned block, unsigned metric, uint32_t cgroup)
+{
+	struct cgr_spread s = { .class = CGR_CLASS_EXACT };
+	uint32_t count = CGR_MIN(set->count, 1000u);
+	int64_t value[1000];
+	size_t at = (size_t)metric * set->output[0].cgroups + cgroup;
+
+	for (uint32_t i = 0; i < count; i++)
+		value[i] = set->output[i].block[block].value[at];
+	qsort(value, count, sizeof *value, by_value);
+	s.median = value[count / 2];
+	s.low = value[0];
+	s.high = value[count - 1];
+	for (uint32_t i = 0; i < count; i++) {
+		const struct cgr_bound *b = &set->output[i].block[block].bound[at];
+
+		if (!b->set)
+			continue;
+		s.low = CGR_MIN(s.low, b->low);
+		s.high = CGR_MAX(s.high, b->high);
+		if ((enum cgr_class)b->class > s.class)
+			s.class = (enum cgr_class)b->class;
+	}
+	if (s.low != s.high && s.class == CGR_CLASS_EXACT)
+		s.class = CGR_CLASS_BOUNDED;
+	if (extrapolates(set, cgroup, block, metric))
+		s.class = CGR_CLASS_EXTRAPOLATED;
+	return s;
+}
+
+/* ---- the recorded side ---- */
+static int64_t recorded_latency(const struct cgr_programs *programs, const struct cgr_engine_output *output,
+				uint32_t cgroup, unsigned permille, bool *ret_any)
+{
+	struct cgr_histogram all = { 0 };
+	int64_t value;
+
+	for (uint32_t i = 1; i < programs->tasks; i++)
+		if (output->task[i].cgroup == cgroup)
+			cgr_histogram_merge(&all, &programs->latency[i]);
+	*ret_any = all.count != 0;
+	value = (int64_t)cgr_histogram_quantile(&all, permille);
+	cgr_histogram_fini(&all);
+	return value;
+}
+
+static bool below(const struct cgr_store_cgroup *cgroup, uint32_t id, uint32_t root)
+{
+	while (id != CGR_ID_NONE && id != root)
+		id = cgroup[id].parent;
+	return id == root;
+}
+
+static bool recorded_engine(const struct cgr_store *store, const struct cgr_programs *programs,
+			    const struct cgr_engine_output *output, unsigned metric, uint32_t cgroup, int64_t *ret_value)
+{
+	size_t count;
+	const struct cgr_store_cgroup *groups = cgr_store_borrow_cgroups(store, &count);
+	bool any = false;
+	int64_t sum = 0;
+
+	switch (metric) {
+	case CGR_EM_USAGE:
+		for (uint32_t i = 1; i < programs->tasks; i++)
+			if (below(groups, output->task[i].cgroup, cgroup))
+				sum += (int64_t)programs->program[i].recorded_run_ns;
+		*ret_value = sum / 1000;
+		return true;
+	case CGR_EM_COMPLETION:
+		for (uint32_t i = 1; i < programs->tasks; i++)
+			if (programs->program[i].exits && below(groups, output->task[i].cgroup, cgroup)) {
+				sum = CGR_MAX(sum, programs->program[i].end_ns / 1000);
+				any = true;
+			}
+		*ret_value = sum;
+		return any;
+	case CGR_EM_WAKE_P50:
+		*ret_value = recorded_latency(programs, output, cgroup, 500, &any);
+		return any;
+	case CGR_EM_WAKE_P95:
+		*ret_value = recorded_latency(programs, output, cgroup, 950, &any);
+		return any;
+	case CGR_EM_WAKE_P99:
+		*ret_value = recorded_latency(programs, output, cgroup, 990, &any);
+		return any;
+	case CGR_EM_WAKE_MAX:
+		*ret_value = recorded_latency(programs, output, cgroup, 1000, &any);
+		return any;
+	default:
+		return false;
+	}
+}
+
+bool cgr_recorded_metric(const struct cgr_store *store, const struct cgr_programs *programs,
+			 const struct cgr_engine_output *output, unsigned block, unsigned metric, uint32_t cgroup,
+			 int64_t *ret_value)
+{
+	const struct cgr_metric_desc *desc = &output->block[block].desc[metric];
+	size_t count;
+	const struct cgr_store_cgroup *groups = cgr_store_borrow_cgroups(store, &count);
+	int64_t first = 0, last;
+
+	if (cgr_store_counter_last(store, cgroup, desc->name, &last)) {
+		/* counters of a cgroup made during the trace began at 0 */
+		if (desc->kind == CGR_METRIC_COUNTER && groups[cgroup].born_ns < 0 &&
+		    !cgr_store_counter_first(store, cgroup, desc->name, &first))
+			return false;
+		*ret_value = desc->kind == CGR_METRIC_COUNTER ? last - first : last;
+		return true;
+	}
+	return block == CGR_BLOCK_ENGINE && recorded_engine(store, programs, output, metric, cgroup, ret_value);
+}
+
+/* ---- assembling ---- */
+static char *text_of(const char *text) { return cgr_strdup(text ? text : ""); }
+
+static json_t *settings_json(const struct cgr_plan *plan, const struct cgr_store_cgroup *groups)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < plan->changes; i++) {
+		const struct cgr_plan_change *c = &plan->change[i];
+
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "cgroup", groups[c->cgroup].path, "knob", c->knob,
+						      "value", c->to, "t_usec", (json_int_t)c->t_usec));
+	}
+	return list;
+}
+
+static char *scenario_json(const struct cgr_plan *plan, const struct cgr_scenario *s, const struct cgr_store_cgroup *groups)
+{
+	json_t *params = json_array(), *root;
+	char *text;
+
+	for (size_t i = 0; i < s->params; i++)
+		json_array_append_new(params, json_string(s->param[i]));
+	root = json_pack("{s:s, s:o, s:o, s:i, s:I, s:i, s:s, s:b, s:s, s:s, s:s}", "name", s->name, "set",
+			 settings_json(plan, groups), "params", params, "cpus", (int)plan->cpus, "seed",
+			 (json_int_t)plan->seed, "seeds", (int)plan->seeds, "until", plan->until_done ? "done" : "end",
+			 "open_loop", (int)plan->open_loop, "cpu_model", plan->cpu_name, "memory_model", plan->memory_name,
+			 "reclaim_model", plan->reclaim_name);
+	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
+	json_decref(root);
+	return text;
+}
+
+static int fill_head(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
+		     const struct cgr_scenario *s, const struct cgr_seed_set *asked, const struct cgr_run_options *options)
+{
+	const struct cgr_store_info *info = cgr_store_borrow_info(store);
+	const struct cgr_plan *plan = asked->plan;
+	size_t count;
+	const struct cgr_store_cgroup *groups = cgr_store_borrow_cgroups(store, &count);
+
+	r->name = text_of(s->name);
+	r->scenario_json = scenario_json(plan, s, groups);
+	r->memory_model = text_of(plan->memory_name);
+	r->cpu_model = text_of(plan->cpu_name);
+	r->reclaim_model = text_of(plan->reclaim_name);
+	r->tool_version = text_of(CGR_VERSION);
+	r->source_path = text_of(info->source_path);
+	r->source_digest = text_of(info->source_digest);
+	r->kernel_release = text_of(info->kernel_release);
+	r->command = text_of(options->command);
+	r->seed = plan->seed;
+	r->seeds = plan->seeds;
+	r->cpus = plan->cpus;
+	r->recorded_cpus = info->online_cpus ? info->online_cpus : info->cpus;
+	r->duration_usec = info->duration_ns / 1000;
+	r->replayed_usec = asked->output[0].end_ns / 1000;
+	r->events = programs->events;
+	r->quality = (struct cgr_result_quality){
+		.lost_events = info->lost_events,
+		.unexplained_block_usec = asked->output[0].unexplained_ns / 1000,
+		.blocks = asked->output[0].blocks,
+		.unexplained_blocks = asked->output[0].unexplained_blocks,
+		.causality_violations = asked->output[0].violations,
+		.inferred_runtime_usec = (int64_t)programs->inferred_run_ns / 1000,
+	};
+	r->cgroup_path = cgr_calloc(count, sizeof *r->cgroup_path);
+	for (size_t i = 0; r->cgroup_path && i < count; i++)
+		r->cgroup_path[i] = text_of(groups[i].path);
+	r->cgroups = count;
+	r->change = cgr_calloc(plan->changes ? plan->changes : 1, sizeof *r->change);
+	if (!r->scenario_json || !r->cgroup_path || !r->change)
+		return CGR_E_NOMEM;
+	for (size_t i = 0; i < plan->changes; i++)
+		r->change[i] = (struct cgr_result_change){ text_of(groups[plan->change[i].cgroup].path),
+							   text_of(plan->change[i].knob), text_of(plan->change[i].from),
+							   text_of(plan->change[i].to), plan->change[i].t_usec };
+	r->changes = plan->changes;
+	return 0;
+}
+
+static int fill_descs(struct cgr_result *r, const struct cgr_engine_output *out, uint32_t base[CGR_BLOCK_COUNT])
+{
+	uint32_t total = 0;
+
+	for (unsigned b = 0; b < CGR_BLOCK_COUNT; b++) {
+		base[b] = total;
+		total += out->block[b].count;
+	}
+	r->metric_desc = cgr_calloc(total ? total : 1, sizeof *r->metric_desc);
+	if (!r->metric_desc)
+		return CGR_E_NOMEM;
+	for (unsigned b = 0; b < CGR_BLOCK_COUNT; b++)
+		for (unsigned m = 0; m < out->block[b].count; m++) {
+			const struct cgr_metric_desc *d = &out->block[b].desc[m];
+
+			r->metric_desc[r->metric_descs++] = (struct cgr_result_metric_desc){
+				text_of(d->name), text_of(d->unit), text_of(d->help), d->worse, d->tolerance_ppm };
+		}
+	return 0;
+}
+
+/* What the recording's cgroup can show at all: cpu.stat of a cgroup without a cpu directory says nothing. */
+static bool applies(const struct cgr_store_cgroup *g, uint32_t id, unsigned block)
+{
+	if (id == 0)
+		return block == CGR_BLOCK_ENGINE;
+	if (block == CGR_BLOCK_MEMORY)
+		return g->has_memory;
+	return block == CGR_BLOCK_ENGINE || g->has_cpu;
+}
+
+static int fill_metrics(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
+			const struct cgr_seed_set *asked, const uint32_t base[CGR_BLOCK_COUNT], struct cgr_error *reterr)
+{
+	const struct cgr_engine_output *out = &asked->output[0];
+	const struct cgr_store_cgroup *groups;
+	size_t count, capacity = 0;
+	bool lossy = cgr_store_borrow_info(store)->lost_events != 0;
+
+	groups = cgr_store_borrow_cgroups(store, &count);
+	for (uint32_t g = 0; g < out->cgroups; g++)
+		for (unsigned b = 0; b < CGR_BLOCK_COUNT; b++)
+			for (unsigned m = 0; m < out->block[b].count; m++) {
+				struct cgr_spread s;
+				struct cgr_result_metric x = { .cgroup = g, .metric = base[b] + m };
+
+				if (!applies(&groups[g], g, b))
+					continue;
+				s = cgr_seeds_spread(asked, b, m, g);
+				x.has_recorded = cgr_recorded_metric(store, programs, out, b, m, g, &x.recorded);
+				if (!x.has_recorded && !s.median && !s.high)
+					continue;
+				if (b == CGR_BLOCK_ENGINE && m == CGR_EM_COMPLETION && !x.has_recorded && !s.high)
+					continue;
+				x.predicted = s.median;
+				x.low = s.low;
+				x.high = s.high;
+				x.class = lossy && s.class == CGR_CLASS_EXACT ? CGR_CLASS_BOUNDED : s.class;
+				CGR_TRY(cgr_grow((void **)&r->metric, &capacity, r->metrics + 1, sizeof x, reterr));
+				r->metric[r->metrics++] = x;
+			}
+	return 0;
+}
+
+static int fill_tasks(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
+		      const struct cgr_engine_output *out, uint32_t *map)
+{
+	size_t count;
+	const struct cgr_store_task *task = cgr_store_borrow_tasks(store, &count);
+
+	r->task = cgr_calloc(count, sizeof *r->task);
+	if (!r->task)
+		return CGR_E_NOMEM;
+	for (uint32_t i = 1; i < count; i++) {
+		const struct cgr_task_output *t = &out->task[i];
+		const struct cgr_program *p = &programs->program[i];
+		struct cgr_result_task *x = &r->task[r->tasks];
+
+		map[i] = CGR_ID_NONE;
+		if (!t->run_ns && !p->recorded_run_ns)
+			continue;
+		map[i] = (uint32_t)r->tasks++;
+		*x = (struct cgr_result_task){ .tid = task[i].tid, .comm = text_of(task[i].comm), .cgroup = t->cgroup,
+					       .start_usec = t->start_ns < 0 ? 0 : t->start_ns / 1000,
+					       .end_usec = t->end_ns < 0 ? -1 : t->end_ns / 1000,
+					       .recorded_end_usec = p->exits ? p->end_ns / 1000 : -1,
+					       .runtime_usec = (int64_t)t->run_ns / 1000,
+					       .recorded_runtime_usec = (int64_t)p->recorded_run_ns / 1000,
+					       .wait_usec = (int64_t)t->wait_ns / 1000,
+					       .throttled_usec = (int64_t)t->throttled_ns / 1000 };
+		cgr_histogram_merge(&x->wakeup_latency, &t->latency);
+		cgr_histogram_merge(&x->recorded_wakeup_latency, &programs->latency[i]);
+	}
+	return 0;
+}
+
+static int fill_decisions(struct cgr_result *r, const struct cgr_store *store, const struct cgr_engine_output *out)
+{
+	size_t count;
+	const struct cgr_store_task *task = cgr_store_borrow_tasks(store, &count);
+
+	r->decision = cgr_calloc(out->decisions ? out->decisions : 1, sizeof *r->decision);
+	if (!r->decision)
+		return CGR_E_NOMEM;
+	for (size_t i = 0; i < out->decisions; i++) {
+		const struct cgr_decision_output *d = &out->decision[i];
+		bool named = d->task != CGR_NONE && d->task < count;
+
+		r->decision[i] = (struct cgr_result_decision){ d->t_ns / 1000, text_of(d->kind), d->cgroup,
+							       named ? task[d->task].tid : -1,
+							       named ? text_of(task[d->task].comm) : NULL, d->value };
+	}
+	r->decisions = out->decisions;
+	return 0;
+}
+
+static int fill_fidelity(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
+			 const struct cgr_seed_set *set, const uint32_t base[CGR_BLOCK_COUNT], struct cgr_error *reterr)
+{
+	const struct cgr_store_cgroup *groups;
+	size_t count, capacity = 0;
+
+	groups = cgr_store_borrow_cgroups(store, &count);
+	for (uint32_t g = 1; set->count && g < count; g++)
+		for (unsigned b = 0; b < CGR_BLOCK_COUNT; b++)
+			for (unsigned m = 0; m < set->output[0].block[b].count; m++) {
+				struct cgr_result_fidelity f = { .cgroup = g, .metric = base[b] + m };
+				struct cgr_spread s;
+
+				if (b == CGR_BLOCK_ENGINE && m != CGR_EM_USAGE && m != CGR_EM_COMPLETION)
+					continue;
+				if (!applies(&groups[g], g, b) ||
+				    !cgr_recorded_metric(store, programs, &set->output[0], b, m, g, &f.recorded))
+					continue;
+				s = cgr_seeds_spread(set, b, m, g);
+				if (!f.recorded && !s.median)
+					continue;
+				f.replayed = s.median;
+				f.low = s.low;
+				f.high = s.high;
+				CGR_TRY(cgr_grow((void **)&r->fidelity, &capacity, r->fidelities + 1, sizeof f, reterr));
+				r->fidelity[r->fidelities++] = f;
+			}
+	return 0;
+}
+
+int cgr_result_assemble(const struct cgr_store *store, const struct cgr_programs *programs,
+			const struct cgr_scenario *scenario, const struct cgr_seed_set *asked,
+			const struct cgr_seed_set *baseline, const struct cgr_run_options *options,
+			struct cgr_result **ret_result, struct cgr_error *reterr)
+{
+	const struct cgr_engine_output *out = &asked->output[0];
+	uint32_t base[CGR_BLOCK_COUNT], *map = cgr_calloc(programs->tasks, sizeof *map);
+	struct cgr_result *r = cgr_result_new();
+	int rc = r && map ? 0 : CGR_E_NOMEM;
+
+	if (rc >= 0)
+		rc = fill_head(r, store, programs, scenario, asked, options);
+	if (rc >= 0)
+		rc = fill_descs(r, out, base);
+	if (rc >= 0)
+		rc = fill_metrics(r, store, programs, asked, base, reterr);
+	if (rc >= 0)
+		rc = fill_tasks(r, store, programs, out, map);
+	if (rc >= 0)
+		rc = fill_decisions(r, store, out);
+	if (rc >= 0)
+		rc = fill_fidelity(r, store, programs, baseline, base, reterr);
+	if (rc >= 0)
+		rc = cgr_result_series(r, store, asked, reterr);
+	if (rc >= 0 && out->spans) {
+		r->span = cgr_calloc(out->spans, sizeof *r->span);
+		rc = r->span ? 0 : CGR_E_NOMEM;
+		for (size_t i = 0; r->span && i < out->spans; i++) {
+			r->span[i] = out->span[i];
+			r->span[i].task = map[out->span[i].task];
+		}
+		r->spans = r->span ? out->spans : 0;
+	}
+	free(map);
+	if (rc < 0) {
+		cgr_result_free(r);
+		return reterr && reterr->code ? rc : cgr_error_set(reterr, rc, "result of a replay");
+	}
+	*ret_result = r;
+	return 0;
+}

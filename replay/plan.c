@@ -1,0 +1,332 @@
+#include "replay/plan.h"
+
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/limits.h"
+#include "common/optparse.h"
+#include "common/units.h"
+#include "model/registry.h"
+#include "replay/plan_internal.h"
+
+const char *cgr_plan_default_cpu(const struct cgr_store_info *info)
+{
+	return info->kernel_version && info->kernel_version < CGR_KERNEL(6, 6, 0) ? "cfs" : "eevdf";
+}
+
+const char *cgr_plan_default_reclaim(const struct cgr_store_info *info) { return info->mglru ? "mglru" : "lru2"; }
+
+void cgr_plan_fini(struct cgr_plan *plan)
+{
+	for (size_t i = 0; i < plan->changes; i++) {
+		free(plan->change[i].knob);
+		free(plan->change[i].from);
+		free(plan->change[i].to);
+	}
+	free(plan->change);
+	free(plan->knob);
+	free(plan->cpu_param);
+	free(plan->memory_param);
+	free(plan->reclaim_param);
+	*plan = (struct cgr_plan){ 0 };
+}
+
+static int choose_models(struct cgr_plan *plan, const struct cgr_scenario *s, struct cgr_error *reterr)
+{
+	const struct cgr_store_info *info = cgr_store_borrow_info(plan->store);
+	const struct cgr_model_head *head;
+
+	plan->cpu_name = s->cpu_model ? s->cpu_model : cgr_plan_default_cpu(info);
+	head = cgr_model_find(CGR_DOMAIN_CPU, plan->cpu_name, reterr);
+	if (!head)
+		return CGR_E_SCENARIO;
+	plan->cpu = (const struct cgr_cpu_ops *)head;
+	plan->cpu_name = head->name;
+	plan->memory_name = plan->reclaim_name = "recorded";
+	if ((s->memory_model && !strcmp(s->memory_model, "recorded")) || (!s->memory_model && !info->has_memcg_events))
+		return 0;
+	head = cgr_model_find(CGR_DOMAIN_MEMORY, s->memory_model ? s->memory_model : "memcg", reterr);
+	if (!head)
+		return CGR_E_SCENARIO;
+	plan->memory = (const struct cgr_memory_ops *)head;
+	plan->memory_name = head->name;
+	head = cgr_model_find(CGR_DOMAIN_RECLAIM, s->reclaim_model ? s->reclaim_model : cgr_plan_default_reclaim(info),
+			      reterr);
+	if (!head)
+		return CGR_E_SCENARIO;
+	plan->reclaim = (const struct cgr_reclaim_ops *)head;
+	plan->reclaim_name = head->name;
+	return 0;
+}
+
+/* ---- parameters ---- */
+static int set_param(const struct cgr_model_head *head, int64_t *values, const char *text, bool *used,
+		     struct cgr_error *reterr)
+{
+	const char *dot = strchr(text, '.'), *equals = strchr(text, '=');
+	size_t name = (size_t)(equals - dot - 1);
+	const char *names[CGR_LIMIT_MODEL_PARAMS], *near;
+	char wanted[128];
+
+	if (!head || strncmp(head->name, text, (size_t)(dot - text)) != 0 || head->name[dot - text])
+		return 0;
+	*used = true;
+	for (unsigned i = 0; i < head->n_params; i++) {
+		const struct cgr_param_desc *p = &head->params[i];
+
+		names[i] = p->name;
+		if (strlen(p->name) != name || memcmp(p->name, dot + 1, name) != 0)
+			continue;
+		if (cgr_parse_int(equals + 1, p->minimum, p->maximum, &values[i], reterr) < 0)
+			return cgr_error_cause(reterr, "--param '%s'", text);
+		return 0;
+	}
+	snprintf(wanted, sizeof wanted, "%.*s", (int)CGR_MIN(name, sizeof wanted - 1), dot + 1);
+	near = cgr_did_you_mean(wanted, names, head->n_params);
+	return cgr_error_set(reterr, CGR_E_SCENARIO, "--param '%s': model %s has no parameter '%s'%s%s%s", text, head->name,
+			     wanted, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+}
+
+static int64_t *fallbacks(const struct cgr_model_head *head)
+{
+	int64_t *values = cgr_calloc(head && head->n_params ? head->n_params : 1, sizeof *values);
+
+	for (unsigned i = 0; values && head && i < head->n_params; i++)
+		values[i] = head->params[i].fallback;
+	return values;
+}
+
+/* Tunables the recorder could read take the place of a model's defaults when the model has a parameter of that name. */
+static void recorded_tunables(const struct cgr_plan *plan)
+{
+	const struct cgr_store_info *info = cgr_store_borrow_info(plan->store);
+	const struct cgr_model_head *head = &plan->cpu->head;
+	const struct { const char *name; int64_t value; } fact[] = {
+		{ "base_slice_ns", info->base_slice_ns },
+		{ "sched_latency_ns", info->sched_latency_ns },
+		{ "min_granularity_ns", info->min_granularity_ns },
+		{ "wakeup_granularity_ns", info->wakeup_granularity_ns },
+		{ "cfs_bandwidth_slice_ns", info->cfs_bandwidth_slice_ns },
+		{ "bandwidth_slice_ns", info->cfs_bandwidth_slice_ns },
+	};
+
+	for (unsigned i = 0; i < head->n_params; i++)
+		for (size_t k = 0; k < CGR_ARRAY_SIZE(fact); k++)
+			if (fact[k].value > 0 && !strcmp(head->params[i].name, fact[k].name) &&
+			    fact[k].value >= head->params[i].minimum && fact[k].value <= head->params[i].maximum)
+				plan->cpu_param[i] = fact[k].value;
+}
+
+static int read_params(struct cgr_plan *plan, const struct cgr_scenario *s, struct cgr_error *reterr)
+{
+	const struct cgr_model_head *cpu = &plan->cpu->head;
+	const struct cgr_model_head *memory = plan->memory ? &plan->memory->head : NULL;
+	const struct cgr_model_head *reclaim = plan->reclaim ? &plan->reclaim->head : NULL;
+
+	plan->cpu_param = fallbacks(cpu);
+	plan->memory_param = fallbacks(memory);
+	plan->reclaim_param = fallbacks(reclaim);
+	if (!plan->cpu_param || !plan->memory_param || !plan->reclaim_param)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "model parameters");
+	recorded_tunables(plan);
+	for (size_t i = 0; i < s->params; i++) {
+		bool used = false;
+
+		CGR_TRY(set_param(cpu, plan->cpu_param, s->param[i], &used, reterr));
+		CGR_TRY(set_param(memory, plan->memory_param, s->param[i], &used, reterr));
+		CGR_TRY(set_param(reclaim, plan->reclaim_param, s->param[i], &used, reterr));
+		if (!used)
+			return cgr_error_set(reterr, CGR_E_SCENARIO,
+					     "--param '%s': no such model in this replay (it uses %s, %s and %s)", s->param[i],
+					     plan->cpu_name, plan->memory_name, plan->reclaim_name);
+	}
+	return 0;
+}
+
+/* ---- settings ---- */
+static int add_change(struct cgr_plan *plan, uint32_t cgroup, const struct cgr_knob_ref *ref, const int64_t v[2],
+		      int64_t t_ns, bool shown, struct cgr_error *reterr)
+{
+	struct cgr_knob_change *c;
+
+	CGR_TRY(cgr_grow((void **)&plan->knob, &plan->knob_capacity, plan->knobs + 1, sizeof *c, reterr));
+	c = &plan->knob[plan->knobs++];
+	*c = (struct cgr_knob_change){ .t_ns = t_ns, .cgroup = cgroup, .domain = ref->domain, .knob = ref->index,
+				       .v = { v[0], v[1] } };
+	if (shown) {
+		struct cgr_plan_change *p;
+		char text[64];
+
+		CGR_TRY(cgr_grow((void **)&plan->change, &plan->change_capacity, plan->changes + 1, sizeof *p, reterr));
+		p = &plan->change[plan->changes++];
+		*p = (struct cgr_plan_change){ .cgroup = cgroup, .t_usec = t_ns / 1000 };
+		p->knob = cgr_strdup(ref->desc->name);
+		cgr_knob_format(ref->desc, v, text, sizeof text);
+		p->to = cgr_strdup(text);
+		int64_t from[2];
+		if (cgr_knob_recorded(plan->store, cgroup, ref->desc, t_ns, from)) {
+			cgr_knob_format(ref->desc, from, text, sizeof text);
+			p->from = cgr_strdup(text);
+		} else {
+			p->from = cgr_strdup("?");
+		}
+		if (!p->knob || !p->from || !p->to)
+			return cgr_error_set(reterr, CGR_E_NOMEM, "scenario");
+	}
+	return 0;
+}
+
+static int apply_one(struct cgr_plan *plan, const struct cgr_setting *s, uint32_t cgroup, struct cgr_error *reterr)
+{
+	struct cgr_knob_ref ref;
+	int64_t v[2];
+
+	CGR_TRY(cgr_knob_find(plan, s->knob, &ref, reterr));
+	CGR_TRY(cgr_knob_parse(plan, s, cgroup, &ref, v, reterr));
+	return add_change(plan, cgroup, &ref, v, s->t_ns, true, reterr);
+}
+
+static int apply_setting(struct cgr_plan *plan, const struct cgr_setting *s, struct cgr_error *reterr)
+{
+	size_t count, matched = 0;
+	const struct cgr_store_cgroup *cgroup = cgr_store_borrow_cgroups(plan->store, &count);
+	uint32_t id;
+
+	if (strpbrk(s->cgroup, "*?[")) {
+		for (size_t i = 0; i < count; i++)
+			if (fnmatch(s->cgroup, cgroup[i].path, FNM_PATHNAME) == 0) {
+				matched++;
+				CGR_TRY(apply_one(plan, s, (uint32_t)i, reterr));
+			}
+		if (!matched)
+			return cgr_error_set(reterr, CGR_E_SCENARIO,
+					     "no cgroup of the recording matches '%s'; `cgreplay info` lists them", s->cgroup);
+		return 0;
+	}
+	CGR_TRY(cgr_store_find_cgroup(plan->store, s->cgroup, &id, reterr));
+	/* a path that was removed and made again is several cgroups: the setting holds for each */
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(cgroup[i].path, cgroup[id].path))
+			CGR_TRY(apply_one(plan, s, (uint32_t)i, reterr));
+	return 0;
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct cgr_knob_change *x = a, *y = b;
+
+	if (x->t_ns != y->t_ns)
+		return x->t_ns < y->t_ns ? -1 : 1;
+	if (x->cgroup != y->cgroup)
+		return x->cgroup < y->cgroup ? -1 : 1;
+	if (x->domain != y->domain)
+		return x->domain < y->domain ? -1 : 1;
+	return x->knob < y->knob ? -1 : x->knob > y->knob;
+}
+
+static bool overridden(const struct cgr_plan *plan, size_t settings, uint32_t cgroup, const struct cgr_knob_ref *ref,
+		       int64_t t_ns)
+{
+	for (size_t i = 0; i < settings; i++) {
+		const struct cgr_knob_change *c = &plan->knob[i];
+
+		if (c->cgroup == cgroup && c->t_ns <= t_ns && c->domain == ref->domain &&
+		    (c->knob == ref->index || (ref->twin && c->knob == ref->twin_index)))
+			return true;
+	}
+	return false;
+}
+
+/* The recorded values, except where the scenario says otherwise from then on. */
+static int recorded_knobs(struct cgr_plan *plan, struct cgr_error *reterr)
+{
+	size_t count, settings = plan->knobs;
+	const struct cgr_store_sample *sample = cgr_store_borrow_knobs(plan->store, &count);
+	const struct cgr_store_cgroup *cgroup;
+	size_t cgroups;
+
+	cgroup = cgr_store_borrow_cgroups(plan->store, &cgroups);
+	for (size_t i = 0; i < count; i++) {
+		struct cgr_knob_ref ref;
+		int64_t v[2], before[2], t_ns = sample[i].t_ns;
+
+		if (sample[i].cgroup >= cgroups ||
+		    cgr_knob_find(plan, cgr_store_borrow_name(plan->store, sample[i].name), &ref, NULL) < 0 ||
+		    !cgr_knob_of_sample(&sample[i], ref.desc, v))
+			continue;
+		if (t_ns > 0 && cgr_knob_recorded(plan->store, sample[i].cgroup, ref.desc, t_ns - 1, before) &&
+		    before[0] == v[0] && before[1] == v[1])
+			continue;
+		/* first seen a while after it was made: it has been so from the beginning, as far as anybody knows */
+		if (t_ns > 0 && !cgr_knob_recorded(plan->store, sample[i].cgroup, ref.desc, t_ns - 1, before))
+			t_ns = CGR_MAX(cgroup[sample[i].cgroup].born_ns, 0);
+		if (!overridden(plan, settings, sample[i].cgroup, &ref, t_ns))
+			CGR_TRY(add_change(plan, sample[i].cgroup, &ref, v, t_ns, false, reterr));
+	}
+	return 0;
+}
+
+int cgr_plan_make(const struct cgr_store *store, const struct cgr_scenario *s, struct cgr_plan *plan,
+		  struct cgr_error *reterr)
+{
+	const struct cgr_store_info *info = cgr_store_borrow_info(store);
+	int rc;
+
+	*plan = (struct cgr_plan){ .store = store, .seed = s->seed ? s->seed : 1,
+				   .seeds = s->seeds ? s->seeds : CGR_SEEDS_DEFAULT, .until_done = s->until_done,
+				   .open_loop = s->open_loop };
+	plan->cpus = s->cpus ? (uint32_t)s->cpus : info->online_cpus ? CGR_MAX(info->online_cpus, 1u) : info->cpus;
+	if (!s->cpus && info->cpus > plan->cpus)
+		plan->cpus = info->cpus;
+	if (plan->cpus > 64)
+		return cgr_error_set(reterr, CGR_E_LIMIT, "%u CPUs: this version simulates at most 64", plan->cpus);
+	rc = choose_models(plan, s, reterr);
+	if (rc >= 0)
+		rc = read_params(plan, s, reterr);
+	for (size_t i = 0; i < s->settings && rc >= 0; i++) {
+		rc = apply_setting(plan, &s->setting[i], reterr);
+		if (rc < 0)
+			cgr_error_cause(reterr, "%s %s:%s=%s", s->setting[i].where, s->setting[i].cgroup, s->setting[i].knob,
+					s->setting[i].value);
+	}
+	if (rc >= 0)
+		rc = recorded_knobs(plan, reterr);
+	if (rc < 0) {
+		cgr_plan_fini(plan);
+		return rc;
+	}
+	if (plan->knobs)
+		qsort(plan->knob, plan->knobs, sizeof *plan->knob, by_time);
+	plan->changed = plan->changes || s->params || s->cpus || s->cpu_model || s->memory_model || s->reclaim_model;
+	return 0;
+}
+
+char *cgr_plan_explain(const struct cgr_plan *plan)
+{
+	struct cgr_strbuf out = { 0 };
+	size_t count;
+	const struct cgr_store_cgroup *cgroup = cgr_store_borrow_cgroups(plan->store, &count);
+
+	cgr_strbuf_printf(&out, "models  cpu %s, memory %s, reclaim %s; %u CPUs; %u seeds\n", plan->cpu_name,
+			  plan->memory_name, plan->reclaim_name, plan->cpus, plan->seeds);
+	for (size_t i = 0; i < plan->knobs; i++) {
+		const struct cgr_knob_change *c = &plan->knob[i];
+		const struct cgr_knob_desc *desc = cgr_knob_desc_of(plan, c->domain, c->knob);
+		char text[64];
+
+		cgr_knob_format(desc, c->v, text, sizeof text);
+		cgr_strbuf_printf(&out, "%s  %s = %s", cgroup[c->cgroup].path, desc->name, text);
+		if (c->t_ns > 0)
+			cgr_strbuf_printf(&out, "  from %" PRId64 ".%06" PRId64 " s", c->t_ns / 1000000000,
+					  c->t_ns / 1000 % 1000000);
+		for (size_t k = 0; k < plan->changes; k++)
+			if (plan->change[k].cgroup == c->cgroup && !strcmp(plan->change[k].knob, desc->name) &&
+			    plan->change[k].t_usec == c->t_ns / 1000)
+				cgr_strbuf_printf(&out, "  (recorded: %s)", plan->change[k].from);
+		cgr_strbuf_printf(&out, "\n");
+	}
+	return out.failed ? NULL : out.text;
+}

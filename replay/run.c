@@ -1,0 +1,168 @@
+#include "replay/run.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "replay/run_internal.h"
+
+#define SAMPLES_PER_RUN 400 /* points of a chart */
+#define BASELINE_SEEDS 3u
+#define SPANS_MAX 2000000u
+
+struct job { const struct cgr_plan *plan; struct cgr_engine_output *output; uint64_t seed; bool series, spans; };
+struct pool {
+	const struct cgr_programs *programs;
+	struct job *job;
+	size_t jobs;
+	atomic_size_t next, done;
+	atomic_int failed;
+	struct cgr_error error;
+	pthread_mutex_t lock;
+	struct cgr_progress *progress;
+};
+
+static void work_one(struct pool *pool, const struct job *job)
+{
+	const struct cgr_plan *plan = job->plan;
+	int64_t duration = cgr_store_borrow_info(plan->store)->duration_ns;
+	struct cgr_engine_config config = {
+		.store = plan->store, .programs = pool->programs, .cpu = plan->cpu, .memory = plan->memory,
+		.reclaim = plan->reclaim, .cpu_param = plan->cpu_param, .memory_param = plan->memory_param,
+		.reclaim_param = plan->reclaim_param, .knob = plan->knob, .knobs = plan->knobs, .cpus = plan->cpus,
+		.seed = job->seed, .until_done = plan->until_done, .open_loop = plan->open_loop, .keep_series = job->series,
+		.keep_spans = job->spans, .spans_max = SPANS_MAX,
+		.sample_ns = (uint64_t)CGR_MAX(duration / SAMPLES_PER_RUN, 1000000),
+	};
+	struct cgr_error error = { 0 };
+	int rc = cgr_engine_run(&config, job->output, &error);
+
+	if (rc >= 0 && job->output->broken)
+		rc = cgr_error_set(&error, CGR_E_INTERNAL, "seed %llu: a model's invariant broke: %s",
+				   (unsigned long long)job->seed, job->output->broken);
+	if (rc >= 0)
+		return;
+	pthread_mutex_lock(&pool->lock);
+	if (!atomic_load(&pool->failed)) {
+		pool->error = error;
+		atomic_store(&pool->failed, rc);
+	}
+	pthread_mutex_unlock(&pool->lock);
+}
+
+static void *worker(void *data)
+{
+	struct pool *pool = data;
+
+	for (;;) {
+		size_t i = atomic_fetch_add(&pool->next, 1);
+
+		if (i >= pool->jobs || atomic_load(&pool->failed))
+			return NULL;
+		work_one(pool, &pool->job[i]);
+		size_t done = atomic_fetch_add(&pool->done, 1) + 1;
+		pthread_mutex_lock(&pool->lock);
+		cgr_progress_update(pool->progress, "replaying", done, pool->jobs, "seeds");
+		pthread_mutex_unlock(&pool->lock);
+	}
+}
+
+/* Results go to fixed places, so the order in which threads finish does not show. */
+static int run_pool(struct pool *pool, uint32_t threads, struct cgr_error *reterr)
+{
+	pthread_t thread[64];
+	uint32_t started = 0;
+	long online = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!threads)
+		threads = online > 0 ? (uint32_t)online : 1;
+	threads = (uint32_t)CGR_MIN((size_t)CGR_MIN(threads, 64u), pool->jobs);
+	pthread_mutex_init(&pool->lock, NULL);
+	while (started + 1 < threads && pthread_create(&thread[started], NULL, worker, pool) == 0)
+		started++;
+	worker(pool);
+	while (started)
+		pthread_join(thread[--started], NULL);
+	pthread_mutex_destroy(&pool->lock);
+	cgr_progress_finish(pool->progress);
+	if (!atomic_load(&pool->failed))
+		return 0;
+	if (reterr)
+		*reterr = pool->error;
+	return atomic_load(&pool->failed);
+}
+
+/* The recording's own settings under the same models: what fidelity is measured on. */
+static int make_baseline(const struct cgr_store *store, const struct cgr_scenario *scenario, struct cgr_plan *plan,
+			 struct cgr_error *reterr)
+{
+	struct cgr_scenario same = { 0 };
+	int rc = cgr_scenario_copy(&same, scenario, reterr);
+
+	if (rc >= 0) {
+		size_t settings = same.settings;
+
+		same.settings = 0;
+		same.cpus = 0;
+		same.until_done = same.open_loop = false;
+		same.seeds = CGR_MIN(scenario->seeds ? scenario->seeds : CGR_SEEDS_DEFAULT, BASELINE_SEEDS);
+		rc = cgr_plan_make(store, &same, plan, reterr);
+		same.settings = settings;
+	}
+	cgr_scenario_fini(&same);
+	return rc;
+}
+
+static bool is_baseline(const struct cgr_plan *plan, const struct cgr_scenario *s)
+{
+	return !plan->changes && !s->cpus && !s->until_done && !s->open_loop;
+}
+
+int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
+	       const struct cgr_run_options *options, struct cgr_result **ret_result, struct cgr_error *reterr)
+{
+	struct cgr_plan plan = { 0 }, same = { 0 };
+	struct cgr_seed_set asked = { .plan = &plan }, baseline = { .plan = &same };
+	struct pool pool = { .programs = programs, .progress = options->progress };
+	struct cgr_engine_output *output = NULL;
+	size_t total = 0;
+	int rc = cgr_plan_make(store, scenario, &plan, reterr);
+
+	if (rc >= 0 && options->fidelity && !is_baseline(&plan, scenario))
+		rc = make_baseline(store, scenario, &same, reterr);
+	if (rc >= 0) {
+		asked.count = plan.seeds;
+		baseline.count = same.store ? same.seeds : 0;
+		total = asked.count + baseline.count;
+		output = cgr_calloc(total, sizeof *output);
+		pool.job = cgr_calloc(total, sizeof *pool.job);
+		if (!output || !pool.job)
+			rc = cgr_error_set(reterr, CGR_E_NOMEM, "%zu replays", total);
+	}
+	if (rc >= 0) {
+		asked.output = output;
+		baseline.output = output + asked.count;
+		pool.jobs = total;
+		for (size_t i = 0; i < total; i++) {
+			bool first = i < asked.count;
+
+			pool.job[i] = (struct job){ first ? &plan : &same, &output[i],
+						    plan.seed + (first ? i : i - asked.count), i == 0,
+						    i == 0 && options->spans };
+		}
+		rc = run_pool(&pool, options->threads, reterr);
+	}
+	if (rc >= 0)
+		rc = cgr_result_assemble(store, programs, scenario, &asked,
+					 baseline.count || !options->fidelity || !is_baseline(&plan, scenario) ? &baseline
+													      : &asked,
+					 options, ret_result, reterr);
+	for (size_t i = 0; output && i < total; i++)
+		cgr_engine_output_fini(&output[i]);
+	free(output);
+	free(pool.job);
+	cgr_plan_fini(&plan);
+	cgr_plan_fini(&same);
+	return rc;
+}
