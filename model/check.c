@@ -9,9 +9,12 @@
 size_t cgr_model_ops_size(enum cgr_domain domain)
 {
 	switch (domain) {
-	case CGR_DOMAIN_CPU: return sizeof(struct cgr_cpu_ops);
-	case CGR_DOMAIN_MEMORY: return sizeof(struct cgr_memory_ops);
-	case CGR_DOMAIN_RECLAIM: return sizeof(struct cgr_reclaim_ops);
+	case CGR_DOMAIN_CPU:
+		return sizeof(struct cgr_cpu_ops);
+	case CGR_DOMAIN_MEMORY:
+		return sizeof(struct cgr_memory_ops);
+	case CGR_DOMAIN_RECLAIM:
+		return sizeof(struct cgr_reclaim_ops);
 	}
 	return 0;
 }
@@ -27,8 +30,9 @@ static int check_cpu(const struct cgr_model_head *head, const char *origin, stru
 
 	if (!ops->select_cpu || !ops->enqueue || !ops->dequeue || !ops->pick || !ops->put_prev || !ops->update ||
 	    !ops->tick || !ops->wakeup_preempt)
-		return refuse(reterr, origin, head->name,
-			      "a CPU model needs select_cpu, enqueue, dequeue, wakeup_preempt, pick, put_prev, update and tick");
+		return refuse(
+		    reterr, origin, head->name,
+		    "a CPU model needs select_cpu, enqueue, dequeue, wakeup_preempt, pick, put_prev, update and tick");
 	return 0;
 }
 
@@ -66,17 +70,19 @@ int cgr_model_check(const struct cgr_model_head *head, const char *origin, struc
 	size_t need;
 
 	if (head->abi_version != CGR_MODEL_ABI)
-		return cgr_error_set(reterr, CGR_E_SCENARIO,
-				     "%s: the model was built for ABI %u, this cgreplay has ABI %u: rebuild it against the installed model.h",
-				     origin, head->abi_version, CGR_MODEL_ABI);
+		return cgr_error_set(
+		    reterr, CGR_E_SCENARIO,
+		    "%s: the model was built for ABI %u, this cgreplay has ABI %u: rebuild it against the installed model.h",
+		    origin, head->abi_version, CGR_MODEL_ABI);
 	need = cgr_model_ops_size(head->domain);
 	if (!need)
 		return cgr_error_set(reterr, CGR_E_SCENARIO, "%s: the model names domain %d, which does not exist", origin,
-				     (int)head->domain);
+		                     (int)head->domain);
 	if (head->struct_size < need)
-		return cgr_error_set(reterr, CGR_E_SCENARIO,
-				     "%s: the model's table is %zu bytes, this cgreplay needs %zu: rebuild it against the installed model.h",
-				     origin, head->struct_size, need);
+		return cgr_error_set(
+		    reterr, CGR_E_SCENARIO,
+		    "%s: the model's table is %zu bytes, this cgreplay needs %zu: rebuild it against the installed model.h",
+		    origin, head->struct_size, need);
 	if (!head->name || !*head->name || strlen(head->name) > 31 || !head->summary || !head->doc)
 		return refuse(reterr, origin, head->name, "name (at most 31 letters), summary and doc are required");
 	CGR_TRY(check_tables(head, origin, reterr));

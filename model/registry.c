@@ -9,8 +9,8 @@
 
 struct cgr_reclaim_ops; /* only its address is needed here: every table starts with the head */
 
-#define CGR_CPU_MODEL(name)     extern const struct cgr_cpu_ops cgr_cpu_##name;
-#define CGR_MEMORY_MODEL(name)  extern const struct cgr_memory_ops cgr_memory_##name;
+#define CGR_CPU_MODEL(name) extern const struct cgr_cpu_ops cgr_cpu_##name;
+#define CGR_MEMORY_MODEL(name) extern const struct cgr_memory_ops cgr_memory_##name;
 #define CGR_RECLAIM_MODEL(name) extern const struct cgr_reclaim_ops cgr_reclaim_##name;
 #include "cpu_models.def"
 #include "memory_models.def"
@@ -19,8 +19,8 @@ struct cgr_reclaim_ops; /* only its address is needed here: every table starts w
 #undef CGR_MEMORY_MODEL
 #undef CGR_RECLAIM_MODEL
 
-#define CGR_CPU_MODEL(name)     (const void *)&cgr_cpu_##name,
-#define CGR_MEMORY_MODEL(name)  (const void *)&cgr_memory_##name,
+#define CGR_CPU_MODEL(name) (const void *)&cgr_cpu_##name,
+#define CGR_MEMORY_MODEL(name) (const void *)&cgr_memory_##name,
 #define CGR_RECLAIM_MODEL(name) (const void *)&cgr_reclaim_##name,
 static const void *const in_tree[] = {
 #include "cpu_models.def"
@@ -36,9 +36,12 @@ static size_t n_loaded;
 const char *cgr_domain_name(enum cgr_domain domain)
 {
 	switch (domain) {
-	case CGR_DOMAIN_MEMORY: return "memory";
-	case CGR_DOMAIN_CPU: return "cpu";
-	case CGR_DOMAIN_RECLAIM: return "reclaim";
+	case CGR_DOMAIN_MEMORY:
+		return "memory";
+	case CGR_DOMAIN_CPU:
+		return "cpu";
+	case CGR_DOMAIN_RECLAIM:
+		return "reclaim";
 	}
 	return "unknown";
 }
@@ -73,8 +76,8 @@ const struct cgr_model_head *cgr_model_find(enum cgr_domain domain, const char *
 		const char *near = cgr_did_you_mean(name, names, count);
 
 		cgr_error_set(reterr, CGR_E_SCENARIO, "no %s model '%s'%s%s%s; `cgreplay models` lists them",
-			      cgr_domain_name(domain), name, near ? " (did you mean '" : "", near ? near : "",
-			      near ? "'?)" : "");
+		              cgr_domain_name(domain), name, near ? " (did you mean '" : "", near ? near : "",
+		              near ? "'?)" : "");
 	}
 	return found;
 }
@@ -95,15 +98,16 @@ int cgr_model_load(const char *path, const struct cgr_model_head **ret_head, str
 	plugin = dlsym(handle, CGR_PLUGIN_SYMBOL);
 	if (!plugin)
 		return cgr_error_set(reterr, CGR_E_SCENARIO,
-				     "%s: not a cgreplay model: it does not export '%s' (use CGR_MODEL_PLUGIN in the source)",
-				     path, CGR_PLUGIN_SYMBOL);
+		                     "%s: not a cgreplay model: it does not export '%s' (use CGR_MODEL_PLUGIN in the source)",
+		                     path, CGR_PLUGIN_SYMBOL);
 	if (plugin->abi_version != CGR_MODEL_ABI)
-		return cgr_error_set(reterr, CGR_E_SCENARIO,
-				     "%s: built for model ABI %u, this cgreplay has ABI %u: rebuild it against the installed model.h",
-				     path, plugin->abi_version, CGR_MODEL_ABI);
+		return cgr_error_set(
+		    reterr, CGR_E_SCENARIO,
+		    "%s: built for model ABI %u, this cgreplay has ABI %u: rebuild it against the installed model.h", path,
+		    plugin->abi_version, CGR_MODEL_ABI);
 	if (plugin->struct_size < sizeof *plugin || !plugin->model)
 		return cgr_error_set(reterr, CGR_E_SCENARIO, "%s: '%s' is %zu bytes, at least %zu are needed", path,
-				     CGR_PLUGIN_SYMBOL, plugin->struct_size, sizeof *plugin);
+		                     CGR_PLUGIN_SYMBOL, plugin->struct_size, sizeof *plugin);
 	CGR_TRY(cgr_model_check(plugin->model, path, reterr));
 	if (n_loaded == PLUGINS_MAX)
 		return cgr_error_set(reterr, CGR_E_LIMIT, "%s: more than %d --model files", path, PLUGINS_MAX);

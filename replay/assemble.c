@@ -15,12 +15,16 @@ static int by_value(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-static bool of_cpu(unsigned block) { return block != CGR_BLOCK_MEMORY; }
+static bool of_cpu(unsigned block)
+{
+	return block != CGR_BLOCK_MEMORY;
+}
 
 /* Did the cgroup run beyond what its recorded programs hold? Then the record cannot support the figure. */
 static bool extrapolates(const struct cgr_seed_set *set, uint32_t cgroup, unsigned block, unsigned metric)
 {
-	int64_t usage = set->output[0].block[CGR_BLOCK_ENGINE].value[(size_t)CGR_EM_USAGE * set->output[0].cgroups + cgroup];
+	int64_t usage =
+	    set->output[0].block[CGR_BLOCK_ENGINE].value[(size_t)CGR_EM_USAGE * set->output[0].cgroups + cgroup];
 
 	if (!of_cpu(block) || (block == CGR_BLOCK_ENGINE && metric >= CGR_EM_MEMORY_SOME && metric <= CGR_EM_MEMORY_FULL))
 		return false;
@@ -59,7 +63,7 @@ struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned bloc
 
 /* ---- the recorded side ---- */
 static int64_t recorded_latency(const struct cgr_programs *programs, const struct cgr_engine_output *output,
-				uint32_t cgroup, unsigned permille, bool *ret_any)
+                                uint32_t cgroup, unsigned permille, bool *ret_any)
 {
 	struct cgr_histogram all = { 0 };
 	int64_t value;
@@ -81,7 +85,8 @@ static bool below(const struct cgr_store_cgroup *cgroup, uint32_t id, uint32_t r
 }
 
 static bool recorded_engine(const struct cgr_store *store, const struct cgr_programs *programs,
-			    const struct cgr_engine_output *output, unsigned metric, uint32_t cgroup, int64_t *ret_value)
+                            const struct cgr_engine_output *output, unsigned metric, uint32_t cgroup,
+                            int64_t *ret_value)
 {
 	size_t count;
 	const struct cgr_store_cgroup *groups = cgr_store_borrow_cgroups(store, &count);
@@ -121,8 +126,8 @@ static bool recorded_engine(const struct cgr_store *store, const struct cgr_prog
 }
 
 bool cgr_recorded_metric(const struct cgr_store *store, const struct cgr_programs *programs,
-			 const struct cgr_engine_output *output, unsigned block, unsigned metric, uint32_t cgroup,
-			 int64_t *ret_value)
+                         const struct cgr_engine_output *output, unsigned block, unsigned metric, uint32_t cgroup,
+                         int64_t *ret_value)
 {
 	const struct cgr_metric_desc *desc = &output->block[block].desc[metric];
 	size_t count;
@@ -141,7 +146,10 @@ bool cgr_recorded_metric(const struct cgr_store *store, const struct cgr_program
 }
 
 /* ---- assembling ---- */
-static char *text_of(const char *text) { return cgr_strdup(text ? text : ""); }
+static char *text_of(const char *text)
+{
+	return cgr_strdup(text ? text : "");
+}
 
 static json_t *settings_json(const struct cgr_plan *plan, const struct cgr_store_cgroup *groups)
 {
@@ -151,12 +159,13 @@ static json_t *settings_json(const struct cgr_plan *plan, const struct cgr_store
 		const struct cgr_plan_change *c = &plan->change[i];
 
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "cgroup", groups[c->cgroup].path, "knob", c->knob,
-						      "value", c->to, "t_usec", (json_int_t)c->t_usec));
+		                                      "value", c->to, "t_usec", (json_int_t)c->t_usec));
 	}
 	return list;
 }
 
-static char *scenario_json(const struct cgr_plan *plan, const struct cgr_scenario *s, const struct cgr_store_cgroup *groups)
+static char *scenario_json(const struct cgr_plan *plan, const struct cgr_scenario *s,
+                           const struct cgr_store_cgroup *groups)
 {
 	json_t *params = json_array(), *root;
 	char *text;
@@ -164,17 +173,18 @@ static char *scenario_json(const struct cgr_plan *plan, const struct cgr_scenari
 	for (size_t i = 0; i < s->params; i++)
 		json_array_append_new(params, json_string(s->param[i]));
 	root = json_pack("{s:s, s:o, s:o, s:i, s:I, s:i, s:s, s:b, s:s, s:s, s:s}", "name", s->name, "set",
-			 settings_json(plan, groups), "params", params, "cpus", (int)plan->cpus, "seed",
-			 (json_int_t)plan->seed, "seeds", (int)plan->seeds, "until", plan->until_done ? "done" : "end",
-			 "open_loop", (int)plan->open_loop, "cpu_model", plan->cpu_name, "memory_model", plan->memory_name,
-			 "reclaim_model", plan->reclaim_name);
+	                 settings_json(plan, groups), "params", params, "cpus", (int)plan->cpus, "seed",
+	                 (json_int_t)plan->seed, "seeds", (int)plan->seeds, "until", plan->until_done ? "done" : "end",
+	                 "open_loop", (int)plan->open_loop, "cpu_model", plan->cpu_name, "memory_model", plan->memory_name,
+	                 "reclaim_model", plan->reclaim_name);
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	return text;
 }
 
 static int fill_head(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
-		     const struct cgr_scenario *s, const struct cgr_seed_set *asked, const struct cgr_run_options *options)
+                     const struct cgr_scenario *s, const struct cgr_seed_set *asked,
+                     const struct cgr_run_options *options)
 {
 	const struct cgr_store_info *info = cgr_store_borrow_info(store);
 	const struct cgr_plan *plan = asked->plan;
@@ -215,8 +225,8 @@ static int fill_head(struct cgr_result *r, const struct cgr_store *store, const 
 		return CGR_E_NOMEM;
 	for (size_t i = 0; i < plan->changes; i++)
 		r->change[i] = (struct cgr_result_change){ text_of(groups[plan->change[i].cgroup].path),
-							   text_of(plan->change[i].knob), text_of(plan->change[i].from),
-							   text_of(plan->change[i].to), plan->change[i].t_usec };
+			                                       text_of(plan->change[i].knob), text_of(plan->change[i].from),
+			                                       text_of(plan->change[i].to), plan->change[i].t_usec };
 	r->changes = plan->changes;
 	return 0;
 }
@@ -236,8 +246,9 @@ static int fill_descs(struct cgr_result *r, const struct cgr_engine_output *out,
 		for (unsigned m = 0; m < out->block[b].count; m++) {
 			const struct cgr_metric_desc *d = &out->block[b].desc[m];
 
-			r->metric_desc[r->metric_descs++] = (struct cgr_result_metric_desc){
-				text_of(d->name), text_of(d->unit), text_of(d->help), d->worse, d->tolerance_ppm };
+			r->metric_desc[r->metric_descs++] =
+			    (struct cgr_result_metric_desc){ text_of(d->name), text_of(d->unit), text_of(d->help), d->worse,
+				                                 d->tolerance_ppm };
 		}
 	return 0;
 }
@@ -253,7 +264,8 @@ static bool applies(const struct cgr_store_cgroup *g, uint32_t id, unsigned bloc
 }
 
 static int fill_metrics(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
-			const struct cgr_seed_set *asked, const uint32_t base[CGR_BLOCK_COUNT], struct cgr_error *reterr)
+                        const struct cgr_seed_set *asked, const uint32_t base[CGR_BLOCK_COUNT],
+                        struct cgr_error *reterr)
 {
 	const struct cgr_engine_output *out = &asked->output[0];
 	const struct cgr_store_cgroup *groups;
@@ -286,7 +298,7 @@ static int fill_metrics(struct cgr_result *r, const struct cgr_store *store, con
 }
 
 static int fill_tasks(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
-		      const struct cgr_engine_output *out, uint32_t *map)
+                      const struct cgr_engine_output *out, uint32_t *map)
 {
 	size_t count;
 	const struct cgr_store_task *task = cgr_store_borrow_tasks(store, &count);
@@ -303,14 +315,16 @@ static int fill_tasks(struct cgr_result *r, const struct cgr_store *store, const
 		if (!t->run_ns && !p->recorded_run_ns)
 			continue;
 		map[i] = (uint32_t)r->tasks++;
-		*x = (struct cgr_result_task){ .tid = task[i].tid, .comm = text_of(task[i].comm), .cgroup = t->cgroup,
-					       .start_usec = t->start_ns < 0 ? 0 : t->start_ns / 1000,
-					       .end_usec = t->end_ns < 0 ? -1 : t->end_ns / 1000,
-					       .recorded_end_usec = p->exits ? p->end_ns / 1000 : -1,
-					       .runtime_usec = (int64_t)t->run_ns / 1000,
-					       .recorded_runtime_usec = (int64_t)p->recorded_run_ns / 1000,
-					       .wait_usec = (int64_t)t->wait_ns / 1000,
-					       .throttled_usec = (int64_t)t->throttled_ns / 1000 };
+		*x = (struct cgr_result_task){ .tid = task[i].tid,
+			                           .comm = text_of(task[i].comm),
+			                           .cgroup = t->cgroup,
+			                           .start_usec = t->start_ns < 0 ? 0 : t->start_ns / 1000,
+			                           .end_usec = t->end_ns < 0 ? -1 : t->end_ns / 1000,
+			                           .recorded_end_usec = p->exits ? p->end_ns / 1000 : -1,
+			                           .runtime_usec = (int64_t)t->run_ns / 1000,
+			                           .recorded_runtime_usec = (int64_t)p->recorded_run_ns / 1000,
+			                           .wait_usec = (int64_t)t->wait_ns / 1000,
+			                           .throttled_usec = (int64_t)t->throttled_ns / 1000 };
 		cgr_histogram_merge(&x->wakeup_latency, &t->latency);
 		cgr_histogram_merge(&x->recorded_wakeup_latency, &programs->latency[i]);
 	}
@@ -329,16 +343,19 @@ static int fill_decisions(struct cgr_result *r, const struct cgr_store *store, c
 		const struct cgr_decision_output *d = &out->decision[i];
 		bool named = d->task != CGR_NONE && d->task < count;
 
-		r->decision[i] = (struct cgr_result_decision){ d->t_ns / 1000, text_of(d->kind), d->cgroup,
-							       named ? task[d->task].tid : -1,
-							       named ? text_of(task[d->task].comm) : NULL, d->value };
+		r->decision[i] = (struct cgr_result_decision){ d->t_ns / 1000,
+			                                           text_of(d->kind),
+			                                           d->cgroup,
+			                                           named ? task[d->task].tid : -1,
+			                                           named ? text_of(task[d->task].comm) : NULL,
+			                                           d->value };
 	}
 	r->decisions = out->decisions;
 	return 0;
 }
 
 static int fill_fidelity(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
-			 const struct cgr_seed_set *set, const uint32_t base[CGR_BLOCK_COUNT], struct cgr_error *reterr)
+                         const struct cgr_seed_set *set, const uint32_t base[CGR_BLOCK_COUNT], struct cgr_error *reterr)
 {
 	const struct cgr_store_cgroup *groups;
 	size_t count, capacity = 0;
@@ -368,9 +385,9 @@ static int fill_fidelity(struct cgr_result *r, const struct cgr_store *store, co
 }
 
 int cgr_result_assemble(const struct cgr_store *store, const struct cgr_programs *programs,
-			const struct cgr_scenario *scenario, const struct cgr_seed_set *asked,
-			const struct cgr_seed_set *baseline, const struct cgr_run_options *options,
-			struct cgr_result **ret_result, struct cgr_error *reterr)
+                        const struct cgr_scenario *scenario, const struct cgr_seed_set *asked,
+                        const struct cgr_seed_set *baseline, const struct cgr_run_options *options,
+                        struct cgr_result **ret_result, struct cgr_error *reterr)
 {
 	const struct cgr_engine_output *out = &asked->output[0];
 	uint32_t base[CGR_BLOCK_COUNT], *map = cgr_calloc(programs->tasks, sizeof *map);

@@ -2,11 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/units.h"
 #include "replay/plan_internal.h"
 #include "replay/run_internal.h"
 
 static struct cgr_result_series *add(struct cgr_result *r, size_t *capacity, uint32_t cgroup, const char *name,
-				     bool recorded, size_t points, struct cgr_error *reterr)
+                                     bool recorded, size_t points, struct cgr_error *reterr)
 {
 	struct cgr_result_series *s;
 
@@ -32,7 +33,7 @@ static bool all_zero(const struct cgr_engine_output *out, const struct cgr_serie
 }
 
 static int predicted(struct cgr_result *r, const struct cgr_engine_output *out, size_t *capacity,
-		     struct cgr_error *reterr)
+                     struct cgr_error *reterr)
 {
 	for (size_t k = 0; k < out->series_count; k++) {
 		const struct cgr_series_output *from = &out->series[k];
@@ -40,7 +41,8 @@ static int predicted(struct cgr_result *r, const struct cgr_engine_output *out, 
 
 		if (!out->samples || all_zero(out, from))
 			continue;
-		s = add(r, capacity, from->cgroup, out->block[from->block].desc[from->metric].name, false, out->samples, reterr);
+		s = add(r, capacity, from->cgroup, out->block[from->block].desc[from->metric].name, false, out->samples,
+		        reterr);
 		if (!s)
 			return CGR_E_NOMEM;
 		s->count = out->samples;
@@ -54,7 +56,7 @@ static int predicted(struct cgr_result *r, const struct cgr_engine_output *out, 
 
 /* Recorded counters of the same names; counters start at 0 with the trace, as the predicted ones do. */
 static int recorded(struct cgr_result *r, const struct cgr_store *store, const struct cgr_engine_output *out,
-		    size_t *capacity, struct cgr_error *reterr)
+                    size_t *capacity, struct cgr_error *reterr)
 {
 	size_t count;
 	const struct cgr_store_sample *sample = cgr_store_borrow_counters(store, &count);
@@ -108,13 +110,16 @@ static int limits(struct cgr_result *r, const struct cgr_plan *plan, size_t *cap
 		if (!s)
 			return CGR_E_NOMEM;
 		s->t_usec[s->count] = c->t_ns / 1000;
-		s->value[s->count++] = c->v[0];
+		/* CPU limits as millionths of one CPU, so that a chart can hold them against usage */
+		s->value[s->count++] = desc->type == CGR_KNOB_QUOTA && c->v[0] != CGR_UNLIMITED && c->v[1] > 0
+		                           ? (int64_t)((__int128)c->v[0] * 1000000 / c->v[1])
+		                           : c->v[0];
 	}
 	return 0;
 }
 
 int cgr_result_series(struct cgr_result *r, const struct cgr_store *store, const struct cgr_seed_set *asked,
-		      struct cgr_error *reterr)
+                      struct cgr_error *reterr)
 {
 	size_t capacity = 0;
 

@@ -129,7 +129,7 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 {
 	if (e->cpu >= b->n_cpus || e->task >= b->n_tasks)
 		return cgr_error_set(b->error, CGR_E_INPUT, "event at %llu ns names CPU %u, task %u: the store is damaged",
-				     (unsigned long long)e->ts_ns, e->cpu, e->task);
+		                     (unsigned long long)e->ts_ns, e->cpu, e->task);
 	switch (e->kind) {
 	case CGR_EV_RUNTIME:
 		runtime(b, e);
@@ -246,7 +246,7 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 	b->n_cpus = b->info->cpus;
 	if (tasks < 2 || !b->n_cpus || b->n_cpus > CGR_LIMIT_CPUS)
 		return cgr_error_set(b->error, CGR_E_INPUT, "the store has %zu tasks on %u CPUs: nothing to replay", tasks,
-				     b->n_cpus);
+		                     b->n_cpus);
 	b->t = cgr_calloc(tasks, sizeof *b->t);
 	b->cpu = cgr_calloc(b->n_cpus, sizeof *b->cpu);
 	b->tick_ns = 1000000000ull / (b->info->hz ? b->info->hz : 250);
@@ -266,7 +266,7 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 }
 
 int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, struct cgr_programs **ret_programs,
-		struct cgr_error *reterr)
+                struct cgr_error *reterr)
 {
 	struct builder b = { .error = reterr };
 	int rc = prepare(&b, store);

@@ -6,20 +6,22 @@
 enum task_state { TASK_UNSEEN, TASK_FORKED, TASK_RUNNING, TASK_RUNNABLE, TASK_BLOCKED, TASK_GONE };
 
 #define RECENT_ADDS 8u
-struct recent_add { uint32_t chunk, position; }; /* CACHE_ADD operations that a look-up may still claim */
+struct recent_add {
+	uint32_t chunk, position;
+}; /* CACHE_ADD operations that a look-up may still claim */
 
 struct task_build {
-	uint32_t tail;          /* last chunk of its program */
-	uint32_t token;         /* number of blocks paid by a task so far */
-	uint64_t run_ns;        /* CPU time not yet written as a RUN */
-	uint64_t mark_ns;       /* wall time up to here is booked while it runs */
-	uint64_t booked_ns;     /* wall time booked since the last RUNTIME event */
-	uint64_t debt_ns;       /* booked in excess of what the kernel charged */
+	uint32_t tail; /* last chunk of its program */
+	uint32_t token; /* number of blocks paid by a task so far */
+	uint64_t run_ns; /* CPU time not yet written as a RUN */
+	uint64_t mark_ns; /* wall time up to here is booked while it runs */
+	uint64_t booked_ns; /* wall time booked since the last RUNTIME event */
+	uint64_t debt_ns; /* booked in excess of what the kernel charged */
 	uint64_t block_ns, waking_ns, reclaim_end_ns;
 	uint64_t timer_start_ns, timer_address;
 	int64_t timer_expiry_ns;
 	struct recent_add add[RECENT_ADDS];
-	uint32_t sites;         /* head of the list of its timer sites */
+	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;
 	int16_t prio;
@@ -29,10 +31,10 @@ struct task_build {
 };
 
 struct cpu_build {
-	uint32_t current;       /* task, 0 idle, CGR_ID_NONE unknown */
-	int irq;                /* handler running, -1 none */
-	int softirq;            /* vector running, -1 none */
-	bool softirq_inline;    /* entered from a task's own context, not from an interrupt's end */
+	uint32_t current; /* task, 0 idle, CGR_ID_NONE unknown */
+	int irq; /* handler running, -1 none */
+	int softirq; /* vector running, -1 none */
+	bool softirq_inline; /* entered from a task's own context, not from an interrupt's end */
 	uint64_t irq_exit_ns, timer_expire_ns, block_done_ns;
 	uint64_t timer_expire_address;
 	uint32_t timer_expire_function;
@@ -51,7 +53,7 @@ struct builder {
 	uint64_t world_ns;
 	bool has_irq, has_softirq, has_waking, has_runtime;
 	struct cgr_histogram idle_wake, miss_wait; /* ns / 64 and usec */
-	uint32_t *tick_bin;     /* RUNTIME events in interrupt context by phase of the tick */
+	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
 	uint64_t tick_ns;
 	struct cgr_error *error;
@@ -66,7 +68,7 @@ int cgr_build_running(struct builder *b, uint32_t task, uint32_t cpu, uint64_t t
 /* compile_sched.c */
 int cgr_build_sched(struct builder *b, const struct cgr_event *e);
 int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause, uint32_t waker,
-			unsigned flags);
+                        unsigned flags);
 /* compile_wait.c */
 void cgr_build_context_event(struct builder *b, const struct cgr_event *e); /* irq, softirq, timer, block events */
 int cgr_build_waking(struct builder *b, const struct cgr_event *e);

@@ -24,8 +24,11 @@ static uint32_t claim_adds(struct builder *b, const struct cgr_event *e, uint32_
 
 static int cache_add(struct builder *b, const struct cgr_event *e)
 {
-	struct cgr_op op = { .kind = CGR_OP_CACHE_ADD, .flags = CGR_OPF_READAHEAD, .c = (uint32_t)e->a, .a = e->b,
-			     .b = e->c | (uint64_t)e->d << 32 };
+	struct cgr_op op = { .kind = CGR_OP_CACHE_ADD,
+		                 .flags = CGR_OPF_READAHEAD,
+		                 .c = (uint32_t)e->a,
+		                 .a = e->b,
+		                 .b = e->c | (uint64_t)e->d << 32 };
 	struct task_build *t = &b->t[e->task];
 
 	CGR_TRY(cgr_build_context(b, e, &op));

@@ -77,7 +77,7 @@ static int on_switch(struct builder *b, const struct cgr_event *e)
 	b->programs->switches++;
 	if (next >= b->n_tasks)
 		return cgr_error_set(b->error, CGR_E_INPUT, "switch at %llu ns to task %u: the store is damaged",
-				     (unsigned long long)e->ts_ns, next);
+		                     (unsigned long long)e->ts_ns, next);
 	if (cpu->current != prev && cpu->current != CGR_ID_NONE && cpu->current != 0 &&
 	    b->t[cpu->current].state == TASK_RUNNING && b->t[cpu->current].cpu == e->cpu)
 		b->t[cpu->current].state = TASK_RUNNABLE; /* a switch nobody reported; RUNTIME settles its time */
@@ -151,8 +151,9 @@ static unsigned moved_domains(const struct builder *b, uint64_t hierarchy)
 
 static int on_attach(struct builder *b, const struct cgr_event *e)
 {
-	struct cgr_op op = { .kind = CGR_OP_ATTACH, .c = e->c, .a = e->a, .b = moved_domains(b, e->b),
-			     .flags = e->d ? CGR_OPF_GROUP : 0 };
+	struct cgr_op op = {
+		.kind = CGR_OP_ATTACH, .c = e->c, .a = e->a, .b = moved_domains(b, e->b), .flags = e->d ? CGR_OPF_GROUP : 0
+	};
 
 	if (e->c == 0 || e->c >= b->n_tasks || !op.b)
 		return 0;

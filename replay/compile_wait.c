@@ -5,8 +5,14 @@
 #include "replay/compile_internal.h"
 
 #define STATE_UNINTERRUPTIBLE 2u
-enum { SOFTIRQ_TIMER = 1, SOFTIRQ_NET_TX = 2, SOFTIRQ_NET_RX = 3, SOFTIRQ_BLOCK = 4, SOFTIRQ_TASKLET = 6,
-       SOFTIRQ_HRTIMER = 8 }; /* include/linux/interrupt.h */
+enum {
+	SOFTIRQ_TIMER = 1,
+	SOFTIRQ_NET_TX = 2,
+	SOFTIRQ_NET_RX = 3,
+	SOFTIRQ_BLOCK = 4,
+	SOFTIRQ_TASKLET = 6,
+	SOFTIRQ_HRTIMER = 8
+}; /* include/linux/interrupt.h */
 /* A soft interrupt that begins this soon after a hard one was raised by it. */
 #define SOFTIRQ_AFTER_IRQ_NS 3000u
 /* An expiry and the wake-up it makes lie this close together. */
@@ -30,8 +36,8 @@ void cgr_build_context_event(struct builder *b, const struct cgr_event *e)
 		b->has_softirq = true;
 		cpu->softirq = (int)e->c;
 		cpu->softirq_inline = e->task != 0 && !(e->flags & CGR_EVF_HARDIRQ) &&
-				      e->ts_ns - cpu->irq_exit_ns > SOFTIRQ_AFTER_IRQ_NS &&
-				      e->ts_ns - cpu->timer_expire_ns > SOFTIRQ_AFTER_IRQ_NS;
+		                      e->ts_ns - cpu->irq_exit_ns > SOFTIRQ_AFTER_IRQ_NS &&
+		                      e->ts_ns - cpu->timer_expire_ns > SOFTIRQ_AFTER_IRQ_NS;
 		break;
 	case CGR_EV_SOFTIRQ_EXIT:
 		cpu->softirq = -1;
@@ -78,7 +84,10 @@ static int find_site(struct builder *b, uint32_t task, uint64_t address, uint32_
 	return 0;
 }
 
-static uint64_t distance(int64_t a, int64_t c) { return (uint64_t)(a > c ? a - c : c - a); }
+static uint64_t distance(int64_t a, int64_t c)
+{
+	return (uint64_t)(a > c ? a - c : c - a);
+}
 
 /* Both hypotheses are kept score of: a relative sleep repeats its length, an absolute grid the step of its expiries. */
 static int note_timer(struct builder *b, uint32_t task, uint64_t ts_ns, uint32_t *ret_site)
@@ -132,8 +141,7 @@ static enum cgr_cause irq_cause(const struct builder *b, const struct cgr_event 
 		return CGR_CAUSE_TIMER;
 	if (cpu->block_done_ns && e->ts_ns - cpu->block_done_ns < 50000)
 		return CGR_CAUSE_DEVICE;
-	if (cpu->timer_expire_ns && e->ts_ns - cpu->timer_expire_ns < 20000 &&
-	    cpu->timer_expire_function != CGR_TIMER_TICK)
+	if (cpu->timer_expire_ns && e->ts_ns - cpu->timer_expire_ns < 20000 && cpu->timer_expire_function != CGR_TIMER_TICK)
 		return CGR_CAUSE_TIMER;
 	if ((e->flags & CGR_EVF_SOFTIRQ) && cpu->softirq >= 0) {
 		switch (cpu->softirq) {
@@ -162,7 +170,7 @@ static enum cgr_cause irq_cause(const struct builder *b, const struct cgr_event 
 }
 
 int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause, uint32_t waker,
-			unsigned flags)
+                        unsigned flags)
 {
 	struct task_build *t = &b->t[task];
 	struct cgr_program *p = &b->programs->program[task];

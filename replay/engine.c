@@ -176,12 +176,14 @@ static int init_knob_values(struct cgr_engine *e, unsigned index)
 {
 	const struct cgr_model_head *h = e->model[index].head;
 
-	e->knob_value[index] = cgr_calloc((size_t)(h->n_knobs ? h->n_knobs : 1) * e->n_cgroups, sizeof *e->knob_value[index]);
+	e->knob_value[index] =
+	    cgr_calloc((size_t)(h->n_knobs ? h->n_knobs : 1) * e->n_cgroups, sizeof *e->knob_value[index]);
 	if (!e->knob_value[index])
 		return CGR_E_NOMEM;
 	for (unsigned k = 0; k < h->n_knobs; k++)
 		for (uint32_t g = 0; g < e->n_cgroups; g++)
-			memcpy(e->knob_value[index][(size_t)k * e->n_cgroups + g], h->knobs[k].fallback, sizeof h->knobs[k].fallback);
+			memcpy(e->knob_value[index][(size_t)k * e->n_cgroups + g], h->knobs[k].fallback,
+			       sizeof h->knobs[k].fallback);
 	return 0;
 }
 
@@ -189,7 +191,7 @@ static int init_models(struct cgr_engine *e)
 {
 	const struct cgr_engine_config *c = e->config;
 	const struct cgr_model_head *head[MODEL_COUNT] = { &c->cpu->head, c->memory ? &c->memory->head : NULL,
-							   c->memory && c->reclaim ? &c->reclaim->head : NULL };
+		                                               c->memory && c->reclaim ? &c->reclaim->head : NULL };
 	const int64_t *param[MODEL_COUNT] = { c->cpu_param, c->memory_param, c->reclaim_param };
 
 	for (unsigned i = 0; i < MODEL_COUNT; i++) {
@@ -411,9 +413,15 @@ static void release_engine(struct cgr_engine *e)
 
 int cgr_engine_run(const struct cgr_engine_config *config, struct cgr_engine_output *out, struct cgr_error *reterr)
 {
-	struct cgr_engine e = { .config = config, .programs = config->programs, .out = out, .error = reterr,
-				.ops = config->cpu, .memory = config->memory, .n_cpus = config->cpus,
-				.free_timer = NONE, .free_held = NONE };
+	struct cgr_engine e = { .config = config,
+		                    .programs = config->programs,
+		                    .out = out,
+		                    .error = reterr,
+		                    .ops = config->cpu,
+		                    .memory = config->memory,
+		                    .n_cpus = config->cpus,
+		                    .free_timer = NONE,
+		                    .free_held = NONE };
 	size_t cgroups, tasks;
 	int rc;
 

@@ -14,8 +14,8 @@
 struct cgr_knob_change {
 	int64_t t_ns;
 	uint32_t cgroup;
-	uint8_t domain;          /* enum cgr_domain; 0 = the engine's own knobs (enum cgr_engine_knob) */
-	uint32_t knob;           /* index into the model's (or engine's) table */
+	uint8_t domain; /* enum cgr_domain; 0 = the engine's own knobs (enum cgr_engine_knob) */
+	uint32_t knob; /* index into the model's (or engine's) table */
 	int64_t v[2];
 };
 extern const struct cgr_knob_desc cgr_engine_knobs[];
@@ -25,12 +25,12 @@ struct cgr_engine_config {
 	const struct cgr_store *store;
 	const struct cgr_programs *programs;
 	const struct cgr_cpu_ops *cpu;
-	const struct cgr_memory_ops *memory;   /* NULL: memory is not simulated */
+	const struct cgr_memory_ops *memory; /* NULL: memory is not simulated */
 	const struct cgr_reclaim_ops *reclaim; /* NULL with memory NULL */
 	const int64_t *cpu_param, *memory_param, *reclaim_param;
 	const struct cgr_knob_change *knob;
 	size_t knobs;
-	uint32_t cpus;           /* simulated CPUs */
+	uint32_t cpus; /* simulated CPUs */
 	uint64_t seed;
 	bool until_done, open_loop;
 	bool keep_series, keep_spans;
@@ -40,13 +40,27 @@ struct cgr_engine_config {
 
 /* Metrics of the engine itself, beside the models' tables. */
 enum cgr_engine_metric {
-	CGR_EM_USAGE, CGR_EM_COMPLETION, CGR_EM_WAIT, CGR_EM_CPU_SOME, CGR_EM_CPU_FULL, CGR_EM_MEMORY_SOME, CGR_EM_MEMORY_FULL,
-	CGR_EM_WAKE_P50, CGR_EM_WAKE_P95, CGR_EM_WAKE_P99, CGR_EM_WAKE_MAX, CGR_EM_COUNT
+	CGR_EM_USAGE,
+	CGR_EM_COMPLETION,
+	CGR_EM_WAIT,
+	CGR_EM_CPU_SOME,
+	CGR_EM_CPU_FULL,
+	CGR_EM_MEMORY_SOME,
+	CGR_EM_MEMORY_FULL,
+	CGR_EM_WAKE_P50,
+	CGR_EM_WAKE_P95,
+	CGR_EM_WAKE_P99,
+	CGR_EM_WAKE_MAX,
+	CGR_EM_COUNT
 };
 extern const struct cgr_metric_desc cgr_engine_metrics[CGR_EM_COUNT];
 
-struct cgr_bound { bool set; int class; int64_t low, high; };
-struct cgr_metric_block {    /* metrics of one table: value[metric * cgroups + cgroup] */
+struct cgr_bound {
+	bool set;
+	int class;
+	int64_t low, high;
+};
+struct cgr_metric_block { /* metrics of one table: value[metric * cgroups + cgroup] */
 	const struct cgr_metric_desc *desc;
 	unsigned count;
 	int64_t *value;
@@ -57,16 +71,21 @@ enum { CGR_BLOCK_ENGINE, CGR_BLOCK_CPU, CGR_BLOCK_MEMORY, CGR_BLOCK_COUNT };
 struct cgr_task_output {
 	int64_t start_ns, end_ns; /* -1: did not start / not exit */
 	uint64_t run_ns, wait_ns, throttled_ns;
-	uint32_t cgroup;          /* CPU cgroup at the end */
+	uint32_t cgroup; /* CPU cgroup at the end */
 	bool killed;
 	struct cgr_histogram latency; /* usec */
 };
-struct cgr_decision_output { int64_t t_ns; const char *kind; uint32_t cgroup, task; int64_t value; };
-struct cgr_series_output {   /* one sampled column of one cgroup */
+struct cgr_decision_output {
+	int64_t t_ns;
+	const char *kind;
+	uint32_t cgroup, task;
+	int64_t value;
+};
+struct cgr_series_output { /* one sampled column of one cgroup */
 	uint8_t block;
 	uint16_t metric;
 	uint32_t cgroup;
-	int64_t *value;           /* one per sample time */
+	int64_t *value; /* one per sample time */
 };
 struct cgr_engine_output {
 	uint32_t cgroups, tasks;
@@ -81,9 +100,9 @@ struct cgr_engine_output {
 	struct cgr_result_span *span;
 	size_t spans, span_capacity;
 	uint64_t steps, switches, blocks, unexplained_blocks, violations, extrapolated_run_ns;
-	uint64_t *extrapolated;   /* by cgroup: CPU ns run beyond the recorded program */
+	uint64_t *extrapolated; /* by cgroup: CPU ns run beyond the recorded program */
 	int64_t unexplained_ns, end_ns;
-	const char *broken;       /* what self_check said, NULL if the invariants hold */
+	const char *broken; /* what self_check said, NULL if the invariants hold */
 };
 
 /* Runs to the end. The caller frees the output with cgr_engine_output_fini, also after an error. */

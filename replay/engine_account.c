@@ -5,32 +5,33 @@
 
 const struct cgr_metric_desc cgr_engine_metrics[CGR_EM_COUNT] = {
 	[CGR_EM_USAGE] = { "cpu.stat.usage_usec", "usec", "CPU time used by the cgroup and its descendants",
-			   CGR_METRIC_COUNTER, 0, 20000, true },
+	                   CGR_METRIC_COUNTER, 0, 20000, true },
 	[CGR_EM_COMPLETION] = { "completion_usec", "usec",
-				"time at which the last task that exits in the recording has exited", CGR_METRIC_GAUGE, 1, 50000,
-				false },
+	                        "time at which the last task that exits in the recording has exited", CGR_METRIC_GAUGE, 1,
+	                        50000, false },
 	[CGR_EM_WAIT] = { "cpu.wait_usec", "usec", "time its tasks were runnable without a CPU, throttled time included",
-			  CGR_METRIC_COUNTER, 1, 100000, false },
+	                  CGR_METRIC_COUNTER, 1, 100000, false },
 	[CGR_EM_CPU_SOME] = { "cpu.pressure.some_usec", "usec", "time in which some task waited for a CPU (PSI)",
-			      CGR_METRIC_COUNTER, 1, 100000, true },
+	                      CGR_METRIC_COUNTER, 1, 100000, true },
 	[CGR_EM_CPU_FULL] = { "cpu.pressure.full_usec", "usec", "time in which all tasks waited for a CPU (PSI)",
-			      CGR_METRIC_COUNTER, 1, 100000, false },
+	                      CGR_METRIC_COUNTER, 1, 100000, false },
 	[CGR_EM_MEMORY_SOME] = { "memory.pressure.some_usec", "usec", "time in which some task was stalled on memory (PSI)",
-				 CGR_METRIC_COUNTER, 1, 100000, true },
-	[CGR_EM_MEMORY_FULL] = { "memory.pressure.full_usec", "usec", "time in which all tasks were stalled on memory (PSI)",
-				 CGR_METRIC_COUNTER, 1, 100000, false },
+	                         CGR_METRIC_COUNTER, 1, 100000, true },
+	[CGR_EM_MEMORY_FULL] = { "memory.pressure.full_usec", "usec",
+	                         "time in which all tasks were stalled on memory (PSI)", CGR_METRIC_COUNTER, 1, 100000,
+	                         false },
 	[CGR_EM_WAKE_P50] = { "wakeup_latency.p50_usec", "usec", "median time from wake-up to CPU", CGR_METRIC_GAUGE, 1,
-			      100000, false },
+	                      100000, false },
 	[CGR_EM_WAKE_P95] = { "wakeup_latency.p95_usec", "usec", "95th percentile of the time from wake-up to CPU",
-			      CGR_METRIC_GAUGE, 1, 100000, false },
+	                      CGR_METRIC_GAUGE, 1, 100000, false },
 	[CGR_EM_WAKE_P99] = { "wakeup_latency.p99_usec", "usec", "99th percentile of the time from wake-up to CPU",
-			      CGR_METRIC_GAUGE, 1, 100000, false },
+	                      CGR_METRIC_GAUGE, 1, 100000, false },
 	[CGR_EM_WAKE_MAX] = { "wakeup_latency.max_usec", "usec", "longest time from wake-up to CPU", CGR_METRIC_GAUGE, 1,
-			      200000, false },
+	                      200000, false },
 };
 
-/* ---- pressure: test_states() of kernel/sched/psi.c per cgroup and CPU. Sums are kept per CPU and weighted by the CPU's
- * non-idle time at the end, where the kernel does so every two seconds. ---- */
+/* ---- pressure: test_states() of kernel/sched/psi.c per cgroup and CPU. Sums are kept per CPU and weighted by the
+ * CPU's non-idle time at the end, where the kernel does so every two seconds. ---- */
 static void psi_book(const struct cgr_engine *e, struct psi_cpu *p)
 {
 	uint64_t span = e->now_ns - p->since_ns;
@@ -99,9 +100,8 @@ int cgr_run_series_init(struct cgr_engine *e)
 			for (unsigned m = 0; m < out->block[b].count; m++)
 				for (uint32_t g = 0; g < e->n_cgroups && out->block[b].desc[m].series; g++) {
 					if (pass)
-						out->series[next] = (struct cgr_series_output){ .block = (uint8_t)b,
-												.metric = (uint16_t)m,
-												.cgroup = g };
+						out->series[next] =
+						    (struct cgr_series_output){ .block = (uint8_t)b, .metric = (uint16_t)m, .cgroup = g };
 					next++;
 				}
 		if (!pass) {
@@ -170,8 +170,8 @@ void cgr_run_sample(struct cgr_engine *e)
 			s->value = grown;
 		}
 		s->value[n] = s->block == CGR_BLOCK_ENGINE && s->metric == CGR_EM_USAGE
-				      ? subtree(e, s->metric, s->cgroup) / 1000
-				      : b->value[(size_t)s->metric * e->n_cgroups + s->cgroup];
+		                  ? subtree(e, s->metric, s->cgroup) / 1000
+		                  : b->value[(size_t)s->metric * e->n_cgroups + s->cgroup];
 	}
 	out->samples++;
 }
@@ -187,9 +187,11 @@ void cgr_run_span(struct cgr_engine *e, uint32_t cpu, unsigned state)
 		run_fail(e, CGR_E_NOMEM);
 		return;
 	}
-	out->span[out->spans++] = (struct cgr_result_span){ .start_ns = (int64_t)c->span_ns, .end_ns = (int64_t)e->now_ns,
-							    .task = c->current, .cpu = (uint16_t)cpu,
-							    .state = (uint8_t)state };
+	out->span[out->spans++] = (struct cgr_result_span){ .start_ns = (int64_t)c->span_ns,
+		                                                .end_ns = (int64_t)e->now_ns,
+		                                                .task = c->current,
+		                                                .cpu = (uint16_t)cpu,
+		                                                .state = (uint8_t)state };
 }
 
 /* ---- the end ---- */
@@ -233,8 +235,9 @@ static void completion(struct cgr_engine *e)
 
 static void latencies(struct cgr_engine *e)
 {
-	static const struct { unsigned metric, permille; } q[] = { { CGR_EM_WAKE_P50, 500 }, { CGR_EM_WAKE_P95, 950 },
-								   { CGR_EM_WAKE_P99, 990 }, { CGR_EM_WAKE_MAX, 1000 } };
+	static const struct {
+		unsigned metric, permille;
+	} q[] = { { CGR_EM_WAKE_P50, 500 }, { CGR_EM_WAKE_P95, 950 }, { CGR_EM_WAKE_P99, 990 }, { CGR_EM_WAKE_MAX, 1000 } };
 
 	for (uint32_t g = 0; g < e->n_cgroups; g++) {
 		struct cgr_histogram all = { 0 };
@@ -244,7 +247,7 @@ static void latencies(struct cgr_engine *e)
 				cgr_histogram_merge(&all, &e->out->task[i].latency);
 		for (size_t k = 0; k < CGR_ARRAY_SIZE(q); k++)
 			e->out->block[CGR_BLOCK_ENGINE].value[(size_t)q[k].metric * e->n_cgroups + g] =
-				(int64_t)cgr_histogram_quantile(&all, q[k].permille);
+			    (int64_t)cgr_histogram_quantile(&all, q[k].permille);
 		cgr_histogram_fini(&all);
 	}
 }

@@ -4,10 +4,19 @@
 
 #include "replay/engine_internal.h"
 
-static struct instance *instance_of(struct cgr_ctx *ctx) { return ctx->engine; }
-static struct cgr_engine *engine_of(struct cgr_ctx *ctx) { return instance_of(ctx)->engine; }
+static struct instance *instance_of(struct cgr_ctx *ctx)
+{
+	return ctx->engine;
+}
+static struct cgr_engine *engine_of(struct cgr_ctx *ctx)
+{
+	return instance_of(ctx)->engine;
+}
 
-static uint64_t host_random(struct cgr_ctx *ctx) { return cgr_rng_next(&instance_of(ctx)->rng); }
+static uint64_t host_random(struct cgr_ctx *ctx)
+{
+	return cgr_rng_next(&instance_of(ctx)->rng);
+}
 
 static void *host_alloc(struct cgr_ctx *ctx, size_t size)
 {
@@ -104,7 +113,8 @@ static void host_metric_set(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metri
 	m->block->value[(size_t)metric * m->engine->n_cgroups + cgroup] = value;
 }
 
-static void host_metric_bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t low, int64_t high, int class)
+static void host_metric_bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t low, int64_t high,
+                              int class)
 {
 	struct instance *m = instance_of(ctx);
 
@@ -118,19 +128,28 @@ static void host_decision(struct cgr_ctx *ctx, const char *kind, uint32_t cgroup
 
 	if (out->decisions >= 100000) /* a bound for memory: a throttle storm needs no more marks than this */
 		return;
-	if (cgr_grow((void **)&out->decision, &out->decision_capacity, out->decisions + 1, sizeof *out->decision, e->error) <
-	    0) {
+	if (cgr_grow((void **)&out->decision, &out->decision_capacity, out->decisions + 1, sizeof *out->decision,
+	             e->error) < 0) {
 		run_fail(e, CGR_E_NOMEM);
 		return;
 	}
 	out->decision[out->decisions++] = (struct cgr_decision_output){ (int64_t)e->now_ns, kind, cgroup, task, value };
 }
 
-static void host_resched(struct cgr_ctx *ctx, uint32_t cpu) { cgr_run_resched(engine_of(ctx), cpu); }
+static void host_resched(struct cgr_ctx *ctx, uint32_t cpu)
+{
+	cgr_run_resched(engine_of(ctx), cpu);
+}
 
-static uint32_t host_cpu_current(struct cgr_ctx *ctx, uint32_t cpu) { return engine_of(ctx)->cpu[cpu].current; }
+static uint32_t host_cpu_current(struct cgr_ctx *ctx, uint32_t cpu)
+{
+	return engine_of(ctx)->cpu[cpu].current;
+}
 
-static bool host_cpu_online(struct cgr_ctx *ctx, uint32_t cpu) { return cpu < engine_of(ctx)->n_cpus; }
+static bool host_cpu_online(struct cgr_ctx *ctx, uint32_t cpu)
+{
+	return cpu < engine_of(ctx)->n_cpus;
+}
 
 static void host_task_set_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t cpu)
 {
@@ -165,7 +184,10 @@ static void host_user_return(struct cgr_ctx *ctx, uint32_t cpu, uint64_t delay_n
 	e->cpu[cpu].user_return_set = true;
 }
 
-static void host_kill(struct cgr_ctx *ctx, uint32_t task) { cgr_run_kill(engine_of(ctx), task); }
+static void host_kill(struct cgr_ctx *ctx, uint32_t task)
+{
+	cgr_run_kill(engine_of(ctx), task);
+}
 
 static bool in_subtree(const struct cgr_engine *e, uint32_t cgroup, uint32_t root)
 {
@@ -191,7 +213,10 @@ static bool host_oom_candidates(struct cgr_ctx *ctx, uint32_t cgroup, uint32_t *
 	return false;
 }
 
-static int64_t host_rss(struct cgr_ctx *ctx, uint32_t task) { return cgr_run_rss(engine_of(ctx), task); }
+static int64_t host_rss(struct cgr_ctx *ctx, uint32_t task)
+{
+	return cgr_run_rss(engine_of(ctx), task);
+}
 
 const struct cgr_host cgr_run_host = {
 	.struct_size = sizeof(struct cgr_host),
@@ -256,12 +281,20 @@ int cgr_run_instance_init(struct cgr_engine *e, unsigned index, const struct cgr
 	m->engine = e;
 	m->head = head;
 	m->index = (uint8_t)index;
-	m->ctx = (struct cgr_ctx){ .host = &cgr_run_host, .n_cgroups = e->n_cgroups, .n_tasks = e->n_tasks,
-				   .n_cpus = e->n_cpus, .param = param, .kernel_version = info->kernel_version,
-				   .hz = info->hz ? info->hz : 250, .cgroup_version = info->cgroup_version,
-				   .mem_total_bytes = info->mem_total_bytes, .swap_total_bytes = info->swap_total_bytes,
-				   .swappiness = info->swappiness < 0 ? 60 : info->swappiness, .seed = e->config->seed,
-				   .engine = m, .head = head };
+	m->ctx = (struct cgr_ctx){ .host = &cgr_run_host,
+		                       .n_cgroups = e->n_cgroups,
+		                       .n_tasks = e->n_tasks,
+		                       .n_cpus = e->n_cpus,
+		                       .param = param,
+		                       .kernel_version = info->kernel_version,
+		                       .hz = info->hz ? info->hz : 250,
+		                       .cgroup_version = info->cgroup_version,
+		                       .mem_total_bytes = info->mem_total_bytes,
+		                       .swap_total_bytes = info->swap_total_bytes,
+		                       .swappiness = info->swappiness < 0 ? 60 : info->swappiness,
+		                       .seed = e->config->seed,
+		                       .engine = m,
+		                       .head = head };
 	cgr_rng_init(&m->rng, e->config->seed * 4u + index + 1u);
 	if (allocate_state(m) < 0 || (index != MODEL_RECLAIM && init_block(e, m, index + 1u) < 0))
 		return cgr_error_set(e->error, CGR_E_NOMEM, "state of model %s", head->name);

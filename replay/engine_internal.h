@@ -12,29 +12,34 @@ enum run_state { RUN_NONE, RUN_NEW, RUN_RUNNING, RUN_QUEUED, RUN_BLOCKED, RUN_GO
 
 struct task_run {
 	struct cgr_cursor cursor;
-	uint64_t remaining_ns;     /* of the RUN it is in */
-	uint64_t sleep_ns;         /* wait owed once remaining_ns is used up (reclaim, swap-in, memory.high) */
-	uint64_t early;            /* tokens that came before their block: bit n = block token + n */
-	uint64_t runnable_ns;      /* since when it waits for a CPU */
-	uint64_t throttled_ns;     /* since when it is throttled, 0 not */
-	int64_t shift_ns;          /* virtual minus recorded start: absolute timers of its own move with it */
-	uint32_t token;            /* blocks paid by tasks so far */
-	uint32_t waker;            /* task it waits for, NONE */
+	uint64_t remaining_ns; /* of the RUN it is in */
+	uint64_t sleep_ns; /* wait owed once remaining_ns is used up (reclaim, swap-in, memory.high) */
+	uint64_t early; /* tokens that came before their block: bit n = block token + n */
+	uint64_t runnable_ns; /* since when it waits for a CPU */
+	uint64_t throttled_ns; /* since when it is throttled, 0 not */
+	int64_t shift_ns; /* virtual minus recorded start: absolute timers of its own move with it */
+	uint32_t token; /* blocks paid by tasks so far */
+	uint32_t waker; /* task it waits for, NONE */
 	uint32_t rt_next;
 	uint8_t state;
 	bool rt, rt_queued, waiting, woken, delayed, killed, missed, finished, memstall, exiting;
 };
 
 struct cpu_run {
-	uint32_t current;          /* task or NONE */
-	uint64_t exec_ns;          /* progress of the current task is booked up to here */
-	uint64_t overhead_ns;      /* switch cost not yet burnt */
+	uint32_t current; /* task or NONE */
+	uint64_t exec_ns; /* progress of the current task is booked up to here */
+	uint64_t overhead_ns; /* switch cost not yet burnt */
 	uint64_t span_ns;
-	uint32_t rt_head;          /* queued real-time tasks, highest priority first */
+	uint32_t rt_head; /* queued real-time tasks, highest priority first */
 	bool need_resched, prev_put, user_return_set, allowed;
 };
 
-struct model_timer { uint64_t cookie; uint32_t generation, next_free; uint8_t model; bool live; };
+struct model_timer {
+	uint64_t cookie;
+	uint32_t generation, next_free;
+	uint8_t model;
+	bool live;
+};
 enum { MODEL_CPU, MODEL_MEMORY, MODEL_RECLAIM, MODEL_COUNT };
 struct instance {
 	struct cgr_ctx ctx;
@@ -48,11 +53,20 @@ struct instance {
 	bool in_init;
 };
 
-struct early_token { uint32_t task, token; };
-struct mm_charge { uint32_t cgroup, next; int64_t pages; uint8_t kind; };
+struct early_token {
+	uint32_t task, token;
+};
+struct mm_charge {
+	uint32_t cgroup, next;
+	int64_t pages;
+	uint8_t kind;
+};
 
 /* Pressure stall accounting of one cgroup on one CPU (kernel/sched/psi.c). */
-struct psi_cpu { uint32_t running, memstall, memstall_running, oncpu; uint64_t since_ns, cpu_some, cpu_full, mem_some, mem_full, nonidle; };
+struct psi_cpu {
+	uint32_t running, memstall, memstall_running, oncpu;
+	uint64_t since_ns, cpu_some, cpu_full, mem_some, mem_full, nonidle;
+};
 
 struct cgr_engine {
 	const struct cgr_engine_config *config;
@@ -62,7 +76,7 @@ struct cgr_engine {
 	const struct cgr_store_cgroup *store_cgroup;
 	struct cgr_engine_output *out;
 	struct cgr_error *error;
-	int failed;                /* first error inside a callback */
+	int failed; /* first error inside a callback */
 	uint64_t now_ns, end_ns, tick_ns, tick_phase_ns, switch_cost_ns, idle_wake_ns, miss_ns, active;
 	struct cgr_heap heap;
 	struct task_run *task;
@@ -72,9 +86,9 @@ struct cgr_engine {
 	const struct cgr_cpu_ops *ops;
 	const struct cgr_memory_ops *memory;
 	uint32_t n_tasks, n_cpus, n_cgroups;
-	uint32_t *parent[2];       /* per domain: 0 cpu, 1 memory */
+	uint32_t *parent[2]; /* per domain: 0 cpu, 1 memory */
 	bool *online[2];
-	uint32_t *group_next;      /* ring of the tasks of a thread group */
+	uint32_t *group_next; /* ring of the tasks of a thread group */
 	uint64_t *affinity, *cpuset;
 	uint32_t *cpuset_cgroup;
 	int64_t (*knob_value[MODEL_COUNT])[2]; /* [knob * n_cgroups + cgroup], what online writes */
@@ -86,10 +100,10 @@ struct cgr_engine {
 	uint32_t free_timer;
 	struct early_token *early;
 	size_t earlies, early_capacity;
-	struct mm_charge *held;    /* what each process was charged, lists by leader */
+	struct mm_charge *held; /* what each process was charged, lists by leader */
 	size_t helds, held_capacity;
 	uint32_t *held_head, free_held;
-	struct psi_cpu *psi;       /* [cgroup * n_cpus + cpu] */
+	struct psi_cpu *psi; /* [cgroup * n_cpus + cpu] */
 	uint64_t progress;
 	bool resched_any;
 };
@@ -97,14 +111,27 @@ struct cgr_engine {
 /* slots of the calendar */
 enum { SLOT_WORLD, SLOT_KNOB, SLOT_SAMPLE, SLOT_FIXED };
 enum { CPU_RUN, CPU_TICK, CPU_WAKE, CPU_USER_RETURN, CPU_SLOTS };
-static inline uint32_t slot_cpu(uint32_t cpu, unsigned what) { return SLOT_FIXED + cpu * CPU_SLOTS + what; }
+static inline uint32_t slot_cpu(uint32_t cpu, unsigned what)
+{
+	return SLOT_FIXED + cpu * CPU_SLOTS + what;
+}
 static inline uint32_t slot_task(const struct cgr_engine *e, uint32_t task)
-{ return SLOT_FIXED + e->n_cpus * CPU_SLOTS + task; }
+{
+	return SLOT_FIXED + e->n_cpus * CPU_SLOTS + task;
+}
 static inline uint32_t slot_timer(const struct cgr_engine *e, uint32_t timer)
-{ return SLOT_FIXED + e->n_cpus * CPU_SLOTS + e->n_tasks + timer; }
+{
+	return SLOT_FIXED + e->n_cpus * CPU_SLOTS + e->n_tasks + timer;
+}
 
-static inline struct cgr_ctx *cpu_ctx(struct cgr_engine *e) { return &e->model[MODEL_CPU].ctx; }
-static inline struct cgr_ctx *memory_ctx(struct cgr_engine *e) { return &e->model[MODEL_MEMORY].ctx; }
+static inline struct cgr_ctx *cpu_ctx(struct cgr_engine *e)
+{
+	return &e->model[MODEL_CPU].ctx;
+}
+static inline struct cgr_ctx *memory_ctx(struct cgr_engine *e)
+{
+	return &e->model[MODEL_MEMORY].ctx;
+}
 
 /* engine_sched.c */
 void cgr_run_advance(struct cgr_engine *e, uint32_t cpu);
@@ -136,7 +163,8 @@ void cgr_run_uncharge_held(struct cgr_engine *e, uint32_t task);
 int64_t cgr_run_rss(struct cgr_engine *e, uint32_t task);
 /* engine_host.c */
 extern const struct cgr_host cgr_run_host;
-int cgr_run_instance_init(struct cgr_engine *e, unsigned index, const struct cgr_model_head *head, const int64_t *param);
+int cgr_run_instance_init(struct cgr_engine *e, unsigned index, const struct cgr_model_head *head,
+                          const int64_t *param);
 void cgr_run_instance_fini(struct cgr_engine *e, unsigned index);
 void cgr_run_timer(struct cgr_engine *e, uint32_t timer);
 void cgr_run_knob(struct cgr_engine *e, const struct cgr_knob_change *change);
@@ -152,6 +180,9 @@ static inline void run_fail(struct cgr_engine *e, int code)
 	if (!e->failed)
 		e->failed = code;
 }
-static inline bool is_fair(const struct cgr_engine *e, uint32_t task) { return !e->task[task].rt; }
+static inline bool is_fair(const struct cgr_engine *e, uint32_t task)
+{
+	return !e->task[task].rt;
+}
 
 #endif

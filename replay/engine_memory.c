@@ -59,9 +59,14 @@ void cgr_run_uncharge_held(struct cgr_engine *e, uint32_t task)
 	while (e->held_head[leader] != NONE) {
 		uint32_t i = e->held_head[leader];
 		struct mm_charge held = e->held[i];
-		struct cgr_mem_request request = { .task = task, .cgroup = held.cgroup, .kind = held.kind,
-						   .pages = (uint32_t)held.pages, .flags = CGR_MEM_EXIT, .file = NONE,
-						   .index = CGR_MEM_NO_INDEX, .cpu = e->task_info[task].cpu };
+		struct cgr_mem_request request = { .task = task,
+			                               .cgroup = held.cgroup,
+			                               .kind = held.kind,
+			                               .pages = (uint32_t)held.pages,
+			                               .flags = CGR_MEM_EXIT,
+			                               .file = NONE,
+			                               .index = CGR_MEM_NO_INDEX,
+			                               .cpu = e->task_info[task].cpu };
 
 		e->held_head[leader] = held.next;
 		e->held[i].next = e->free_held;
@@ -139,8 +144,9 @@ static uint32_t flags_of(const struct cgr_op *op)
 
 void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const struct cgr_op *op)
 {
-	struct cgr_mem_request request = { .task = task, .kind = op->cause, .flags = flags_of(op), .file = NONE,
-					   .index = CGR_MEM_NO_INDEX, .cpu = cpu };
+	struct cgr_mem_request request = {
+		.task = task, .kind = op->cause, .flags = flags_of(op), .file = NONE, .index = CGR_MEM_NO_INDEX, .cpu = cpu
+	};
 	uint32_t own = task != NONE ? e->task_info[e->task_info[task].mm_owner].memory_cgroup : 0;
 
 	if (op->kind == CGR_OP_CHARGE || op->kind == CGR_OP_UNCHARGE) {
@@ -200,8 +206,11 @@ static int64_t own_pages(const struct cgr_engine *e, uint32_t cgroup, const char
 
 void cgr_run_preload(struct cgr_engine *e)
 {
-	static const struct { const char *name; uint32_t kind; } part[] = {
-		{ "memory.stat.anon", CGR_CHARGE_ANON }, { "memory.stat.file", CGR_CHARGE_FILE },
+	static const struct {
+		const char *name;
+		uint32_t kind;
+	} part[] = {
+		{ "memory.stat.anon", CGR_CHARGE_ANON },   { "memory.stat.file", CGR_CHARGE_FILE },
 		{ "memory.stat.shmem", CGR_CHARGE_SHMEM }, { "memory.stat.kernel", CGR_CHARGE_KMEM },
 		{ "memory.stat.sock", CGR_CHARGE_SOCK },
 	};
@@ -213,8 +222,9 @@ void cgr_run_preload(struct cgr_engine *e)
 			continue;
 		left = own_pages(e, cgroup, "memory.current");
 		for (size_t i = 0; i < CGR_ARRAY_SIZE(part); i++) {
-			struct cgr_mem_request request = { .task = NONE, .cgroup = cgroup, .kind = part[i].kind, .file = NONE,
-							   .index = CGR_MEM_NO_INDEX };
+			struct cgr_mem_request request = {
+				.task = NONE, .cgroup = cgroup, .kind = part[i].kind, .file = NONE, .index = CGR_MEM_NO_INDEX
+			};
 			int64_t pages = own_pages(e, cgroup, part[i].name);
 
 			if (part[i].kind == CGR_CHARGE_FILE)

@@ -16,7 +16,7 @@ void cgr_run_advance(struct cgr_engine *e, uint32_t cpu)
 	t = &e->task[c->current];
 	e->out->task[c->current].run_ns += ran;
 	e->out->block[CGR_BLOCK_ENGINE].value[CGR_EM_USAGE * e->n_cgroups + e->task_info[c->current].cpu_cgroup] +=
-		(int64_t)ran;
+	    (int64_t)ran;
 	if (t->finished) {
 		e->out->extrapolated_run_ns += ran;
 		e->out->extrapolated[e->task_info[c->current].cpu_cgroup] += ran;
@@ -34,8 +34,7 @@ void cgr_run_arm(struct cgr_engine *e, uint32_t cpu)
 	if (c->current == NONE)
 		cgr_heap_disarm(&e->heap, slot_cpu(cpu, CPU_RUN));
 	else
-		cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_RUN),
-			     e->now_ns + c->overhead_ns + e->task[c->current].remaining_ns);
+		cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_RUN), e->now_ns + c->overhead_ns + e->task[c->current].remaining_ns);
 }
 
 /* An idle CPU needs its time to wake up (interrupt, leaving the idle state); a busy one reschedules at once. */
@@ -216,7 +215,7 @@ static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 	t = &e->task[next];
 	e->out->task[next].wait_ns += e->now_ns - t->runnable_ns;
 	e->out->block[CGR_BLOCK_ENGINE].value[CGR_EM_WAIT * e->n_cgroups + e->task_info[next].cpu_cgroup] +=
-		(int64_t)(e->now_ns - t->runnable_ns);
+	    (int64_t)(e->now_ns - t->runnable_ns);
 	if (t->woken && cgr_histogram_add(&e->out->task[next].latency, (e->now_ns - t->runnable_ns) / 1000) < 0)
 		run_fail(e, CGR_E_NOMEM);
 	t->woken = false;
@@ -226,9 +225,8 @@ static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 	cgr_run_psi_change(e, next, 0, 1, 0);
 	if (!cgr_heap_armed(&e->heap, slot_cpu(cpu, CPU_TICK))) { /* NO_HZ_IDLE: the tick starts again on its grid */
 		uint64_t since = e->now_ns - e->tick_phase_ns % e->tick_ns;
-		uint64_t next_ns = e->now_ns < e->tick_phase_ns % e->tick_ns
-					   ? e->tick_phase_ns % e->tick_ns
-					   : e->now_ns - since % e->tick_ns + e->tick_ns;
+		uint64_t next_ns = e->now_ns < e->tick_phase_ns % e->tick_ns ? e->tick_phase_ns % e->tick_ns
+		                                                             : e->now_ns - since % e->tick_ns + e->tick_ns;
 
 		cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_TICK), next_ns);
 	}
@@ -277,8 +275,7 @@ void cgr_run_schedule(struct cgr_engine *e, uint32_t cpu)
 	if (prev != NONE) {
 		struct task_run *t = &e->task[prev];
 
-		cgr_run_span(e, cpu, t->state == RUN_RUNNING ? (t->throttled_ns ? 2u : 0u)
-				     : t->state == RUN_GONE ? 3u : 1u);
+		cgr_run_span(e, cpu, t->state == RUN_RUNNING ? (t->throttled_ns ? 2u : 0u) : t->state == RUN_GONE ? 3u : 1u);
 		cgr_run_psi_change(e, prev, 0, -1, 0);
 		if (t->state == RUN_RUNNING) {
 			t->state = RUN_QUEUED;

@@ -8,10 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct cgr_heap_entry { uint64_t time_ns, order; uint32_t slot; };
+struct cgr_heap_entry {
+	uint64_t time_ns, order;
+	uint32_t slot;
+};
 struct cgr_heap {
 	struct cgr_heap_entry *entry;
-	uint32_t *position;     /* by slot: index in entry + 1, 0 = not armed */
+	uint32_t *position; /* by slot: index in entry + 1, 0 = not armed */
 	size_t count, entries, slots;
 	uint64_t order;
 };
@@ -22,7 +25,10 @@ void cgr_heap_fini(struct cgr_heap *heap);
 /* Arms or re-arms; legal for any reserved slot. */
 void cgr_heap_arm(struct cgr_heap *heap, uint32_t slot, uint64_t time_ns);
 void cgr_heap_disarm(struct cgr_heap *heap, uint32_t slot);
-static inline bool cgr_heap_armed(const struct cgr_heap *heap, uint32_t slot) { return heap->position[slot] != 0; }
+static inline bool cgr_heap_armed(const struct cgr_heap *heap, uint32_t slot)
+{
+	return heap->position[slot] != 0;
+}
 static inline const struct cgr_heap_entry *cgr_heap_top(const struct cgr_heap *heap)
 {
 	return heap->count ? &heap->entry[0] : NULL;

@@ -9,7 +9,9 @@
 #include "common/units.h"
 #include "replay/plan_internal.h"
 
-static const struct { const char *v1, *v2; } alias[] = {
+static const struct {
+	const char *v1, *v2;
+} alias[] = {
 	{ "memory.limit_in_bytes", "memory.max" },
 	{ "memory.max_usage_in_bytes", "memory.peak" },
 	{ "memory.usage_in_bytes", "memory.current" },
@@ -64,13 +66,13 @@ static int unknown(const struct cgr_plan *plan, const char *name, struct cgr_err
 		names[count++] = plan->memory->head.knobs[i].name;
 	if (!plan->memory && !strncmp(name, "memory.", 7))
 		return cgr_error_set(reterr, CGR_E_SCENARIO,
-				     "the recording holds no memory events, so '%s' cannot be simulated: record with "
-				     "--preset memory or full",
-				     name);
+		                     "the recording holds no memory events, so '%s' cannot be simulated: record with "
+		                     "--preset memory or full",
+		                     name);
 	near = cgr_did_you_mean(name, names, count);
-	return cgr_error_set(reterr, CGR_E_SCENARIO, "models %s and %s have no knob '%s'%s%s%s; `cgreplay models` lists them",
-			     plan->cpu_name, plan->memory_name, name, near ? " (did you mean '" : "", near ? near : "",
-			     near ? "'?)" : "");
+	return cgr_error_set(reterr, CGR_E_SCENARIO,
+	                     "models %s and %s have no knob '%s'%s%s%s; `cgreplay models` lists them", plan->cpu_name,
+	                     plan->memory_name, name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
 int cgr_knob_find(const struct cgr_plan *plan, const char *given, struct cgr_knob_ref *ref, struct cgr_error *reterr)
@@ -136,8 +138,8 @@ static int parse_quota(const struct cgr_setting *s, int64_t v[2], struct cgr_err
 	return 0;
 }
 
-int cgr_knob_parse(const struct cgr_plan *plan, const struct cgr_setting *s, uint32_t cgroup, const struct cgr_knob_ref *ref,
-		   int64_t v[2], struct cgr_error *reterr)
+int cgr_knob_parse(const struct cgr_plan *plan, const struct cgr_setting *s, uint32_t cgroup,
+                   const struct cgr_knob_ref *ref, int64_t v[2], struct cgr_error *reterr)
 {
 	const struct cgr_knob_desc *desc = ref->desc;
 	uint64_t mask = 0;
@@ -186,7 +188,7 @@ bool cgr_knob_of_sample(const struct cgr_store_sample *sample, const struct cgr_
 }
 
 bool cgr_knob_recorded(const struct cgr_store *store, uint32_t cgroup, const struct cgr_knob_desc *desc, int64_t t_ns,
-		       int64_t v[2])
+                       int64_t v[2])
 {
 	int64_t value, value2;
 

@@ -17,7 +17,10 @@ const char *cgr_plan_default_cpu(const struct cgr_store_info *info)
 	return info->kernel_version && info->kernel_version < CGR_KERNEL(6, 6, 0) ? "cfs" : "eevdf";
 }
 
-const char *cgr_plan_default_reclaim(const struct cgr_store_info *info) { return info->mglru ? "mglru" : "lru2"; }
+const char *cgr_plan_default_reclaim(const struct cgr_store_info *info)
+{
+	return info->mglru ? "mglru" : "lru2";
+}
 
 void cgr_plan_fini(struct cgr_plan *plan)
 {
@@ -54,7 +57,7 @@ static int choose_models(struct cgr_plan *plan, const struct cgr_scenario *s, st
 	plan->memory = (const struct cgr_memory_ops *)head;
 	plan->memory_name = head->name;
 	head = cgr_model_find(CGR_DOMAIN_RECLAIM, s->reclaim_model ? s->reclaim_model : cgr_plan_default_reclaim(info),
-			      reterr);
+	                      reterr);
 	if (!head)
 		return CGR_E_SCENARIO;
 	plan->reclaim = (const struct cgr_reclaim_ops *)head;
@@ -64,7 +67,7 @@ static int choose_models(struct cgr_plan *plan, const struct cgr_scenario *s, st
 
 /* ---- parameters ---- */
 static int set_param(const struct cgr_model_head *head, int64_t *values, const char *text, bool *used,
-		     struct cgr_error *reterr)
+                     struct cgr_error *reterr)
 {
 	const char *dot = strchr(text, '.'), *equals = strchr(text, '=');
 	size_t name = (size_t)(equals - dot - 1);
@@ -87,7 +90,7 @@ static int set_param(const struct cgr_model_head *head, int64_t *values, const c
 	snprintf(wanted, sizeof wanted, "%.*s", (int)CGR_MIN(name, sizeof wanted - 1), dot + 1);
 	near = cgr_did_you_mean(wanted, names, head->n_params);
 	return cgr_error_set(reterr, CGR_E_SCENARIO, "--param '%s': model %s has no parameter '%s'%s%s%s", text, head->name,
-			     wanted, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+	                     wanted, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
 static int64_t *fallbacks(const struct cgr_model_head *head)
@@ -104,7 +107,10 @@ static void recorded_tunables(const struct cgr_plan *plan)
 {
 	const struct cgr_store_info *info = cgr_store_borrow_info(plan->store);
 	const struct cgr_model_head *head = &plan->cpu->head;
-	const struct { const char *name; int64_t value; } fact[] = {
+	const struct {
+		const char *name;
+		int64_t value;
+	} fact[] = {
 		{ "base_slice_ns", info->base_slice_ns },
 		{ "sched_latency_ns", info->sched_latency_ns },
 		{ "min_granularity_ns", info->min_granularity_ns },
@@ -140,22 +146,23 @@ static int read_params(struct cgr_plan *plan, const struct cgr_scenario *s, stru
 		CGR_TRY(set_param(reclaim, plan->reclaim_param, s->param[i], &used, reterr));
 		if (!used)
 			return cgr_error_set(reterr, CGR_E_SCENARIO,
-					     "--param '%s': no such model in this replay (it uses %s, %s and %s)", s->param[i],
-					     plan->cpu_name, plan->memory_name, plan->reclaim_name);
+			                     "--param '%s': no such model in this replay (it uses %s, %s and %s)", s->param[i],
+			                     plan->cpu_name, plan->memory_name, plan->reclaim_name);
 	}
 	return 0;
 }
 
 /* ---- settings ---- */
 static int add_change(struct cgr_plan *plan, uint32_t cgroup, const struct cgr_knob_ref *ref, const int64_t v[2],
-		      int64_t t_ns, bool shown, struct cgr_error *reterr)
+                      int64_t t_ns, bool shown, struct cgr_error *reterr)
 {
 	struct cgr_knob_change *c;
 
 	CGR_TRY(cgr_grow((void **)&plan->knob, &plan->knob_capacity, plan->knobs + 1, sizeof *c, reterr));
 	c = &plan->knob[plan->knobs++];
-	*c = (struct cgr_knob_change){ .t_ns = t_ns, .cgroup = cgroup, .domain = ref->domain, .knob = ref->index,
-				       .v = { v[0], v[1] } };
+	*c = (struct cgr_knob_change){
+		.t_ns = t_ns, .cgroup = cgroup, .domain = ref->domain, .knob = ref->index, .v = { v[0], v[1] }
+	};
 	if (shown) {
 		struct cgr_plan_change *p;
 		char text[64];
@@ -203,7 +210,7 @@ static int apply_setting(struct cgr_plan *plan, const struct cgr_setting *s, str
 			}
 		if (!matched)
 			return cgr_error_set(reterr, CGR_E_SCENARIO,
-					     "no cgroup of the recording matches '%s'; `cgreplay info` lists them", s->cgroup);
+			                     "no cgroup of the recording matches '%s'; `cgreplay info` lists them", s->cgroup);
 		return 0;
 	}
 	CGR_TRY(cgr_store_find_cgroup(plan->store, s->cgroup, &id, reterr));
@@ -228,7 +235,7 @@ static int by_time(const void *a, const void *b)
 }
 
 static bool overridden(const struct cgr_plan *plan, size_t settings, uint32_t cgroup, const struct cgr_knob_ref *ref,
-		       int64_t t_ns)
+                       int64_t t_ns)
 {
 	for (size_t i = 0; i < settings; i++) {
 		const struct cgr_knob_change *c = &plan->knob[i];
@@ -270,14 +277,16 @@ static int recorded_knobs(struct cgr_plan *plan, struct cgr_error *reterr)
 }
 
 int cgr_plan_make(const struct cgr_store *store, const struct cgr_scenario *s, struct cgr_plan *plan,
-		  struct cgr_error *reterr)
+                  struct cgr_error *reterr)
 {
 	const struct cgr_store_info *info = cgr_store_borrow_info(store);
 	int rc;
 
-	*plan = (struct cgr_plan){ .store = store, .seed = s->seed ? s->seed : 1,
-				   .seeds = s->seeds ? s->seeds : CGR_SEEDS_DEFAULT, .until_done = s->until_done,
-				   .open_loop = s->open_loop };
+	*plan = (struct cgr_plan){ .store = store,
+		                       .seed = s->seed ? s->seed : 1,
+		                       .seeds = s->seeds ? s->seeds : CGR_SEEDS_DEFAULT,
+		                       .until_done = s->until_done,
+		                       .open_loop = s->open_loop };
 	plan->cpus = s->cpus ? (uint32_t)s->cpus : info->online_cpus ? CGR_MAX(info->online_cpus, 1u) : info->cpus;
 	if (!s->cpus && info->cpus > plan->cpus)
 		plan->cpus = info->cpus;
@@ -290,7 +299,7 @@ int cgr_plan_make(const struct cgr_store *store, const struct cgr_scenario *s, s
 		rc = apply_setting(plan, &s->setting[i], reterr);
 		if (rc < 0)
 			cgr_error_cause(reterr, "%s %s:%s=%s", s->setting[i].where, s->setting[i].cgroup, s->setting[i].knob,
-					s->setting[i].value);
+			                s->setting[i].value);
 	}
 	if (rc >= 0)
 		rc = recorded_knobs(plan, reterr);
@@ -311,7 +320,7 @@ char *cgr_plan_explain(const struct cgr_plan *plan)
 	const struct cgr_store_cgroup *cgroup = cgr_store_borrow_cgroups(plan->store, &count);
 
 	cgr_strbuf_printf(&out, "models  cpu %s, memory %s, reclaim %s; %u CPUs; %u seeds\n", plan->cpu_name,
-			  plan->memory_name, plan->reclaim_name, plan->cpus, plan->seeds);
+	                  plan->memory_name, plan->reclaim_name, plan->cpus, plan->seeds);
 	for (size_t i = 0; i < plan->knobs; i++) {
 		const struct cgr_knob_change *c = &plan->knob[i];
 		const struct cgr_knob_desc *desc = cgr_knob_desc_of(plan, c->domain, c->knob);
@@ -321,7 +330,7 @@ char *cgr_plan_explain(const struct cgr_plan *plan)
 		cgr_strbuf_printf(&out, "%s  %s = %s", cgroup[c->cgroup].path, desc->name, text);
 		if (c->t_ns > 0)
 			cgr_strbuf_printf(&out, "  from %" PRId64 ".%06" PRId64 " s", c->t_ns / 1000000000,
-					  c->t_ns / 1000 % 1000000);
+			                  c->t_ns / 1000 % 1000000);
 		for (size_t k = 0; k < plan->changes; k++)
 			if (plan->change[k].cgroup == c->cgroup && !strcmp(plan->change[k].knob, desc->name) &&
 			    plan->change[k].t_usec == c->t_ns / 1000)

@@ -5,19 +5,23 @@
 #include "replay/engine.h"
 #include "replay/scenario.h"
 
-struct cgr_plan_change { uint32_t cgroup; char *knob, *from, *to; int64_t t_usec; };
+struct cgr_plan_change {
+	uint32_t cgroup;
+	char *knob, *from, *to;
+	int64_t t_usec;
+};
 struct cgr_plan {
 	const struct cgr_store *store;
 	const struct cgr_cpu_ops *cpu;
-	const struct cgr_memory_ops *memory;   /* NULL: nothing to simulate (no memory events, or "recorded") */
+	const struct cgr_memory_ops *memory; /* NULL: nothing to simulate (no memory events, or "recorded") */
 	const struct cgr_reclaim_ops *reclaim;
 	const char *cpu_name, *memory_name, *reclaim_name;
 	int64_t *cpu_param, *memory_param, *reclaim_param;
 	struct cgr_knob_change *knob;
 	size_t knobs, knob_capacity;
-	struct cgr_plan_change *change;        /* what differs from the recording, for people */
+	struct cgr_plan_change *change; /* what differs from the recording, for people */
 	size_t changes, change_capacity;
-	bool changed;                          /* anything at all differs from the recording: knobs, CPUs or models */
+	bool changed; /* anything at all differs from the recording: knobs, CPUs or models */
 	uint32_t cpus;
 	uint64_t seed;
 	uint32_t seeds;
@@ -28,7 +32,7 @@ struct cgr_plan {
 
 /* CGR_E_SCENARIO names the setting's place and what is known instead. */
 int cgr_plan_make(const struct cgr_store *store, const struct cgr_scenario *scenario, struct cgr_plan *ret_plan,
-		  struct cgr_error *reterr);
+                  struct cgr_error *reterr);
 void cgr_plan_fini(struct cgr_plan *plan);
 /* What each cgroup effectively gets, one line per cgroup, knob and time (--explain). The caller frees with free(). */
 char *cgr_plan_explain(const struct cgr_plan *plan);

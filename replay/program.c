@@ -51,9 +51,9 @@ static int grow(struct cgr_programs *programs, uint32_t capacity, struct cgr_err
 
 	if (rc)
 		return cgr_error_set(reterr, CGR_E_IO, "temporary file for the task programs: cannot grow to %zu bytes: %s",
-				     bytes, strerror(rc));
+		                     bytes, strerror(rc));
 	map = programs->map ? mremap(programs->map, programs->map_bytes, bytes, MREMAP_MAYMOVE)
-			    : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, programs->fd, 0);
+	                    : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, programs->fd, 0);
 	if (map == MAP_FAILED)
 		return cgr_error_errno(reterr, CGR_E_NOMEM, "mapping %zu bytes of task programs", bytes);
 	programs->map = map;
@@ -111,7 +111,7 @@ struct cgr_programs *cgr_programs_free(struct cgr_programs *programs)
 }
 
 int cgr_programs_append(struct cgr_programs *programs, uint32_t task, uint32_t *tail, const struct cgr_op *op,
-			struct cgr_error *reterr)
+                        struct cgr_error *reterr)
 {
 	struct cgr_chunk *chunk = *tail == CGR_ID_NONE ? NULL : cgr_chunk_at(programs, *tail);
 

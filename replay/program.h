@@ -1,9 +1,9 @@
-/* Task programs: what each task did, free of the recorded schedule. A program is a list of operations pinned at CPU-time
- * offsets: RUN so many ns, then WAKE, FORK, CHARGE, ..., then BLOCK for a classified cause.
+/* Task programs: what each task did, free of the recorded schedule. A program is a list of operations pinned at
+ * CPU-time offsets: RUN so many ns, then WAKE, FORK, CHARGE, ..., then BLOCK for a classified cause.
  *
  * Operations stand in chunks of a file without a name, mapped shared: the kernel keeps of it what is in use, so memory
- * does not grow with the length of the recording. Once built a set of programs is immutable and is read by any number of
- * engines in parallel. */
+ * does not grow with the length of the recording. Once built a set of programs is immutable and is read by any number
+ * of engines in parallel. */
 #ifndef CGR_REPLAY_PROGRAM_H
 #define CGR_REPLAY_PROGRAM_H
 
@@ -15,54 +15,54 @@
 #include "common/histogram.h"
 
 enum cgr_op_kind {
-	CGR_OP_NONE,         /* the recording ended here */
-	CGR_OP_RUN,          /* a ns of CPU time */
-	CGR_OP_BLOCK,        /* cause; a recorded delay ns, b recorded wake time ns; c waker task or timer site */
-	CGR_OP_WAKE,         /* c wakee, a number of the wakee's block that this wake pays */
-	CGR_OP_FORK,         /* c child */
-	CGR_OP_START,        /* c child becomes runnable (wake_up_new_task) */
+	CGR_OP_NONE, /* the recording ended here */
+	CGR_OP_RUN, /* a ns of CPU time */
+	CGR_OP_BLOCK, /* cause; a recorded delay ns, b recorded wake time ns; c waker task or timer site */
+	CGR_OP_WAKE, /* c wakee, a number of the wakee's block that this wake pays */
+	CGR_OP_FORK, /* c child */
+	CGR_OP_START, /* c child becomes runnable (wake_up_new_task) */
 	CGR_OP_EXEC,
-	CGR_OP_EXIT,         /* do_exit began; what follows is the exit path */
-	CGR_OP_END,          /* the task is gone */
-	CGR_OP_ATTACH,       /* c task, a destination cgroup, b domains moved (CGR_MOVE_*), flags CGR_OPF_GROUP */
-	CGR_OP_MKDIR,        /* c cgroup */
-	CGR_OP_RMDIR,        /* c cgroup */
-	CGR_OP_KNOB,         /* c cgroup, a index into the knob samples of the store */
-	CGR_OP_PRIO,         /* a new kernel prio */
-	CGR_OP_CHARGE,       /* cause = enum cgr_charge_kind, c cgroup, a pages, b folios */
-	CGR_OP_UNCHARGE,     /* same */
-	CGR_OP_CACHE_ADD,    /* c file, a first page index, b pages | cgroup << 32 */
+	CGR_OP_EXIT, /* do_exit began; what follows is the exit path */
+	CGR_OP_END, /* the task is gone */
+	CGR_OP_ATTACH, /* c task, a destination cgroup, b domains moved (CGR_MOVE_*), flags CGR_OPF_GROUP */
+	CGR_OP_MKDIR, /* c cgroup */
+	CGR_OP_RMDIR, /* c cgroup */
+	CGR_OP_KNOB, /* c cgroup, a index into the knob samples of the store */
+	CGR_OP_PRIO, /* a new kernel prio */
+	CGR_OP_CHARGE, /* cause = enum cgr_charge_kind, c cgroup, a pages, b folios */
+	CGR_OP_UNCHARGE, /* same */
+	CGR_OP_CACHE_ADD, /* c file, a first page index, b pages | cgroup << 32 */
 	CGR_OP_CACHE_DELETE, /* same; CGR_OPF_RECLAIM */
-	CGR_OP_CACHE_READ,   /* c file, a first page index, b pages | pages added for it << 32 */
+	CGR_OP_CACHE_READ, /* c file, a first page index, b pages | pages added for it << 32 */
 	CGR_OP_CACHE_FAULT,
 	CGR_OP_CACHE_MAP,
 	CGR_OP_CACHE_DIRTY,
 	CGR_OP_CACHE_ACCESS,
-	CGR_OP_AT,           /* only in the world's program: what follows happens at time a */
+	CGR_OP_AT, /* only in the world's program: what follows happens at time a */
 };
 
 /* Why a task blocked, told from who ended it. */
 enum cgr_cause {
-	CGR_CAUSE_TASK,     /* a task's wake: a token with memory */
-	CGR_CAUSE_TIMER,    /* relative or absolute, as its timer site says */
-	CGR_CAUSE_DEVICE,   /* service time from issue */
-	CGR_CAUSE_ARRIVAL,  /* from outside: absolute time */
-	CGR_CAUSE_UNKNOWN,  /* recorded delay, counted */
-	CGR_CAUSE_FOREVER,  /* not woken before the recording ended */
+	CGR_CAUSE_TASK, /* a task's wake: a token with memory */
+	CGR_CAUSE_TIMER, /* relative or absolute, as its timer site says */
+	CGR_CAUSE_DEVICE, /* service time from issue */
+	CGR_CAUSE_ARRIVAL, /* from outside: absolute time */
+	CGR_CAUSE_UNKNOWN, /* recorded delay, counted */
+	CGR_CAUSE_FOREVER, /* not woken before the recording ended */
 	CGR_CAUSE_COUNT
 };
 const char *cgr_cause_name(enum cgr_cause cause);
 
-#define CGR_OPF_SYNC     0x01u
-#define CGR_OPF_MISS     0x02u /* BLOCK: a wait for pages that were missing in the recording */
-#define CGR_OPF_LIMIT    0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
-#define CGR_OPF_RECLAIM  0x08u /* inside memcg reclaim */
-#define CGR_OPF_GROUP    0x10u /* ATTACH: the whole thread group */
+#define CGR_OPF_SYNC 0x01u
+#define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
+#define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
+#define CGR_OPF_RECLAIM 0x08u /* inside memcg reclaim */
+#define CGR_OPF_GROUP 0x10u /* ATTACH: the whole thread group */
 #define CGR_OPF_READAHEAD 0x20u
-#define CGR_OPF_IRQ      0x40u
-#define CGR_OPF_EXITING  0x80u
-#define CGR_MOVE_CPU     1u
-#define CGR_MOVE_MEMORY  2u
+#define CGR_OPF_IRQ 0x40u
+#define CGR_OPF_EXITING 0x80u
+#define CGR_MOVE_CPU 1u
+#define CGR_MOVE_MEMORY 2u
 
 struct cgr_op {
 	uint8_t kind, cause, flags, spare;
@@ -74,39 +74,39 @@ _Static_assert(sizeof(struct cgr_op) == 24, "operations are packed into chunks")
 /* One timer of a task (its stack address, or the only one when addresses were not recorded). */
 struct cgr_timer_site {
 	uint64_t address;
-	uint32_t task, next;       /* list of the task's sites, CGR_ID_NONE ends */
+	uint32_t task, next; /* list of the task's sites, CGR_ID_NONE ends */
 	uint32_t count;
-	bool relative_mode;        /* armed with HRTIMER_MODE_REL */
+	bool relative_mode; /* armed with HRTIMER_MODE_REL */
 	int64_t last_delay, last_expiry, last_step;
 	uint64_t relative_error, absolute_error; /* sums of deviations under each hypothesis */
-	bool absolute;             /* verdict */
+	bool absolute; /* verdict */
 };
 
 enum cgr_start { CGR_START_NEVER, CGR_START_RUNNABLE, CGR_START_BLOCKED, CGR_START_FORKED, CGR_START_LATE };
 
 struct cgr_program {
-	uint32_t first_chunk;      /* CGR_ID_NONE: no operations */
-	uint8_t start;             /* enum cgr_start */
-	bool exits;                /* ends with OP_END in the recording */
-	bool runs_at_end;          /* runnable when the recording ended */
+	uint32_t first_chunk; /* CGR_ID_NONE: no operations */
+	uint8_t start; /* enum cgr_start */
+	bool exits; /* ends with OP_END in the recording */
+	bool runs_at_end; /* runnable when the recording ended */
 	uint32_t start_cpu;
-	int64_t start_ns;          /* recorded: first runnable */
-	int64_t end_ns;            /* recorded END, INT64_MAX if none */
-	uint64_t run_ns;           /* CPU time in RUN operations */
-	uint64_t recorded_run_ns;  /* CPU time in the recording */
+	int64_t start_ns; /* recorded: first runnable */
+	int64_t end_ns; /* recorded END, INT64_MAX if none */
+	uint64_t run_ns; /* CPU time in RUN operations */
+	uint64_t recorded_run_ns; /* CPU time in the recording */
 	uint64_t ops;
 	uint32_t blocks[CGR_CAUSE_COUNT];
-	uint64_t unknown_ns;       /* time in blocks of unknown cause */
-	int16_t prio;              /* first known, -1 unknown */
+	uint64_t unknown_ns; /* time in blocks of unknown cause */
+	int16_t prio; /* first known, -1 unknown */
 	uint32_t switches_in;
 };
 
 /* What the recording tells about the machine. */
 struct cgr_calibration {
-	uint64_t tick_phase_ns;    /* tick times are phase + n * 1e9 / hz */
+	uint64_t tick_phase_ns; /* tick times are phase + n * 1e9 / hz */
 	bool tick_phase_known;
-	uint64_t idle_wake_ns;     /* median: wake-up to run on an idle CPU */
-	uint64_t miss_ns;          /* median device wait of a missing page, 0 unknown */
+	uint64_t idle_wake_ns; /* median: wake-up to run on an idle CPU */
+	uint64_t miss_ns; /* median device wait of a missing page, 0 unknown */
 };
 
 struct cgr_programs {
@@ -120,7 +120,7 @@ struct cgr_programs {
 	int64_t duration_ns;
 	uint64_t events, switches;
 	uint64_t recorded_run_ns, program_run_ns, inferred_run_ns;
-	uint64_t lost_wakes;       /* wakes of tasks that were not blocked */
+	uint64_t lost_wakes; /* wakes of tasks that were not blocked */
 	/* storage */
 	int fd;
 	char *map;
@@ -137,7 +137,9 @@ struct cgr_chunk {
 _Static_assert(sizeof(struct cgr_chunk) == 1024, "four chunks to a page");
 
 /* Where a reader stands in a program. */
-struct cgr_cursor { uint32_t chunk, position; };
+struct cgr_cursor {
+	uint32_t chunk, position;
+};
 
 static inline struct cgr_chunk *cgr_chunk_at(const struct cgr_programs *programs, uint32_t chunk)
 {
@@ -167,6 +169,6 @@ int cgr_programs_new(uint32_t tasks, struct cgr_programs **ret_programs, struct 
 struct cgr_programs *cgr_programs_free(struct cgr_programs *programs);
 /* Appends to a task's program; tail is the writer's note of the task's last chunk (start with CGR_ID_NONE). */
 int cgr_programs_append(struct cgr_programs *programs, uint32_t task, uint32_t *tail, const struct cgr_op *op,
-			struct cgr_error *reterr);
+                        struct cgr_error *reterr);
 
 #endif

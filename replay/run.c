@@ -11,7 +11,12 @@
 #define BASELINE_SEEDS 3u
 #define SPANS_MAX 2000000u
 
-struct job { const struct cgr_plan *plan; struct cgr_engine_output *output; uint64_t seed; bool series, spans; };
+struct job {
+	const struct cgr_plan *plan;
+	struct cgr_engine_output *output;
+	uint64_t seed;
+	bool series, spans;
+};
 struct pool {
 	const struct cgr_programs *programs;
 	struct job *job;
@@ -28,11 +33,23 @@ static void work_one(struct pool *pool, const struct job *job)
 	const struct cgr_plan *plan = job->plan;
 	int64_t duration = cgr_store_borrow_info(plan->store)->duration_ns;
 	struct cgr_engine_config config = {
-		.store = plan->store, .programs = pool->programs, .cpu = plan->cpu, .memory = plan->memory,
-		.reclaim = plan->reclaim, .cpu_param = plan->cpu_param, .memory_param = plan->memory_param,
-		.reclaim_param = plan->reclaim_param, .knob = plan->knob, .knobs = plan->knobs, .cpus = plan->cpus,
-		.seed = job->seed, .until_done = plan->until_done, .open_loop = plan->open_loop, .keep_series = job->series,
-		.keep_spans = job->spans, .spans_max = SPANS_MAX,
+		.store = plan->store,
+		.programs = pool->programs,
+		.cpu = plan->cpu,
+		.memory = plan->memory,
+		.reclaim = plan->reclaim,
+		.cpu_param = plan->cpu_param,
+		.memory_param = plan->memory_param,
+		.reclaim_param = plan->reclaim_param,
+		.knob = plan->knob,
+		.knobs = plan->knobs,
+		.cpus = plan->cpus,
+		.seed = job->seed,
+		.until_done = plan->until_done,
+		.open_loop = plan->open_loop,
+		.keep_series = job->series,
+		.keep_spans = job->spans,
+		.spans_max = SPANS_MAX,
 		.sample_ns = (uint64_t)CGR_MAX(duration / SAMPLES_PER_RUN, 1000000),
 	};
 	struct cgr_error error = { 0 };
@@ -40,7 +57,7 @@ static void work_one(struct pool *pool, const struct job *job)
 
 	if (rc >= 0 && job->output->broken)
 		rc = cgr_error_set(&error, CGR_E_INTERNAL, "seed %llu: a model's invariant broke: %s",
-				   (unsigned long long)job->seed, job->output->broken);
+		                   (unsigned long long)job->seed, job->output->broken);
 	if (rc >= 0)
 		return;
 	pthread_mutex_lock(&pool->lock);
@@ -95,7 +112,7 @@ static int run_pool(struct pool *pool, uint32_t threads, struct cgr_error *reter
 
 /* The recording's own settings under the same models: what fidelity is measured on. */
 static int make_baseline(const struct cgr_store *store, const struct cgr_scenario *scenario, struct cgr_plan *plan,
-			 struct cgr_error *reterr)
+                         struct cgr_error *reterr)
 {
 	struct cgr_scenario same = { 0 };
 	int rc = cgr_scenario_copy(&same, scenario, reterr);
@@ -120,7 +137,7 @@ static bool is_baseline(const struct cgr_plan *plan, const struct cgr_scenario *
 }
 
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
-	       const struct cgr_run_options *options, struct cgr_result **ret_result, struct cgr_error *reterr)
+               const struct cgr_run_options *options, struct cgr_result **ret_result, struct cgr_error *reterr)
 {
 	struct cgr_plan plan = { 0 }, same = { 0 };
 	struct cgr_seed_set asked = { .plan = &plan }, baseline = { .plan = &same };
@@ -147,17 +164,16 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 		for (size_t i = 0; i < total; i++) {
 			bool first = i < asked.count;
 
-			pool.job[i] = (struct job){ first ? &plan : &same, &output[i],
-						    plan.seed + (first ? i : i - asked.count), i == 0,
-						    i == 0 && options->spans };
+			pool.job[i] = (struct job){ first ? &plan : &same, &output[i], plan.seed + (first ? i : i - asked.count),
+				                        i == 0, i == 0 && options->spans };
 		}
 		rc = run_pool(&pool, options->threads, reterr);
 	}
 	if (rc >= 0)
 		rc = cgr_result_assemble(store, programs, scenario, &asked,
-					 baseline.count || !options->fidelity || !is_baseline(&plan, scenario) ? &baseline
-													      : &asked,
-					 options, ret_result, reterr);
+		                         baseline.count || !options->fidelity || !is_baseline(&plan, scenario) ? &baseline
+		                                                                                               : &asked,
+		                         options, ret_result, reterr);
 	for (size_t i = 0; output && i < total; i++)
 		cgr_engine_output_fini(&output[i]);
 	free(output);

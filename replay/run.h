@@ -9,16 +9,16 @@
 #include "store/result.h"
 
 struct cgr_run_options {
-	uint32_t threads;        /* 0 = as many as the machine has CPUs */
-	bool fidelity;           /* replay the recorded limits too and compare with the recorded counters */
-	bool spans;              /* keep the simulated schedule of the first seed */
-	const char *command;     /* how to make this result again, NULL unknown */
+	uint32_t threads; /* 0 = as many as the machine has CPUs */
+	bool fidelity; /* replay the recorded limits too and compare with the recorded counters */
+	bool spans; /* keep the simulated schedule of the first seed */
+	const char *command; /* how to make this result again, NULL unknown */
 	struct cgr_progress *progress;
 };
 
 /* *ret_result is the caller's. Errors as of cgr_plan_make and cgr_engine_run; CGR_E_INTERNAL when a model's own
  * invariants broke. */
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
-	       const struct cgr_run_options *options, struct cgr_result **ret_result, struct cgr_error *reterr);
+               const struct cgr_run_options *options, struct cgr_result **ret_result, struct cgr_error *reterr);
 
 #endif

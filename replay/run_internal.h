@@ -5,20 +5,27 @@
 #include "replay/run.h"
 
 /* One finished set of seeds of one plan. */
-struct cgr_seed_set { const struct cgr_plan *plan; struct cgr_engine_output *output; uint32_t count; };
-struct cgr_spread { int64_t median, low, high; enum cgr_class class; };
+struct cgr_seed_set {
+	const struct cgr_plan *plan;
+	struct cgr_engine_output *output;
+	uint32_t count;
+};
+struct cgr_spread {
+	int64_t median, low, high;
+	enum cgr_class class;
+};
 
 /* Median and range of a metric over the seeds, widened by what the model says of its own uncertainty. */
 struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned block, unsigned metric, uint32_t cgroup);
 /* What the recording's counters say of a metric; false if they do not. */
 bool cgr_recorded_metric(const struct cgr_store *store, const struct cgr_programs *programs,
-			 const struct cgr_engine_output *output, unsigned block, unsigned metric, uint32_t cgroup,
-			 int64_t *ret_value);
+                         const struct cgr_engine_output *output, unsigned block, unsigned metric, uint32_t cgroup,
+                         int64_t *ret_value);
 int cgr_result_series(struct cgr_result *r, const struct cgr_store *store, const struct cgr_seed_set *asked,
-		      struct cgr_error *reterr);
+                      struct cgr_error *reterr);
 int cgr_result_assemble(const struct cgr_store *store, const struct cgr_programs *programs,
-			const struct cgr_scenario *scenario, const struct cgr_seed_set *asked,
-			const struct cgr_seed_set *baseline /* count 0: none */, const struct cgr_run_options *options,
-			struct cgr_result **ret_result, struct cgr_error *reterr);
+                        const struct cgr_scenario *scenario, const struct cgr_seed_set *asked,
+                        const struct cgr_seed_set *baseline /* count 0: none */, const struct cgr_run_options *options,
+                        struct cgr_result **ret_result, struct cgr_error *reterr);
 
 #endif

@@ -41,8 +41,8 @@ void cgr_scenario_fini(struct cgr_scenario *scenario)
 	*scenario = (struct cgr_scenario){ 0 };
 }
 
-int cgr_scenario_add(struct cgr_scenario *scenario, const char *cgroup, const char *knob, const char *value, int64_t t_ns,
-		     const char *where, struct cgr_error *reterr)
+int cgr_scenario_add(struct cgr_scenario *scenario, const char *cgroup, const char *knob, const char *value,
+                     int64_t t_ns, const char *where, struct cgr_error *reterr)
 {
 	struct cgr_setting *s;
 
@@ -61,8 +61,8 @@ int cgr_scenario_param(struct cgr_scenario *scenario, const char *text, struct c
 
 	if (!dot || !equals || dot > equals || dot == text || !equals[1])
 		return cgr_error_set(reterr, CGR_E_USAGE, "--param '%s': expected MODEL.NAME=VALUE, e.g. lru2.batch=32", text);
-	CGR_TRY(cgr_grow((void **)&scenario->param, &scenario->param_capacity, scenario->params + 1, sizeof *scenario->param,
-			 reterr));
+	CGR_TRY(cgr_grow((void **)&scenario->param, &scenario->param_capacity, scenario->params + 1,
+	                 sizeof *scenario->param, reterr));
 	return copy_text(&scenario->param[scenario->params++], text, reterr);
 }
 
@@ -100,7 +100,7 @@ int cgr_scenario_set(struct cgr_scenario *scenario, const char *text, struct cgr
 			colon = p;
 	if (!equals || !colon || colon == text || colon + 1 == equals || !equals[1])
 		return cgr_error_set(reterr, CGR_E_USAGE,
-				     "--set '%s': expected CGROUP:KNOB=VALUE, e.g. --set '/web:memory.max=256M'", text);
+		                     "--set '%s': expected CGROUP:KNOB=VALUE, e.g. --set '/web:memory.max=256M'", text);
 	at = strrchr(equals, '@');
 	if (at && cgr_parse_duration(at + 1, &t_ns, reterr) < 0)
 		return cgr_error_cause(reterr, "--set '%s': time after '@'", text);
@@ -108,7 +108,7 @@ int cgr_scenario_set(struct cgr_scenario *scenario, const char *text, struct cgr
 	knob = cgr_printf("%.*s", (int)(equals - colon - 1), colon + 1);
 	value = at ? cgr_printf("%.*s", (int)(at - equals - 1), equals + 1) : cgr_strdup(equals + 1);
 	rc = cgroup && knob && value ? cgr_scenario_add(scenario, cgroup, knob, value, t_ns, "--set", reterr)
-				     : cgr_error_set(reterr, CGR_E_NOMEM, "--set");
+	                             : cgr_error_set(reterr, CGR_E_NOMEM, "--set");
 	free(cgroup);
 	free(knob);
 	free(value);

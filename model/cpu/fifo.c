@@ -1,5 +1,5 @@
-/* The simplest scheduler that is one: a queue per CPU, first come first served, nobody is preempted by a wake-up, a turn
- * ends after a fixed slice. No weights, no groups, no limits. It shows what a model must do and no more. */
+/* The simplest scheduler that is one: a queue per CPU, first come first served, nobody is preempted by a wake-up, a
+ * turn ends after a fixed slice. No weights, no groups, no limits. It shows what a model must do and no more. */
 #include "model/model.h"
 
 enum { PARAM_SLICE_USEC };
@@ -8,8 +8,8 @@ static const struct cgr_param_desc params[] = {
 };
 
 struct fifo_task {
-	uint32_t next;   /* in its CPU's queue; CGR_NONE ends */
-	bool queued;     /* waiting, not running */
+	uint32_t next; /* in its CPU's queue; CGR_NONE ends */
+	bool queued; /* waiting, not running */
 };
 struct fifo_cpu {
 	uint32_t head, tail, length;
@@ -17,8 +17,14 @@ struct fifo_cpu {
 	uint64_t started_ns;
 };
 
-static struct fifo_task *task_of(struct cgr_ctx *ctx, uint32_t task) { return cgr_task_state(ctx, task); }
-static struct fifo_cpu *cpu_of(struct cgr_ctx *ctx, uint32_t cpu) { return cgr_cpu_state(ctx, cpu); }
+static struct fifo_task *task_of(struct cgr_ctx *ctx, uint32_t task)
+{
+	return cgr_task_state(ctx, task);
+}
+static struct fifo_cpu *cpu_of(struct cgr_ctx *ctx, uint32_t cpu)
+{
+	return cgr_cpu_state(ctx, cpu);
+}
 
 static int fifo_init(struct cgr_ctx *ctx)
 {
@@ -71,7 +77,8 @@ static bool cpu_allowed(struct cgr_ctx *ctx, uint32_t task, uint32_t cpu)
 	return cpu >= 64 || (cgr_task(ctx, task)->cpus_allowed >> cpu & 1);
 }
 
-static uint32_t fifo_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_cpu, uint32_t waker_cpu, unsigned wake_flags)
+static uint32_t fifo_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_cpu, uint32_t waker_cpu,
+                                unsigned wake_flags)
 {
 	uint32_t best = CGR_NONE, best_load = 0;
 
@@ -160,7 +167,8 @@ static bool fifo_balance(struct cgr_ctx *ctx, uint32_t cpu, enum cgr_idle idle)
 	if (idle == CGR_NOT_IDLE || cpu_of(ctx, cpu)->length)
 		return false;
 	for (uint32_t i = 0; i < ctx->n_cpus; i++)
-		if (i != cpu && cpu_of(ctx, i)->length && (from == CGR_NONE || cpu_of(ctx, i)->length > cpu_of(ctx, from)->length))
+		if (i != cpu && cpu_of(ctx, i)->length &&
+		    (from == CGR_NONE || cpu_of(ctx, i)->length > cpu_of(ctx, from)->length))
 			from = i;
 	if (from == CGR_NONE)
 		return false;

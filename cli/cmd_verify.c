@@ -1,0 +1,110 @@
+/* cgreplay verify: the models at the recorded limits against the recorded counters. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cli/replay_options.h"
+#include "common/limits.h"
+#include "common/util.h"
+
+/* Relative error in millionths of the recorded value; small counts are judged by their absolute difference. */
+static bool agrees(const struct cgr_result_fidelity *f, int64_t tolerance_ppm)
+{
+	int64_t error = llabs(f->replayed - f->recorded);
+
+	if (f->recorded >= f->low && f->recorded <= f->high)
+		return true;
+	return error <= 1 || (double)error * 1e6 <= (double)llabs(f->recorded) * (double)tolerance_ppm;
+}
+
+static int print_table(const struct cgr_result *r, int64_t tolerance_ppm, size_t *ret_off)
+{
+	*ret_off = 0;
+	printf("%-28s %-38s %14s %14s %22s %9s\n", "cgroup", "metric", "recorded", "replayed", "range", "error");
+	for (size_t i = 0; i < r->fidelities; i++) {
+		const struct cgr_result_fidelity *f = &r->fidelity[i];
+		bool fine = agrees(f, tolerance_ppm);
+		double error = f->recorded ? 100.0 * (double)(f->replayed - f->recorded) / (double)f->recorded : 0;
+		char range[64];
+
+		snprintf(range, sizeof range, "%" PRId64 "..%" PRId64, f->low, f->high);
+		printf("%-28s %-38s %14" PRId64 " %14" PRId64 " %22s %8.2f%%%s\n", r->cgroup_path[f->cgroup],
+		       r->metric_desc[f->metric].name, f->recorded, f->replayed, range, error, fine ? "" : "  <-");
+		*ret_off += !fine;
+	}
+	printf("%zu of %zu counters within %.1f %% or their interval; %" PRIu64 " causality violations, %" PRIu64
+	       " of %" PRIu64 " blocks unexplained (%" PRId64 " usec)\n",
+	       r->fidelities - *ret_off, r->fidelities, (double)tolerance_ppm / 1e4, r->quality.causality_violations,
+	       r->quality.unexplained_blocks, r->quality.blocks, r->quality.unexplained_block_usec);
+	return ferror(stdout) ? CGR_E_IO : 0;
+}
+
+static int verify(const struct cgr_replay_options *o, const char *path, int64_t tolerance_ppm, const char *command,
+                  struct cgr_error *reterr)
+{
+	struct cgr_scenario scenario = { 0 };
+	struct cgr_recording recording = { 0 };
+	struct cgr_result *result = NULL;
+	struct cgr_run_options run = { .threads = (uint32_t)o->threads,
+		                           .fidelity = true,
+		                           .command = command,
+		                           .progress = cgr_progress_terminal(o->quiet) };
+	size_t off = 0;
+	int rc = cgr_replay_options_scenario(o, "verify", &scenario, reterr);
+
+	if (rc >= 0)
+		rc = cgr_recording_open(path, o->quiet, &recording, reterr);
+	if (rc >= 0)
+		rc = cgr_replay(recording.store, recording.programs, &scenario, &run, &result, reterr);
+	if (rc >= 0 && (!o->format || !strcmp(o->format, "table")))
+		rc = print_table(result, tolerance_ppm, &off);
+	else if (rc >= 0)
+		rc = cgr_replay_print(o, path, &result, 1, reterr);
+	for (size_t i = 0; rc >= 0 && i < result->fidelities && o->format; i++)
+		off += !agrees(&result->fidelity[i], tolerance_ppm);
+	cgr_result_free(result);
+	cgr_recording_close(&recording);
+	cgr_scenario_fini(&scenario);
+	return rc < 0 ? rc : off ? 1 : 0;
+}
+
+static int run(int argc, char **argv, struct cgr_error *reterr)
+{
+	struct cgr_replay_options o = { 0 };
+	int64_t percent = 2;
+	const struct cgr_option options[] = {
+		CGR_REPLAY_OPTIONS(o),
+		{ .name = "tolerance",
+		  .type = CGR_OPT_INT,
+		  .value = &percent,
+		  .argument = "PERCENT",
+		  .help = "difference that still counts as agreement",
+		  .minimum = 0,
+		  .maximum = 100 },
+	};
+	char *command = cgr_command_line(argc, argv);
+	int positionals, rest,
+	    rc = cgr_options_parse(&cgr_command_verify, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals, &rest,
+	                           reterr);
+
+	if (rc == 0 && positionals != 1)
+		rc = cgr_error_set(reterr, CGR_E_USAGE, "expected one event store, e.g. cgreplay verify web.db; got %d",
+		                   positionals);
+	else if (rc == 0)
+		rc = verify(&o, argv[1], percent * 10000, command, reterr);
+	else if (rc > 0)
+		rc = 0;
+	free(command);
+	cgr_replay_options_fini(&o);
+	return rc;
+}
+
+const struct cgr_command cgr_command_verify = {
+	.name = "verify",
+	.summary = "replay at the recorded limits and compare with the recorded counters",
+	.usage = "verify STORE [--tolerance PERCENT]",
+	.examples = "cgreplay verify web.db\ncgreplay verify web.db --cpu cfs",
+	.run = run,
+};
