@@ -9,15 +9,15 @@
 
 static int explain(const struct cgr_store *store, const struct cgr_scenario *scenario, struct cgr_error *reterr)
 {
-	struct cgr_plan plan;
+	struct cgr_whatif plan;
 	char *text;
 
-	CGR_TRY(cgr_plan_make(store, scenario, &plan, reterr));
-	text = cgr_plan_explain(&plan);
+	CGR_TRY(cgr_whatif_make(store, scenario, &plan, reterr));
+	text = cgr_whatif_explain(&plan);
 	if (text)
 		fputs(text, stdout);
 	free(text);
-	cgr_plan_fini(&plan);
+	cgr_whatif_fini(&plan);
 	return text ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "--explain");
 }
 

@@ -151,12 +151,12 @@ static char *text_of(const char *text)
 	return cgr_strdup(text ? text : "");
 }
 
-static json_t *settings_json(const struct cgr_plan *plan, const struct cgr_store_cgroup *groups)
+static json_t *settings_json(const struct cgr_whatif *plan, const struct cgr_store_cgroup *groups)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < plan->changes; i++) {
-		const struct cgr_plan_change *c = &plan->change[i];
+		const struct cgr_whatif_change *c = &plan->change[i];
 
 		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:I}", "cgroup", groups[c->cgroup].path, "knob", c->knob,
 		                                      "value", c->to, "t_usec", (json_int_t)c->t_usec));
@@ -164,7 +164,7 @@ static json_t *settings_json(const struct cgr_plan *plan, const struct cgr_store
 	return list;
 }
 
-static char *scenario_json(const struct cgr_plan *plan, const struct cgr_scenario *s,
+static char *scenario_json(const struct cgr_whatif *plan, const struct cgr_scenario *s,
                            const struct cgr_store_cgroup *groups)
 {
 	json_t *params = json_array(), *root;
@@ -187,7 +187,7 @@ static int fill_head(struct cgr_result *r, const struct cgr_store *store, const 
                      const struct cgr_run_options *options)
 {
 	const struct cgr_store_info *info = cgr_store_borrow_info(store);
-	const struct cgr_plan *plan = asked->plan;
+	const struct cgr_whatif *plan = asked->plan;
 	size_t count;
 	const struct cgr_store_cgroup *groups = cgr_store_borrow_cgroups(store, &count);
 

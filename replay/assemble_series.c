@@ -93,7 +93,7 @@ static int recorded(struct cgr_result *r, const struct cgr_store *store, const s
 }
 
 /* Limits as steps: one point per change. */
-static int limits(struct cgr_result *r, const struct cgr_plan *plan, size_t *capacity, struct cgr_error *reterr)
+static int limits(struct cgr_result *r, const struct cgr_whatif *plan, size_t *capacity, struct cgr_error *reterr)
 {
 	for (size_t i = 0; i < plan->knobs; i++) {
 		const struct cgr_knob_change *c = &plan->knob[i];

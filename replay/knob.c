@@ -46,14 +46,14 @@ static bool look_up(const struct cgr_knob_desc *table, unsigned count, const cha
 	return false;
 }
 
-const struct cgr_knob_desc *cgr_knob_desc_of(const struct cgr_plan *plan, uint8_t domain, uint32_t knob)
+const struct cgr_knob_desc *cgr_knob_desc_of(const struct cgr_whatif *plan, uint8_t domain, uint32_t knob)
 {
 	if (domain == 0)
 		return &cgr_engine_knobs[knob];
 	return domain == CGR_DOMAIN_CPU ? &plan->cpu->head.knobs[knob] : &plan->memory->head.knobs[knob];
 }
 
-static int unknown(const struct cgr_plan *plan, const char *name, struct cgr_error *reterr)
+static int unknown(const struct cgr_whatif *plan, const char *name, struct cgr_error *reterr)
 {
 	const char *names[2 * CGR_LIMIT_MODEL_KNOBS + 8], *near;
 	size_t count = 0;
@@ -75,7 +75,7 @@ static int unknown(const struct cgr_plan *plan, const char *name, struct cgr_err
 	                     plan->memory_name, name, near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
 
-int cgr_knob_find(const struct cgr_plan *plan, const char *given, struct cgr_knob_ref *ref, struct cgr_error *reterr)
+int cgr_knob_find(const struct cgr_whatif *plan, const char *given, struct cgr_knob_ref *ref, struct cgr_error *reterr)
 {
 	const char *name = cgr_knob_canonical(given);
 	const struct cgr_model_head *cpu = &plan->cpu->head;
@@ -138,7 +138,7 @@ static int parse_quota(const struct cgr_setting *s, int64_t v[2], struct cgr_err
 	return 0;
 }
 
-int cgr_knob_parse(const struct cgr_plan *plan, const struct cgr_setting *s, uint32_t cgroup,
+int cgr_knob_parse(const struct cgr_whatif *plan, const struct cgr_setting *s, uint32_t cgroup,
                    const struct cgr_knob_ref *ref, int64_t v[2], struct cgr_error *reterr)
 {
 	const struct cgr_knob_desc *desc = ref->desc;

@@ -12,17 +12,17 @@
 #include "model/registry.h"
 #include "replay/plan_internal.h"
 
-const char *cgr_plan_default_cpu(const struct cgr_store_info *info)
+const char *cgr_whatif_default_cpu(const struct cgr_store_info *info)
 {
 	return info->kernel_version && info->kernel_version < CGR_KERNEL(6, 6, 0) ? "cfs" : "eevdf";
 }
 
-const char *cgr_plan_default_reclaim(const struct cgr_store_info *info)
+const char *cgr_whatif_default_reclaim(const struct cgr_store_info *info)
 {
 	return info->mglru ? "mglru" : "lru2";
 }
 
-void cgr_plan_fini(struct cgr_plan *plan)
+void cgr_whatif_fini(struct cgr_whatif *plan)
 {
 	for (size_t i = 0; i < plan->changes; i++) {
 		free(plan->change[i].knob);
@@ -34,15 +34,15 @@ void cgr_plan_fini(struct cgr_plan *plan)
 	free(plan->cpu_param);
 	free(plan->memory_param);
 	free(plan->reclaim_param);
-	*plan = (struct cgr_plan){ 0 };
+	*plan = (struct cgr_whatif){ 0 };
 }
 
-static int choose_models(struct cgr_plan *plan, const struct cgr_scenario *s, struct cgr_error *reterr)
+static int choose_models(struct cgr_whatif *plan, const struct cgr_scenario *s, struct cgr_error *reterr)
 {
 	const struct cgr_store_info *info = cgr_store_borrow_info(plan->store);
 	const struct cgr_model_head *head;
 
-	plan->cpu_name = s->cpu_model ? s->cpu_model : cgr_plan_default_cpu(info);
+	plan->cpu_name = s->cpu_model ? s->cpu_model : cgr_whatif_default_cpu(info);
 	head = cgr_model_find(CGR_DOMAIN_CPU, plan->cpu_name, reterr);
 	if (!head)
 		return CGR_E_SCENARIO;
@@ -56,7 +56,7 @@ static int choose_models(struct cgr_plan *plan, const struct cgr_scenario *s, st
 		return CGR_E_SCENARIO;
 	plan->memory = (const struct cgr_memory_ops *)head;
 	plan->memory_name = head->name;
-	head = cgr_model_find(CGR_DOMAIN_RECLAIM, s->reclaim_model ? s->reclaim_model : cgr_plan_default_reclaim(info),
+	head = cgr_model_find(CGR_DOMAIN_RECLAIM, s->reclaim_model ? s->reclaim_model : cgr_whatif_default_reclaim(info),
 	                      reterr);
 	if (!head)
 		return CGR_E_SCENARIO;
@@ -103,7 +103,7 @@ static int64_t *fallbacks(const struct cgr_model_head *head)
 }
 
 /* Tunables the recorder could read take the place of a model's defaults when the model has a parameter of that name. */
-static void recorded_tunables(const struct cgr_plan *plan)
+static void recorded_tunables(const struct cgr_whatif *plan)
 {
 	const struct cgr_store_info *info = cgr_store_borrow_info(plan->store);
 	const struct cgr_model_head *head = &plan->cpu->head;
@@ -126,7 +126,7 @@ static void recorded_tunables(const struct cgr_plan *plan)
 				plan->cpu_param[i] = fact[k].value;
 }
 
-static int read_params(struct cgr_plan *plan, const struct cgr_scenario *s, struct cgr_error *reterr)
+static int read_params(struct cgr_whatif *plan, const struct cgr_scenario *s, struct cgr_error *reterr)
 {
 	const struct cgr_model_head *cpu = &plan->cpu->head;
 	const struct cgr_model_head *memory = plan->memory ? &plan->memory->head : NULL;
@@ -153,7 +153,7 @@ static int read_params(struct cgr_plan *plan, const struct cgr_scenario *s, stru
 }
 
 /* ---- settings ---- */
-static int add_change(struct cgr_plan *plan, uint32_t cgroup, const struct cgr_knob_ref *ref, const int64_t v[2],
+static int add_change(struct cgr_whatif *plan, uint32_t cgroup, const struct cgr_knob_ref *ref, const int64_t v[2],
                       int64_t t_ns, bool shown, struct cgr_error *reterr)
 {
 	struct cgr_knob_change *c;
@@ -164,12 +164,12 @@ static int add_change(struct cgr_plan *plan, uint32_t cgroup, const struct cgr_k
 		.t_ns = t_ns, .cgroup = cgroup, .domain = ref->domain, .knob = ref->index, .v = { v[0], v[1] }
 	};
 	if (shown) {
-		struct cgr_plan_change *p;
+		struct cgr_whatif_change *p;
 		char text[64];
 
 		CGR_TRY(cgr_grow((void **)&plan->change, &plan->change_capacity, plan->changes + 1, sizeof *p, reterr));
 		p = &plan->change[plan->changes++];
-		*p = (struct cgr_plan_change){ .cgroup = cgroup, .t_usec = t_ns / 1000 };
+		*p = (struct cgr_whatif_change){ .cgroup = cgroup, .t_usec = t_ns / 1000 };
 		p->knob = cgr_strdup(ref->desc->name);
 		cgr_knob_format(ref->desc, v, text, sizeof text);
 		p->to = cgr_strdup(text);
@@ -186,7 +186,7 @@ static int add_change(struct cgr_plan *plan, uint32_t cgroup, const struct cgr_k
 	return 0;
 }
 
-static int apply_one(struct cgr_plan *plan, const struct cgr_setting *s, uint32_t cgroup, struct cgr_error *reterr)
+static int apply_one(struct cgr_whatif *plan, const struct cgr_setting *s, uint32_t cgroup, struct cgr_error *reterr)
 {
 	struct cgr_knob_ref ref;
 	int64_t v[2];
@@ -196,7 +196,7 @@ static int apply_one(struct cgr_plan *plan, const struct cgr_setting *s, uint32_
 	return add_change(plan, cgroup, &ref, v, s->t_ns, true, reterr);
 }
 
-static int apply_setting(struct cgr_plan *plan, const struct cgr_setting *s, struct cgr_error *reterr)
+static int apply_setting(struct cgr_whatif *plan, const struct cgr_setting *s, struct cgr_error *reterr)
 {
 	size_t count, matched = 0;
 	const struct cgr_store_cgroup *cgroup = cgr_store_borrow_cgroups(plan->store, &count);
@@ -234,7 +234,7 @@ static int by_time(const void *a, const void *b)
 	return x->knob < y->knob ? -1 : x->knob > y->knob;
 }
 
-static bool overridden(const struct cgr_plan *plan, size_t settings, uint32_t cgroup, const struct cgr_knob_ref *ref,
+static bool overridden(const struct cgr_whatif *plan, size_t settings, uint32_t cgroup, const struct cgr_knob_ref *ref,
                        int64_t t_ns)
 {
 	for (size_t i = 0; i < settings; i++) {
@@ -248,7 +248,7 @@ static bool overridden(const struct cgr_plan *plan, size_t settings, uint32_t cg
 }
 
 /* The recorded values, except where the scenario says otherwise from then on. */
-static int recorded_knobs(struct cgr_plan *plan, struct cgr_error *reterr)
+static int recorded_knobs(struct cgr_whatif *plan, struct cgr_error *reterr)
 {
 	size_t count, settings = plan->knobs;
 	const struct cgr_store_sample *sample = cgr_store_borrow_knobs(plan->store, &count);
@@ -276,17 +276,17 @@ static int recorded_knobs(struct cgr_plan *plan, struct cgr_error *reterr)
 	return 0;
 }
 
-int cgr_plan_make(const struct cgr_store *store, const struct cgr_scenario *s, struct cgr_plan *plan,
-                  struct cgr_error *reterr)
+int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *s, struct cgr_whatif *plan,
+                    struct cgr_error *reterr)
 {
 	const struct cgr_store_info *info = cgr_store_borrow_info(store);
 	int rc;
 
-	*plan = (struct cgr_plan){ .store = store,
-		                       .seed = s->seed ? s->seed : 1,
-		                       .seeds = s->seeds ? s->seeds : CGR_SEEDS_DEFAULT,
-		                       .until_done = s->until_done,
-		                       .open_loop = s->open_loop };
+	*plan = (struct cgr_whatif){ .store = store,
+		                         .seed = s->seed ? s->seed : 1,
+		                         .seeds = s->seeds ? s->seeds : CGR_SEEDS_DEFAULT,
+		                         .until_done = s->until_done,
+		                         .open_loop = s->open_loop };
 	plan->cpus = s->cpus ? (uint32_t)s->cpus : info->online_cpus ? CGR_MAX(info->online_cpus, 1u) : info->cpus;
 	if (!s->cpus && info->cpus > plan->cpus)
 		plan->cpus = info->cpus;
@@ -304,7 +304,7 @@ int cgr_plan_make(const struct cgr_store *store, const struct cgr_scenario *s, s
 	if (rc >= 0)
 		rc = recorded_knobs(plan, reterr);
 	if (rc < 0) {
-		cgr_plan_fini(plan);
+		cgr_whatif_fini(plan);
 		return rc;
 	}
 	if (plan->knobs)
@@ -313,7 +313,7 @@ int cgr_plan_make(const struct cgr_store *store, const struct cgr_scenario *s, s
 	return 0;
 }
 
-char *cgr_plan_explain(const struct cgr_plan *plan)
+char *cgr_whatif_explain(const struct cgr_whatif *plan)
 {
 	struct cgr_strbuf out = { 0 };
 	size_t count;

@@ -5,12 +5,12 @@
 #include "replay/engine.h"
 #include "replay/scenario.h"
 
-struct cgr_plan_change {
+struct cgr_whatif_change {
 	uint32_t cgroup;
 	char *knob, *from, *to;
 	int64_t t_usec;
 };
-struct cgr_plan {
+struct cgr_whatif {
 	const struct cgr_store *store;
 	const struct cgr_cpu_ops *cpu;
 	const struct cgr_memory_ops *memory; /* NULL: nothing to simulate (no memory events, or "recorded") */
@@ -19,7 +19,7 @@ struct cgr_plan {
 	int64_t *cpu_param, *memory_param, *reclaim_param;
 	struct cgr_knob_change *knob;
 	size_t knobs, knob_capacity;
-	struct cgr_plan_change *change; /* what differs from the recording, for people */
+	struct cgr_whatif_change *change; /* what differs from the recording, for people */
 	size_t changes, change_capacity;
 	bool changed; /* anything at all differs from the recording: knobs, CPUs or models */
 	uint32_t cpus;
@@ -31,14 +31,14 @@ struct cgr_plan {
 #define CGR_SEEDS_DEFAULT 9u
 
 /* CGR_E_SCENARIO names the setting's place and what is known instead. */
-int cgr_plan_make(const struct cgr_store *store, const struct cgr_scenario *scenario, struct cgr_plan *ret_plan,
-                  struct cgr_error *reterr);
-void cgr_plan_fini(struct cgr_plan *plan);
+int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *scenario, struct cgr_whatif *ret_plan,
+                    struct cgr_error *reterr);
+void cgr_whatif_fini(struct cgr_whatif *plan);
 /* What each cgroup effectively gets, one line per cgroup, knob and time (--explain). The caller frees with free(). */
-char *cgr_plan_explain(const struct cgr_plan *plan);
+char *cgr_whatif_explain(const struct cgr_whatif *plan);
 /* Default model names for a recording's kernel: "eevdf" from 6.6, else "cfs"; "mglru" if it was on, else "lru2". */
-const char *cgr_plan_default_cpu(const struct cgr_store_info *info);
-const char *cgr_plan_default_reclaim(const struct cgr_store_info *info);
+const char *cgr_whatif_default_cpu(const struct cgr_store_info *info);
+const char *cgr_whatif_default_reclaim(const struct cgr_store_info *info);
 /* Canonical (v2) name of a knob or metric given by its v1 or v2 name. */
 const char *cgr_knob_canonical(const char *name);
 

@@ -12,7 +12,7 @@
 #define SPANS_MAX 2000000u
 
 struct job {
-	const struct cgr_plan *plan;
+	const struct cgr_whatif *plan;
 	struct cgr_engine_output *output;
 	uint64_t seed;
 	bool series, spans;
@@ -30,7 +30,7 @@ struct pool {
 
 static void work_one(struct pool *pool, const struct job *job)
 {
-	const struct cgr_plan *plan = job->plan;
+	const struct cgr_whatif *plan = job->plan;
 	int64_t duration = cgr_store_borrow_info(plan->store)->duration_ns;
 	struct cgr_engine_config config = {
 		.store = plan->store,
@@ -111,7 +111,7 @@ static int run_pool(struct pool *pool, uint32_t threads, struct cgr_error *reter
 }
 
 /* The recording's own settings under the same models: what fidelity is measured on. */
-static int make_baseline(const struct cgr_store *store, const struct cgr_scenario *scenario, struct cgr_plan *plan,
+static int make_baseline(const struct cgr_store *store, const struct cgr_scenario *scenario, struct cgr_whatif *plan,
                          struct cgr_error *reterr)
 {
 	struct cgr_scenario same = { 0 };
@@ -124,14 +124,14 @@ static int make_baseline(const struct cgr_store *store, const struct cgr_scenari
 		same.cpus = 0;
 		same.until_done = same.open_loop = false;
 		same.seeds = CGR_MIN(scenario->seeds ? scenario->seeds : CGR_SEEDS_DEFAULT, BASELINE_SEEDS);
-		rc = cgr_plan_make(store, &same, plan, reterr);
+		rc = cgr_whatif_make(store, &same, plan, reterr);
 		same.settings = settings;
 	}
 	cgr_scenario_fini(&same);
 	return rc;
 }
 
-static bool is_baseline(const struct cgr_plan *plan, const struct cgr_scenario *s)
+static bool is_baseline(const struct cgr_whatif *plan, const struct cgr_scenario *s)
 {
 	return !plan->changes && !s->cpus && !s->until_done && !s->open_loop;
 }
@@ -139,12 +139,12 @@ static bool is_baseline(const struct cgr_plan *plan, const struct cgr_scenario *
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
                const struct cgr_run_options *options, struct cgr_result **ret_result, struct cgr_error *reterr)
 {
-	struct cgr_plan plan = { 0 }, same = { 0 };
+	struct cgr_whatif plan = { 0 }, same = { 0 };
 	struct cgr_seed_set asked = { .plan = &plan }, baseline = { .plan = &same };
 	struct pool pool = { .programs = programs, .progress = options->progress };
 	struct cgr_engine_output *output = NULL;
 	size_t total = 0;
-	int rc = cgr_plan_make(store, scenario, &plan, reterr);
+	int rc = cgr_whatif_make(store, scenario, &plan, reterr);
 
 	if (rc >= 0 && options->fidelity && !is_baseline(&plan, scenario))
 		rc = make_baseline(store, scenario, &same, reterr);
@@ -178,7 +178,7 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 		cgr_engine_output_fini(&output[i]);
 	free(output);
 	free(pool.job);
-	cgr_plan_fini(&plan);
-	cgr_plan_fini(&same);
+	cgr_whatif_fini(&plan);
+	cgr_whatif_fini(&same);
 	return rc;
 }

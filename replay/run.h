@@ -16,7 +16,7 @@ struct cgr_run_options {
 	struct cgr_progress *progress;
 };
 
-/* *ret_result is the caller's. Errors as of cgr_plan_make and cgr_engine_run; CGR_E_INTERNAL when a model's own
+/* *ret_result is the caller's. Errors as of cgr_whatif_make and cgr_engine_run; CGR_E_INTERNAL when a model's own
  * invariants broke. */
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
                const struct cgr_run_options *options, struct cgr_result **ret_result, struct cgr_error *reterr);

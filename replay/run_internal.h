@@ -6,7 +6,7 @@
 
 /* One finished set of seeds of one plan. */
 struct cgr_seed_set {
-	const struct cgr_plan *plan;
+	const struct cgr_whatif *plan;
 	struct cgr_engine_output *output;
 	uint32_t count;
 };
