@@ -41,35 +41,37 @@ static void gone_rename(struct cgr_cgroup_node *node, uint32_t pages)
 	gone_add(node, CGR_CHARGE_SHMEM, pages);
 }
 
-/* One UNCHARGE per kind and size among the folios; every record gives at least one event. */
+/* One UNCHARGE per kind among the folios: one in nearly every case, at least one always. */
 static int uncharge(struct cgr_norm *norm, const struct cgr_entry *entry, uint32_t cgroup, uint64_t folios)
 {
 	struct cgr_cgroup_node *node = &norm->cgroups.node[cgroup];
-	uint64_t pages = 0, taken = 0;
+	uint64_t pages = 0, in_kind = 0;
 	uint8_t kind = CGR_CHARGE_UNKNOWN;
-	bool mixed = false;
 
-	while (taken < folios && node->gone_count > 0) {
+	while (folios > 0 && node->gone_count > 0) {
 		typeof(&node->gone[0]) first = &node->gone[node->gone_first % GONE];
-		uint64_t take = CGR_MIN(folios - taken, (uint64_t)first->folios);
-		mixed |= taken > 0 && first->kind != kind;
+		uint64_t take = CGR_MIN(folios, (uint64_t)first->folios);
+
+		if (in_kind > 0 && first->kind != kind) {
+			CGR_TRY(cgr_norm_push(norm, entry, CGR_EV_UNCHARGE, cgroup, pages, kind, (uint32_t)in_kind));
+			pages = in_kind = 0;
+		}
 		kind = first->kind;
 		pages += take * first->pages;
-		taken += take;
+		in_kind += take;
+		folios -= take;
 		first->folios -= (uint32_t)take;
 		if (first->folios == 0) {
 			node->gone_first = (node->gone_first + 1) % GONE;
 			node->gone_count--;
 		}
 	}
-	if (taken < folios) {
-		norm->stats.uncharges_unsized += folios - taken;
-		pages += folios - taken;
-		mixed |= taken > 0;
-	}
-	if (mixed)
-		kind = CGR_CHARGE_UNKNOWN;
-	return cgr_norm_push(norm, entry, CGR_EV_UNCHARGE, cgroup, pages, kind, (uint32_t)folios);
+	if (in_kind > 0)
+		CGR_TRY(cgr_norm_push(norm, entry, CGR_EV_UNCHARGE, cgroup, pages, kind, (uint32_t)in_kind));
+	if (folios == 0 && in_kind > 0)
+		return CGR_OK;
+	norm->stats.uncharges_unsized += folios;
+	return cgr_norm_push(norm, entry, CGR_EV_UNCHARGE, cgroup, folios, CGR_CHARGE_UNKNOWN, (uint32_t)folios);
 }
 
 static int charge_folio(struct cgr_norm *norm, const struct cgr_entry *entry, uint32_t cgroup, uint64_t folios)
