@@ -16,6 +16,7 @@ struct import {
 	struct cgr_norm norm;
 	struct cgr_facts facts;
 	uint64_t last_time;
+	bool started;
 };
 
 /* Identity of the input without reading all of it twice: its size and a digest of evenly spread pieces. */
@@ -42,6 +43,8 @@ static int digest(const struct cgr_input *input, char *ret_text, size_t size)
 
 static int open_source(struct import *import, struct cgr_error *reterr)
 {
+	if (import->trace->perf != NULL)
+		return cgr_source_perf_new(import->trace, &import->source, reterr);
 	return cgr_source_ring_new(import->trace, 0, &import->source, reterr);
 }
 
@@ -62,6 +65,7 @@ static int begin(struct import *import, const char *store_path, struct cgr_error
 /* Foreign traces start with their first record. */
 static void set_start(struct import *import, const struct cgr_record *record)
 {
+	import->started = true;
 	if (import->facts.start_mono_ns == 0)
 		import->norm.start = record->time;
 }
@@ -73,7 +77,7 @@ static int pump(struct import *import, struct cgr_error *reterr)
 	int rc;
 
 	while ((rc = import->source->next(import->source, &record, reterr)) == 1) {
-		if (count == 0)
+		if (!import->started && record.type == CGR_RECORD_EVENT)
 			set_start(import, &record);
 		if (record.time > import->norm.start && record.time - import->norm.start > import->norm.to_ns)
 			return CGR_OK;

@@ -159,6 +159,8 @@ static int event_record(struct cgr_norm *norm, const struct cgr_record *record)
 		norm->stats.short_records++;
 		return cgr_norm_other(norm, &entry);
 	}
+	if (record->cgroup != 0 && record->cgroup != entry.task->perf_cgroup)
+		CGR_TRY(cgr_norm_sample_cgroup(norm, entry.task, record->cgroup));
 	CGR_TRY(prove(norm, &entry, pid));
 	return dispatch(norm, &entry);
 }
@@ -181,7 +183,7 @@ int cgr_norm_record(struct cgr_norm *norm, const struct cgr_record *record, stru
 	case CGR_RECORD_LOST:
 		return lost_record(norm, record);
 	default:
-		return CGR_OK;
+		return cgr_norm_side(norm, record);
 	}
 }
 

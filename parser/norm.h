@@ -39,6 +39,7 @@ struct cgr_task {
 	uint64_t reclaim_index, reclaim_inserts;
 	uint32_t reclaim_cgroup; /* common ancestor of what it scanned; CGR_ID_NONE nothing yet */
 	uint32_t scan_cgroup; /* of the last PGSCAN in this reclaim */
+	uint64_t perf_cgroup;   /* id of the last perf sample in its context */
 };
 
 struct cgr_tasks {
@@ -236,6 +237,9 @@ int cgr_norm_cache(struct cgr_norm *norm, const struct cgr_entry *entry);
 int cgr_norm_reclaim(struct cgr_norm *norm, const struct cgr_entry *entry);
 int cgr_norm_timer(struct cgr_norm *norm, const struct cgr_entry *entry);
 int cgr_norm_other(struct cgr_norm *norm, const struct cgr_entry *entry);
+/* norm_perf.c: COMM, FORK, EXIT, CGROUP records of perf; membership told by samples. */
+int cgr_norm_side(struct cgr_norm *norm, const struct cgr_record *record);
+int cgr_norm_sample_cgroup(struct cgr_norm *norm, struct cgr_task *task, uint64_t kernel_id);
 
 /* Appends an event with the entry's time, CPU, task and flags. */
 static inline int cgr_norm_push(struct cgr_norm *norm, const struct cgr_entry *entry, uint8_t kind, uint64_t a,

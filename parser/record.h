@@ -20,10 +20,10 @@ struct cgr_record {
 	uint32_t cpu;
 	enum cgr_record_type type;
 	bool time_backwards; /* the clock of this CPU went back: time was held */
-	uint64_t lost; /* LOST: number, 0 unknown; CGROUP: id */
+	uint64_t lost; /* LOST: number, 0 unknown */
 	uint64_t lost_from; /* LOST: time of the last record before the gap */
 	uint32_t pid, tid, ppid, ptid; /* side-band records and samples of perf */
-	uint64_t cgroup; /* perf sample with CGROUP: id, else 0 */
+	uint64_t cgroup; /* perf sample or CGROUP record: id, else 0 */
 	const char *text; /* COMM, CGROUP */
 };
 

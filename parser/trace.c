@@ -5,6 +5,7 @@
 
 #include "common/tracedat.h"
 #include "common/util.h"
+#include "parser/perfdata.h"
 
 static int read_by_magic(struct cgr_trace *trace, struct cgr_error *reterr)
 {
@@ -12,6 +13,8 @@ static int read_by_magic(struct cgr_trace *trace, struct cgr_error *reterr)
 
 	if (input->size >= CGR_TD_MAGIC_BYTES && memcmp(input->data, CGR_TD_MAGIC, CGR_TD_MAGIC_BYTES) == 0)
 		return cgr_tracedat_read(trace, reterr);
+	if (cgr_perfdata_probe(input))
+		return cgr_perfdata_read(trace, reterr);
 	if (input->size >= 15 && memcmp(input->data, "SQLite format 3", 15) == 0)
 		return cgr_error_set(
 		    reterr, CGR_E_INPUT,
@@ -98,6 +101,7 @@ struct cgr_trace *cgr_trace_free(struct cgr_trace *trace)
 	free(trace->uname);
 	free(trace->cmdlines);
 	free(trace->kallsyms);
+	trace->perf = cgr_perfdata_free(trace->perf);
 	tep_free(trace->tep);
 	cgr_input_close(&trace->input);
 	free(trace);
