@@ -57,16 +57,10 @@ static inline uint32_t bucket_of(const struct cgr_mem_pages *pages, uint32_t fil
 	return slot < pages->split ? hash & (2 * pages->base - 1) : slot;
 }
 
-static inline bool page_is(const struct cgr_page *page, uint32_t file, uint64_t index)
-{
-	return page->index == (uint32_t)index && page->file == file &&
-	       (page->owner >> 20 & 0xff) == (uint32_t)(index >> 32 & 0xff);
-}
-
 uint32_t cgr_mem_pages_find(const struct cgr_mem_pages *pages, uint32_t file, uint64_t index)
 {
 	for (uint32_t n = pages->bucket[bucket_of(pages, file, index)]; n; n = pages->page[n].chain)
-		if (page_is(&pages->page[n], file, index))
+		if (cgr_mem_pages_is(pages, n, file, index))
 			return n;
 	return CGR_PAGE_NONE;
 }

@@ -34,6 +34,13 @@ static inline uint64_t cgr_page_index(const struct cgr_page *page)
 {
 	return (uint64_t)(page->owner >> 20 & 0xff) << 32 | page->index;
 }
+/* Does this number (0 allowed) stand for the key? Cheaper than a look-up when one has a guess. */
+static inline bool cgr_mem_pages_is(const struct cgr_mem_pages *pages, uint32_t number, uint32_t file, uint64_t index)
+{
+	const struct cgr_page *page = &pages->page[number];
+	return number && page->index == (uint32_t)index && page->file == file &&
+	       (page->owner >> 20 & 0xff) == (uint32_t)(index >> 32 & 0xff);
+}
 static inline void cgr_page_set_cgroup(struct cgr_page *page, uint32_t cgroup)
 {
 	page->owner = (page->owner & 0xfff00000u) | (cgroup & 0xfffffu);

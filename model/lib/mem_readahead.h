@@ -14,6 +14,7 @@ struct cgr_readahead { /* struct file_ra_state */
 	uint64_t start;
 	uint32_t size, async_size;
 	uint64_t prev_index; /* last page of the previous read */
+	uint32_t prev_folio; /* and the folio it stood in: a hint for the owner of the page table */
 	uint64_t recorded_from, recorded_next; /* run of recorded inserts since the last access, [from, next) */
 	uint16_t mmap_miss;
 	uint8_t order;

@@ -60,12 +60,13 @@ static void drain_cpu(struct memcg *m, struct memcg_stock *stock)
 {
 	for (unsigned slot = 0; slot < m->stock_slots; slot++)
 		drain_slot(m, stock, slot);
+	m->drains_pending -= stock->drain_pending;
 	stock->drain_pending = false;
 }
 
 void memcg_run_pending_drain(struct memcg *m)
 {
-	for (uint32_t cpu = 0; cpu < m->ctx->n_cpus; cpu++) {
+	for (uint32_t cpu = 0; m->drains_pending && cpu < m->ctx->n_cpus; cpu++) {
 		struct memcg_stock *stock = memcg_stock(m, cpu);
 		if (stock->drain_pending && stock->drain_ns <= m->ctx->now_ns)
 			drain_cpu(m, stock);
@@ -87,6 +88,7 @@ void memcg_drain_stocks(struct memcg *m, uint32_t target)
 			drain_cpu(m, stock);
 		} else if (!stock->drain_pending) {
 			stock->drain_pending = true;
+			m->drains_pending++;
 			stock->drain_ns = m->ctx->now_ns + DRAIN_LATENCY_NS;
 		}
 	}

@@ -139,10 +139,11 @@ struct access {
 /* The folio of a page, CGR_PAGE_NONE if it misses. *ret_foreign: it is there, but outside the model. */
 static uint32_t look_up(struct memcg *m, struct access *access, uint64_t index, bool *ret_foreign)
 {
-	uint32_t file = access->request->file;
+	uint32_t number = cgr_mem_pages_find(&m->pages, access->request->file, index);
 	*ret_foreign = false;
-	if (cgr_mem_pages_find(&m->pages, file, index))
-		return memcg_find_folio(m, file, index);
+	m->hint = number;
+	if (number)
+		return memcg_folio_of(m, number);
 	if (access->missed_budget) {
 		access->missed_budget--;
 		return CGR_PAGE_NONE;
@@ -186,13 +187,23 @@ static void read_ahead_of_mark(struct memcg *m, struct access *access, uint32_t 
 	read_window(m, access->request, &window);
 }
 
+/* The folio in which the previous read of this open file ended, if it is still the same. */
+static uint32_t previous_folio(const struct memcg *m, const struct access *access)
+{
+	uint32_t head = access->ra->prev_folio;
+	const struct cgr_page *page = &m->pages.page[head];
+	if (!head || !(page->flags & CGR_PG_RESIDENT) || page->flags & CGR_PG_TAIL || page->file != access->request->file)
+		return CGR_PAGE_NONE;
+	return access->ra->prev_index - cgr_page_index(page) < cgr_page_count(page) ? head : CGR_PAGE_NONE;
+}
+
 /* filemap_read marks a folio once per read, and not at all when the previous read of this file ended in it. */
 static void access_range(struct memcg *m, struct access *access)
 {
 	const struct cgr_mem_request *request = access->request;
 	uint32_t previous = CGR_PAGE_NONE;
 	if (!access->fault && !(request->flags & CGR_MEM_DIRTY))
-		previous = memcg_find_folio(m, request->file, access->ra->prev_index);
+		previous = previous_folio(m, access);
 	for (uint64_t index = request->index; index < access->end; index++) {
 		bool foreign;
 		uint32_t head = look_up(m, access, index, &foreign);
@@ -217,6 +228,7 @@ static void access_range(struct memcg *m, struct access *access)
 			touch(m, head, request);
 		previous = head;
 	}
+	access->ra->prev_folio = previous;
 }
 
 void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
@@ -257,11 +269,14 @@ static unsigned folio_order(const struct cgr_mem_request *request)
 /* As recorded, folio by folio; one that is (partly) there already, or that finds no room, is left to the reads. */
 static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 {
-	uint32_t gfp = request->flags & (CGR_MEM_READAHEAD | CGR_MEM_ATOMIC);
+	/* what a read or fault inserts goes through readahead first, demanded or not; only writes charge at once for good
+	 */
+	bool ahead = !(request->flags & CGR_MEM_DIRTY);
+	uint32_t gfp = (request->flags & CGR_MEM_ATOMIC) | (ahead ? CGR_MEM_READAHEAD : 0);
 	unsigned order = folio_order(request);
 	struct cgr_readahead *ra = cgr_readahead_of(&m->readahead, process_of(m, request), request->file);
 	cgr_readahead_learn_end(&m->readahead, request->file, request->index + request->pages);
-	if (gfp & CGR_MEM_READAHEAD)
+	if (ahead)
 		cgr_readahead_learn_insert(&m->readahead, ra, request->index, request->pages);
 	enum fill fill = FILL_EXISTS;
 	if (order)
@@ -276,7 +291,7 @@ static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 	}
 	if (fill == FILL_KILLED)
 		m->outcome->verdict = CGR_MEM_TASK_KILLED;
-	else if (fill == FILL_NOMEM && !(gfp & CGR_MEM_READAHEAD))
+	else if (fill == FILL_NOMEM && !ahead)
 		m->outcome->verdict = CGR_MEM_NOMEM;
 }
 

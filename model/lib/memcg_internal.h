@@ -85,6 +85,8 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	/* of the request being served */
 	struct cgr_mem_outcome *outcome;
 	uint32_t cpu, task;
+	uint32_t hint; /* page looked up or inserted last: the next look-up is often for the same one */
+	uint32_t drains_pending; /* CPUs whose stock waits for its drain worker */
 	/* dirty file pages: written since the last run of the flusher */
 	uint8_t clean_epoch;
 	uint32_t dirty_seen; /* in the reclaim run now going on */
@@ -156,6 +158,13 @@ bool memcg_is_dirty(const struct memcg *m, const struct cgr_page *page);
 /* A charged folio gets its place; shadows under its keys are used up. false: the page table is full. */
 bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_t index, unsigned order,
                         uint16_t flags);
+static inline uint32_t memcg_folio_of(const struct memcg *m, uint32_t number)
+{
+	const struct cgr_page *page = &m->pages.page[number]; /* page 0 is never resident */
+	if (!(page->flags & CGR_PG_RESIDENT))
+		return CGR_PAGE_NONE;
+	return page->flags & CGR_PG_TAIL ? page->prev : number;
+}
 /* The folio that holds a page, by number of its head; CGR_PAGE_NONE if the page is not resident. */
 uint32_t memcg_find_folio(const struct memcg *m, uint32_t file, uint64_t index);
 void memcg_free_folio(struct memcg *m, uint32_t head); /* truncated, unmapped: uncharged, no shadow */

@@ -126,17 +126,17 @@ enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t 
 /* ---- insert and free ---- */
 uint32_t memcg_find_folio(const struct memcg *m, uint32_t file, uint64_t index)
 {
-	uint32_t number = cgr_mem_pages_find(&m->pages, file, index);
-	const struct cgr_page *page = &m->pages.page[number];
-	if (!number || !(page->flags & CGR_PG_RESIDENT))
-		return CGR_PAGE_NONE;
-	return page->flags & CGR_PG_TAIL ? page->prev : number;
+	if (cgr_mem_pages_is(&m->pages, m->hint, file, index))
+		return memcg_folio_of(m, m->hint);
+	return memcg_folio_of(m, cgr_mem_pages_find(&m->pages, file, index));
 }
 
 static uint32_t claim_page(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_t index, uint16_t flags,
                            struct cgr_page *ret_shadow, bool *ret_had_shadow)
 {
-	uint32_t number = cgr_mem_pages_find(&m->pages, file, index);
+	/* who charged the page has just looked it up */
+	uint32_t number =
+	    cgr_mem_pages_is(&m->pages, m->hint, file, index) ? m->hint : cgr_mem_pages_find(&m->pages, file, index);
 	if (number) {
 		*ret_shadow = m->pages.page[number];
 		*ret_had_shadow = true;
@@ -177,6 +177,7 @@ bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_
 	struct cgr_page *page = &m->pages.page[head];
 	cgr_page_set_order(page, order);
 	m->pages.resident += 1u << order;
+	m->hint = head;
 	memcg_group(m, cgroup)->pages[kind_of(page)] += 1 << order;
 	m->reclaim->page_add(m->ctx->reclaim, head, m->cpu, had_shadow ? &shadow : NULL);
 	return true;

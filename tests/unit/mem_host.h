@@ -131,7 +131,7 @@ static void host_state(struct cgr_ctx *ctx, const struct cgr_model_head *head)
 }
 
 /* parents: of cgroups 1.., in order; 0 ends. Task 1 is in cgroup 1, task 2 in cgroup 2 and so on. */
-static struct mem_host *host_new(const struct cgr_reclaim_ops *reclaim, int version, uint32_t kernel,
+static inline struct mem_host *host_new(const struct cgr_reclaim_ops *reclaim, int version, uint32_t kernel,
                                  int64_t swap_bytes, uint32_t n_cgroups, const uint32_t *parents)
 {
 	struct mem_host *h = calloc(1, sizeof(*h));
@@ -176,7 +176,7 @@ static struct mem_host *host_new(const struct cgr_reclaim_ops *reclaim, int vers
 	return h;
 }
 
-static void host_free(struct mem_host *h)
+static inline void host_free(struct mem_host *h)
 {
 	struct cgr_ctx *ctx[2] = { &h->memory, &h->reclaim };
 	cgr_memory_memcg.head.fini(&h->memory);
@@ -191,7 +191,7 @@ static void host_free(struct mem_host *h)
 	free(h);
 }
 
-static int host_knob(struct mem_host *h, uint32_t cgroup, const char *name, int64_t value)
+static inline int host_knob(struct mem_host *h, uint32_t cgroup, const char *name, int64_t value)
 {
 	const int64_t v[2] = { value, 0 };
 	for (unsigned i = 0; i < cgr_memory_memcg.head.n_knobs; i++)
@@ -201,7 +201,7 @@ static int host_knob(struct mem_host *h, uint32_t cgroup, const char *name, int6
 	return -1;
 }
 
-static int64_t host_metric(struct mem_host *h, uint32_t cgroup, const char *name)
+static inline int64_t host_metric(struct mem_host *h, uint32_t cgroup, const char *name)
 {
 	cgr_memory_memcg.head.sample(&h->memory);
 	for (unsigned i = 0; i < cgr_memory_memcg.head.n_metrics; i++)
@@ -211,7 +211,7 @@ static int64_t host_metric(struct mem_host *h, uint32_t cgroup, const char *name
 	return -1;
 }
 
-static void host_check(struct mem_host *h)
+static inline void host_check(struct mem_host *h)
 {
 	const char *wrong = cgr_memory_memcg.head.self_check(&h->memory);
 	if (!wrong && h->reclaim.head->self_check)
@@ -221,7 +221,7 @@ static void host_check(struct mem_host *h)
 }
 
 /* One anonymous page touched by a task. */
-static struct cgr_mem_outcome host_touch(struct mem_host *h, uint32_t task)
+static inline struct cgr_mem_outcome host_touch(struct mem_host *h, uint32_t task)
 {
 	struct cgr_mem_outcome outcome = { 0 };
 	struct cgr_mem_request request = {
@@ -258,7 +258,7 @@ static inline void host_insert(struct mem_host *h, uint32_t task, uint32_t file,
 }
 
 /* One page read by a task; a page never seen counts as missing. */
-static struct cgr_mem_outcome host_read(struct mem_host *h, uint32_t task, uint32_t file, uint64_t index,
+static inline struct cgr_mem_outcome host_read(struct mem_host *h, uint32_t task, uint32_t file, uint64_t index,
                                         uint32_t pages)
 {
 	struct cgr_mem_outcome outcome = { 0 };
