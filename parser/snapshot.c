@@ -192,6 +192,7 @@ static int fill_task(struct cgr_norm *norm, struct cgr_task *task, const json_t 
 	task->row.policy = (int8_t)cgr_json_int(item, "policy", -1);
 	task->row.kernel_thread = json_is_true(json_object_get(item, "kthread"));
 	task->row.oom_score_adj = (int16_t)cgr_json_int(item, "oom_score_adj", 0);
+	task->row.session = (int32_t)cgr_json_int(item, "sid", 0);
 	task->dirty = true;
 	if (start_ns < 0)
 		task->row.start_ns = start_ns;

@@ -158,6 +158,7 @@ struct cgr_task *cgr_task_born(struct cgr_norm *norm, int32_t pid, struct cgr_ta
 		task->row.policy = parent->row.policy;
 		task->row.oom_score_adj = parent->row.oom_score_adj;
 		task->row.kernel_thread = parent->row.kernel_thread;
+		task->row.session = parent->row.session;
 		set = parent->css_set;
 	} else {
 		uint32_t root[64] = { 0 };

@@ -26,7 +26,8 @@ const struct cgr_schema_object cgr_schema_tables[] = {
 	{ "table", "task",
 	  "CREATE TABLE task(id INTEGER PRIMARY KEY, tid INTEGER, tgid INTEGER, comm TEXT, start_ns INTEGER,"
 	  " end_ns INTEGER, parent INTEGER REFERENCES task(id), css_set INTEGER REFERENCES css_set(id), prio INTEGER,"
-	  " policy INTEGER, kernel_thread INTEGER, oom_score_adj INTEGER, cpus_allowed TEXT)" },
+	  " policy INTEGER, kernel_thread INTEGER, oom_score_adj INTEGER, cpus_allowed TEXT,"
+	  " session INTEGER)" },
 	{ "table", "comm_history",
 	  "CREATE TABLE comm_history(task INTEGER REFERENCES task(id), from_ns INTEGER, comm TEXT)" },
 	{ "table", "membership",

@@ -161,6 +161,7 @@ static int task_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, stru
 	t->policy = (int8_t)sqlite3_column_int(s, 9);
 	t->kernel_thread = sqlite3_column_int(s, 10) != 0;
 	t->oom_score_adj = (int16_t)sqlite3_column_int(s, 11);
+	t->session = sqlite3_column_int(s, 13);
 	return keep_text(store, s, 12, &t->cpus_allowed, reterr);
 }
 

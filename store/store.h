@@ -38,6 +38,7 @@ struct cgr_store_task { /* id = index; 0 is idle (swapper), one id for all CPUs 
 	bool kernel_thread;
 	int16_t oom_score_adj;
 	const char *cpus_allowed; /* cpulist or NULL */
+	int32_t session; /* setsid id as of the snapshot, inherited by fork; 0 unknown: autogroup shares by it */
 };
 
 struct cgr_store_css_set {

@@ -27,14 +27,14 @@ static int write_cgroups(struct cgr_writer *w, struct cgr_error *reterr)
 static int write_tasks(struct cgr_writer *w, struct cgr_error *reterr)
 {
 	sqlite3_stmt *s;
-	int rc = cgr_db_prepare(&w->db, "INSERT INTO task VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)", &s, reterr);
+	int rc = cgr_db_prepare(&w->db, "INSERT INTO task VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)", &s, reterr);
 
 	for (size_t i = 0; rc == 0 && i < w->tasks; i++) {
 		const struct cgr_store_task *t = &w->task[i];
 
-		rc = cgr_db_insert(&w->db, s, reterr, "iiitieuuiiiit", (int64_t)i, (int64_t)t->tid, (int64_t)t->tgid, t->comm,
+		rc = cgr_db_insert(&w->db, s, reterr, "iiitieuuiiiiti", (int64_t)i, (int64_t)t->tid, (int64_t)t->tgid, t->comm,
 		                   t->start_ns, t->end_ns, t->parent, t->css_set, (int64_t)t->prio, (int64_t)t->policy,
-		                   (int64_t)t->kernel_thread, (int64_t)t->oom_score_adj, t->cpus_allowed);
+		                   (int64_t)t->kernel_thread, (int64_t)t->oom_score_adj, t->cpus_allowed, (int64_t)t->session);
 	}
 	(void)sqlite3_finalize(s);
 	return rc;
