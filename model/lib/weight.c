@@ -28,14 +28,6 @@ int64_t cgr_weight_to_shares(int64_t cpu_weight)
 	return (cpu_weight * 1024 + 50) / 100;
 }
 
-uint64_t cgr_load_to_weight(uint64_t load)
-{
-	if (!load)
-		return 0;
-	uint64_t weight = load >> CGR_LOAD_SHIFT;
-	return weight < 2 ? 2 : weight;
-}
-
 uint32_t cgr_load_inverse(uint64_t load)
 {
 	uint64_t weight = cgr_load_to_weight(load);

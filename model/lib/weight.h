@@ -16,7 +16,11 @@ uint32_t cgr_weight_of_task(int32_t prio, int32_t policy);
 /* v2 cpu.weight (1..10000) -> v1 cpu.shares, rounded to nearest. */
 int64_t cgr_weight_to_shares(int64_t cpu_weight);
 /* load -> weight, at least 2 unless it is 0. */
-uint64_t cgr_load_to_weight(uint64_t load);
+static inline uint64_t cgr_load_to_weight(uint64_t load)
+{
+	uint64_t weight = load >> CGR_LOAD_SHIFT;
+	return weight >= 2 || !load ? weight : 2;
+}
 /* (2^32 - 1) / weight, as update_load_set prepares it. */
 uint32_t cgr_load_inverse(uint64_t load);
 /* delta * weight / (weight behind inverse), with the kernel's rounding. */
