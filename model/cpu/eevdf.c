@@ -315,7 +315,7 @@ static const struct cgr_param_desc params[] = {
 	{ "slice_ns", "ns", "base slice after scaling by CPUs; 0: as the kernel scales it", 0, 0, 100000000 },
 	{ "bandwidth_slice_us", "usec", "what a CPU fetches from the pool at a time (sched_cfs_bandwidth_slice_us)", 5000,
 	  1, 1000000 },
-	{ "user_return_ns", "ns", "run from being picked to the return to user mode, where 6.18 throttles", 10000, 0,
+	{ "user_return_ns", "ns", "run from being picked to the return to user mode, where 6.18 throttles", 4000, 0,
 	  10000000 },
 	{ "phase_ns", "ns", "offset of every bandwidth period grid; -1: drawn by lot", -1, -1, 1000000000 },
 	{ "throttle", "", "0: by kernel version, 1: whole group at once, 2: task at its return to user mode", 0, 0, 2 },
