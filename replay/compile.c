@@ -161,6 +161,16 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 	}
 }
 
+/* A thread of PID 1, or one whose runs went unseen before: its last wake-up led to a run and a sleep nobody reported.
+ */
+static bool waits_unseen(const struct builder *b, uint32_t task, uint64_t end_ns)
+{
+	const struct task_build *t = &b->t[task];
+
+	return t->state == TASK_RUNNABLE && t->waking_ns && (t->hidden || b->task[task].tgid == 1) &&
+	       end_ns - t->waking_ns > b->tick_ns;
+}
+
 /* Tasks still blocked, running or queued when the recording ends. */
 static int close_programs(struct builder *b)
 {
@@ -172,6 +182,8 @@ static int close_programs(struct builder *b)
 		struct cgr_op op = { .kind = CGR_OP_BLOCK, .cause = CGR_CAUSE_FOREVER, .c = CGR_ID_NONE };
 
 		cgr_build_book(b, i, end_ns);
+		if (waits_unseen(b, i, end_ns))
+			t->state = TASK_BLOCKED;
 		p->runs_at_end = t->state == TASK_RUNNING || t->state == TASK_RUNNABLE;
 		if (!b->has_runtime) {
 			b->programs->recorded_run_ns += p->run_ns + t->run_ns;

@@ -27,7 +27,7 @@ struct task_build {
 	int16_t prio;
 	uint8_t state;
 	uint8_t adds;
-	bool timer_relative, timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
+	bool timer_relative, timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target, hidden;
 };
 
 struct cpu_build {

@@ -235,6 +235,12 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 			t->prio = p->prio;
 		}
 	}
+	if (t->state == TASK_RUNNABLE && t->waking_ns) {
+		/* Woken twice and not seen on a CPU in between: it ran and slept where sched_switch is silent. */
+		t->state = TASK_BLOCKED;
+		t->block_ns = t->waking_ns;
+		t->hidden = true;
+	}
 	if (t->state != TASK_BLOCKED) {
 		b->programs->lost_wakes++;
 		return 0;
