@@ -58,6 +58,9 @@ const struct cgr_schema_object cgr_schema_tables[] = {
 	  " preemptions INTEGER, wakeups INTEGER, waits INTEGER, wait_ns INTEGER, max_wait_ns INTEGER,"
 	  " max_wait_at_ns INTEGER, wake_waits INTEGER, wake_wait_ns INTEGER, max_wake_wait_ns INTEGER,"
 	  " max_wake_wait_at_ns INTEGER)" },
+	{ "table", "throttle_span",
+	  "CREATE TABLE throttle_span(cgroup INTEGER REFERENCES cgroup(id), task INTEGER REFERENCES task(id), cpu INTEGER,"
+	  " from_ns INTEGER, to_ns INTEGER, inferred INTEGER)" },
 	{ "table", "time_index",
 	  "CREATE TABLE time_index(ts_ns INTEGER, id INTEGER, PRIMARY KEY(ts_ns, id)) WITHOUT ROWID" },
 	{ "table", "stream_block",
@@ -68,13 +71,3 @@ const struct cgr_schema_object cgr_schema_tables[] = {
 	{ "index", "task_by_tid", "CREATE INDEX task_by_tid ON task(tid)" },
 	{ NULL, NULL, NULL },
 };
-
-const struct cgr_schema_object cgr_schema_views[] = {
-	{ NULL, NULL, NULL },
-};
-
-const char *cgr_schema_view_help(const char *name)
-{
-	(void)name;
-	return NULL;
-}

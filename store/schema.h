@@ -71,9 +71,11 @@ struct cgr_schema_object {
 	const char *type, *name, *sql;
 };
 extern const struct cgr_schema_object cgr_schema_tables[]; /* small tables and indices, ends with a NULL name */
-extern const struct cgr_schema_object
-    cgr_schema_views[]; /* views, ends with a NULL name; doc in cgr_schema_view_help */
-const char *cgr_schema_view_help(const char *name);
+/* Views: name, one line of help, and SQL (caller frees; NULL: out of memory), for index 0 .. count - 1. */
+size_t cgr_schema_view_count(void);
+const char *cgr_schema_view_name(size_t index);
+const char *cgr_schema_view_help(size_t index);
+char *cgr_schema_view_sql(size_t index);
 
 /* Values of the derived columns at one event. */
 struct cgr_sched_derived {

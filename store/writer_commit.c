@@ -261,8 +261,14 @@ static int create_rest(struct cgr_writer *w, struct cgr_error *reterr)
 		if (strcmp(o->type, "table") != 0)
 			CGR_TRY(cgr_db_exec(&w->db, o->sql, reterr));
 	}
-	for (const struct cgr_schema_object *o = cgr_schema_views; o->name != NULL; o++)
-		CGR_TRY(cgr_db_exec(&w->db, o->sql, reterr));
+	for (size_t i = 0; i < cgr_schema_view_count(); i++) {
+		char *sql = cgr_schema_view_sql(i);
+		int rc = sql == NULL ? cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", w->db.path)
+		                     : cgr_db_exec(&w->db, sql, reterr);
+
+		free(sql);
+		CGR_TRY(rc);
+	}
 	(void)snprintf(pragma, sizeof(pragma), "PRAGMA application_id=%d; PRAGMA user_version=%d", CGR_STORE_APPLICATION_ID,
 	               CGR_STORE_SCHEMA_VERSION);
 	return cgr_db_exec(&w->db, pragma, reterr);

@@ -1,0 +1,307 @@
+#include "cli/rows.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "reports/text.h"
+
+#define TABLE_SAMPLE 500u /* rows looked at for column widths; later rows may be wider and stay readable */
+#define CELL_MAX 60u
+
+enum cgr_rows_format cgr_rows_format_of(const char *name)
+{
+	if (strcmp(name, "csv") == 0)
+		return CGR_ROWS_CSV;
+	return strcmp(name, "json") == 0 ? CGR_ROWS_JSON : CGR_ROWS_TABLE;
+}
+
+void cgr_rows_print_plain(FILE *out, const char *text)
+{
+	struct cgr_strbuf buf = { 0 };
+
+	cgr_text_plain(&buf, text == NULL ? "" : text);
+	if (buf.text != NULL)
+		fputs(buf.text, out);
+	cgr_strbuf_fini(&buf);
+}
+
+static void number(struct cgr_strbuf *out, double value)
+{
+	char text[40];
+
+	(void)snprintf(text, sizeof(text), "%.15g", value);
+	cgr_strbuf_printf(out, "%s", text);
+}
+
+static void blob(struct cgr_strbuf *out, const struct cgr_query *query, size_t column)
+{
+	cgr_strbuf_printf(out, "(%zu bytes)", cgr_query_bytes(query, column));
+}
+
+static void plain_cell(struct cgr_strbuf *out, const struct cgr_query *query, size_t column)
+{
+	switch (cgr_query_type(query, column)) {
+	case CGR_QUERY_NULL:
+		break;
+	case CGR_QUERY_INTEGER:
+		cgr_strbuf_printf(out, "%" PRId64, cgr_query_integer(query, column));
+		break;
+	case CGR_QUERY_REAL:
+		number(out, cgr_query_real(query, column));
+		break;
+	case CGR_QUERY_BLOB:
+		blob(out, query, column);
+		break;
+	default:
+		cgr_text_plain(out, cgr_query_borrow_text(query, column));
+		break;
+	}
+}
+
+static int written(FILE *out, struct cgr_error *reterr)
+{
+	if (fflush(out) != 0 || ferror(out))
+		return cgr_error_errno(reterr, CGR_E_IO, "cannot write the rows");
+	return 0;
+}
+
+static int print_csv(FILE *out, struct cgr_query *query, struct cgr_error *reterr)
+{
+	size_t columns = cgr_query_columns(query);
+	struct cgr_strbuf line = { 0 };
+	int rc;
+
+	for (size_t c = 0; c < columns; c++) {
+		cgr_strbuf_printf(&line, c == 0 ? "" : ",");
+		cgr_text_csv(&line, cgr_query_borrow_column_name(query, c));
+	}
+	for (;;) {
+		cgr_strbuf_printf(&line, "\r\n");
+		if (line.failed || fwrite(line.text, 1, line.length, out) != line.length)
+			break;
+		line.length = 0;
+		rc = cgr_query_next(query, reterr);
+		if (rc <= 0) {
+			cgr_strbuf_fini(&line);
+			return rc < 0 ? rc : written(out, reterr);
+		}
+		for (size_t c = 0; c < columns; c++) {
+			cgr_strbuf_printf(&line, c == 0 ? "" : ",");
+			if (cgr_query_type(query, c) == CGR_QUERY_TEXT)
+				cgr_text_csv(&line, cgr_query_borrow_text(query, c));
+			else
+				plain_cell(&line, query, c);
+		}
+	}
+	rc = line.failed ? cgr_error_set(reterr, CGR_E_NOMEM, "out of memory") : written(out, reterr);
+	cgr_strbuf_fini(&line);
+	return rc;
+}
+
+static void json_string(struct cgr_strbuf *out, const char *text)
+{
+	struct cgr_strbuf clean = { 0 };
+
+	cgr_text_utf8(&clean, text);
+	cgr_strbuf_append(out, "\"", 1);
+	for (const char *p = clean.text == NULL ? "" : clean.text; *p != '\0'; p++) {
+		if (*p == '"' || *p == '\\')
+			cgr_strbuf_printf(out, "\\%c", *p);
+		else if ((unsigned char)*p < 0x20)
+			cgr_strbuf_printf(out, "\\u%04x", (unsigned)*p);
+		else
+			cgr_strbuf_append(out, p, 1);
+	}
+	cgr_strbuf_append(out, "\"", 1);
+	cgr_strbuf_fini(&clean);
+}
+
+static void json_cell(struct cgr_strbuf *out, const struct cgr_query *query, size_t column)
+{
+	double real;
+
+	switch (cgr_query_type(query, column)) {
+	case CGR_QUERY_NULL:
+		cgr_strbuf_printf(out, "null");
+		break;
+	case CGR_QUERY_REAL:
+		real = cgr_query_real(query, column);
+		if (isfinite(real))
+			number(out, real);
+		else
+			cgr_strbuf_printf(out, "null");
+		break;
+	case CGR_QUERY_INTEGER:
+		cgr_strbuf_printf(out, "%" PRId64, cgr_query_integer(query, column));
+		break;
+	case CGR_QUERY_BLOB:
+		cgr_strbuf_append(out, "\"", 1);
+		blob(out, query, column);
+		cgr_strbuf_append(out, "\"", 1);
+		break;
+	default:
+		json_string(out, cgr_query_borrow_text(query, column));
+		break;
+	}
+}
+
+/* One array of objects, a row per line. */
+static int print_json(FILE *out, struct cgr_query *query, struct cgr_error *reterr)
+{
+	size_t columns = cgr_query_columns(query), rows = 0;
+	struct cgr_strbuf line = { 0 };
+	int rc;
+
+	while ((rc = cgr_query_next(query, reterr)) == 1) {
+		line.length = 0;
+		cgr_strbuf_printf(&line, rows++ == 0 ? "[\n{" : ",\n{");
+		for (size_t c = 0; c < columns; c++) {
+			cgr_strbuf_printf(&line, c == 0 ? "" : ", ");
+			json_string(&line, cgr_query_borrow_column_name(query, c));
+			cgr_strbuf_printf(&line, ": ");
+			json_cell(&line, query, c);
+		}
+		cgr_strbuf_printf(&line, "}");
+		if (line.failed || fwrite(line.text, 1, line.length, out) != line.length)
+			break;
+	}
+	if (rc == 0)
+		fputs(rows == 0 ? "[]\n" : "\n]\n", out);
+	if (line.failed)
+		rc = cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
+	cgr_strbuf_fini(&line);
+	return rc < 0 ? rc : written(out, reterr);
+}
+
+struct table { /* the rows the widths are taken from */
+	size_t columns, rows;
+	char **cell;
+	size_t *width;
+	bool *numeric;
+};
+
+/* Columns a terminal needs for UTF-8 text, taking every character as one wide. */
+static size_t width_of(const char *text)
+{
+	size_t width = 0;
+
+	for (; *text != '\0'; text++)
+		width += ((unsigned char)*text & 0xc0) != 0x80;
+	return width;
+}
+
+static void print_cell(FILE *out, const char *text, size_t width, bool right, bool last)
+{
+	size_t have = width_of(text);
+	int pad = have < width ? (int)(width - have) : 0;
+
+	if (right)
+		fprintf(out, "%*s%s", pad, "", text);
+	else if (last)
+		fputs(text, out);
+	else
+		fprintf(out, "%s%*s", text, pad, "");
+	fputs(last ? "\n" : "  ", out);
+}
+
+static void table_line(FILE *out, const struct table *t, char *const *cell)
+{
+	for (size_t c = 0; c < t->columns; c++)
+		print_cell(out, cell[c] == NULL ? "" : cell[c], t->width[c], t->numeric[c], c + 1 == t->columns);
+}
+
+static void free_cells(char **cell, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(cell[i]);
+}
+
+static void get_row(const struct table *t, struct cgr_query *query, char **cell)
+{
+	for (size_t c = 0; c < t->columns; c++) {
+		struct cgr_strbuf buf = { 0 };
+
+		plain_cell(&buf, query, c);
+		cell[c] = buf.text;
+	}
+}
+
+static void head(FILE *out, const struct table *t, const struct cgr_query *query)
+{
+	for (size_t c = 0; c < t->columns; c++)
+		print_cell(out, cgr_query_borrow_column_name(query, c), t->width[c], t->numeric[c], c + 1 == t->columns);
+}
+
+static void measure(struct table *t, struct cgr_query *query, char **cell)
+{
+	for (size_t c = 0; c < t->columns; c++) {
+		enum cgr_query_type type = cgr_query_type(query, c);
+
+		t->width[c] = CGR_MAX(t->width[c], CGR_MIN(width_of(cell[c] == NULL ? "" : cell[c]), (size_t)CELL_MAX));
+		t->numeric[c] &= type == CGR_QUERY_INTEGER || type == CGR_QUERY_REAL || type == CGR_QUERY_NULL;
+	}
+}
+
+static int fill(struct table *t, struct cgr_query *query, struct cgr_error *reterr)
+{
+	int rc;
+
+	while ((rc = cgr_query_next(query, reterr)) == 1) {
+		char **cell = t->cell + t->rows * t->columns;
+
+		get_row(t, query, cell);
+		measure(t, query, cell);
+		if (++t->rows == TABLE_SAMPLE)
+			return 1;
+	}
+	return rc;
+}
+
+static int print_table(FILE *out, struct cgr_query *query, struct cgr_error *reterr)
+{
+	struct table t = { .columns = cgr_query_columns(query) };
+	char **cell = cgr_calloc(t.columns + 1, sizeof(*cell));
+	int rc = 0;
+
+	t.cell = cgr_calloc((size_t)TABLE_SAMPLE * t.columns + 1, sizeof(*t.cell));
+	t.width = cgr_calloc(t.columns + 1, sizeof(*t.width));
+	t.numeric = cgr_calloc(t.columns + 1, sizeof(*t.numeric));
+	if (cell == NULL || t.cell == NULL || t.width == NULL || t.numeric == NULL)
+		rc = cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
+	for (size_t c = 0; rc == 0 && c < t.columns; c++) {
+		t.width[c] = width_of(cgr_query_borrow_column_name(query, c));
+		t.numeric[c] = true;
+	}
+	if (rc == 0) {
+		rc = fill(&t, query, reterr);
+		head(out, &t, query);
+		for (size_t r = 0; r < t.rows; r++)
+			table_line(out, &t, t.cell + r * t.columns);
+	}
+	while (rc == 1 && (rc = cgr_query_next(query, reterr)) == 1) {
+		get_row(&t, query, cell);
+		table_line(out, &t, cell);
+		free_cells(cell, t.columns);
+	}
+	free_cells(t.cell, t.rows * t.columns);
+	free(t.cell);
+	free(cell);
+	free(t.width);
+	free(t.numeric);
+	return rc < 0 ? rc : written(out, reterr);
+}
+
+int cgr_rows_print(FILE *out, struct cgr_query *query, enum cgr_rows_format format, struct cgr_error *reterr)
+{
+	switch (format) {
+	case CGR_ROWS_CSV:
+		return print_csv(out, query, reterr);
+	case CGR_ROWS_JSON:
+		return print_json(out, query, reterr);
+	default:
+		return print_table(out, query, reterr);
+	}
+}

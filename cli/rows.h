@@ -1,0 +1,16 @@
+/* Rows of a query as a table, CSV or JSON. Text of recordings is made harmless in every form. */
+#ifndef CGR_CLI_ROWS_H
+#define CGR_CLI_ROWS_H
+
+#include <stdio.h>
+
+#include "common/error.h"
+#include "store/query.h"
+
+enum cgr_rows_format { CGR_ROWS_TABLE, CGR_ROWS_CSV, CGR_ROWS_JSON };
+enum cgr_rows_format cgr_rows_format_of(const char *name); /* "table", "csv", "json" */
+/* All rows of the started query; a failed write is CGR_E_IO. */
+int cgr_rows_print(FILE *out, struct cgr_query *query, enum cgr_rows_format format, struct cgr_error *reterr);
+void cgr_rows_print_plain(FILE *out, const char *text);
+
+#endif
