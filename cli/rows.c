@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/units.h"
 #include "common/util.h"
 #include "reports/text.h"
 
@@ -178,6 +179,7 @@ static int print_json(FILE *out, struct cgr_query *query, struct cgr_error *rete
 
 struct table { /* the rows the widths are taken from */
 	size_t columns, rows;
+	const char *title; /* not NULL: for people, see cgr_rows_print_titled */
 	char **cell;
 	size_t *width;
 	bool *numeric;
@@ -219,20 +221,87 @@ static void free_cells(char **cell, size_t count)
 		free(cell[i]);
 }
 
+enum unit { UNIT_NONE, UNIT_BYTES, UNIT_NS, UNIT_USEC };
+
+static enum unit unit_of(const char *name, size_t *ret_length)
+{
+	static const struct {
+		const char *end;
+		enum unit unit;
+	} known[] = { { "_bytes", UNIT_BYTES }, { "_ns", UNIT_NS }, { "_usec", UNIT_USEC } };
+	size_t length = strlen(name);
+
+	*ret_length = length;
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(known); i++) {
+		size_t end = strlen(known[i].end);
+
+		if (length > end && strcmp(name + length - end, known[i].end) == 0) {
+			*ret_length = length - end;
+			return known[i].unit;
+		}
+	}
+	return UNIT_NONE;
+}
+
+static void people_cell(struct cgr_strbuf *out, const struct cgr_query *query, size_t column)
+{
+	int64_t value = cgr_query_integer(query, column);
+	char text[40];
+	size_t length;
+
+	if (cgr_query_type(query, column) != CGR_QUERY_INTEGER) {
+		plain_cell(out, query, column);
+		return;
+	}
+	switch (unit_of(cgr_query_borrow_column_name(query, column), &length)) {
+	case UNIT_BYTES:
+		cgr_strbuf_printf(out, "%s", cgr_format_bytes(value, text, sizeof(text)));
+		break;
+	case UNIT_NS:
+		cgr_strbuf_printf(out, "%s", cgr_format_usec(value / 1000, text, sizeof(text)));
+		break;
+	case UNIT_USEC:
+		cgr_strbuf_printf(out, "%s", cgr_format_usec(value, text, sizeof(text)));
+		break;
+	default:
+		cgr_strbuf_printf(out, "%" PRId64, value);
+		break;
+	}
+}
+
 static void get_row(const struct table *t, struct cgr_query *query, char **cell)
 {
 	for (size_t c = 0; c < t->columns; c++) {
 		struct cgr_strbuf buf = { 0 };
 
-		plain_cell(&buf, query, c);
+		if (t->title != NULL)
+			people_cell(&buf, query, c);
+		else
+			plain_cell(&buf, query, c);
 		cell[c] = buf.text;
 	}
 }
 
+static char *column_title(const struct table *t, const struct cgr_query *query, size_t column)
+{
+	const char *name = cgr_query_borrow_column_name(query, column);
+	size_t length = strlen(name);
+
+	if (t->title != NULL)
+		(void)unit_of(name, &length);
+	return cgr_printf("%.*s", (int)length, name);
+}
+
 static void head(FILE *out, const struct table *t, const struct cgr_query *query)
 {
-	for (size_t c = 0; c < t->columns; c++)
-		print_cell(out, cgr_query_borrow_column_name(query, c), t->width[c], t->numeric[c], c + 1 == t->columns);
+	if (t->title != NULL)
+		fprintf(out, "\n%s\n", t->title);
+	for (size_t c = 0; c < t->columns; c++) {
+		char *name = column_title(t, query, c);
+
+		print_cell(out, name == NULL ? "" : name, t->width[c], t->numeric[c], c + 1 == t->columns);
+		free(name);
+	}
 }
 
 static void measure(struct table *t, struct cgr_query *query, char **cell)
@@ -260,9 +329,9 @@ static int fill(struct table *t, struct cgr_query *query, struct cgr_error *rete
 	return rc;
 }
 
-static int print_table(FILE *out, struct cgr_query *query, struct cgr_error *reterr)
+static int print_table(FILE *out, struct cgr_query *query, const char *title, struct cgr_error *reterr)
 {
-	struct table t = { .columns = cgr_query_columns(query) };
+	struct table t = { .columns = cgr_query_columns(query), .title = title };
 	char **cell = cgr_calloc(t.columns + 1, sizeof(*cell));
 	int rc = 0;
 
@@ -272,12 +341,16 @@ static int print_table(FILE *out, struct cgr_query *query, struct cgr_error *ret
 	if (cell == NULL || t.cell == NULL || t.width == NULL || t.numeric == NULL)
 		rc = cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
 	for (size_t c = 0; rc == 0 && c < t.columns; c++) {
-		t.width[c] = width_of(cgr_query_borrow_column_name(query, c));
+		char *name = column_title(&t, query, c);
+
+		t.width[c] = width_of(name == NULL ? "" : name);
 		t.numeric[c] = true;
+		free(name);
 	}
 	if (rc == 0) {
 		rc = fill(&t, query, reterr);
-		head(out, &t, query);
+		if (t.rows > 0 || title == NULL)
+			head(out, &t, query);
 		for (size_t r = 0; r < t.rows; r++)
 			table_line(out, &t, t.cell + r * t.columns);
 	}
@@ -302,6 +375,47 @@ int cgr_rows_print(FILE *out, struct cgr_query *query, enum cgr_rows_format form
 	case CGR_ROWS_JSON:
 		return print_json(out, query, reterr);
 	default:
-		return print_table(out, query, reterr);
+		return print_table(out, query, NULL, reterr);
 	}
+}
+
+int cgr_rows_print_titled(FILE *out, struct cgr_query *query, const char *title, struct cgr_error *reterr)
+{
+	return print_table(out, query, title, reterr);
+}
+
+static bool is_whole_number(const char *text)
+{
+	size_t digits = strspn(text + (*text == '-'), "0123456789");
+
+	return digits > 0 && digits < 19 && text[digits + (*text == '-')] == '\0' &&
+	       (digits == 1 || text[*text == '-'] != '0');
+}
+
+int cgr_rows_print_object(FILE *out, struct cgr_query *query, struct cgr_error *reterr)
+{
+	size_t rows = 0;
+	int rc;
+
+	fputs("{", out);
+	while ((rc = cgr_query_next(query, reterr)) == 1) {
+		const char *value;
+		struct cgr_strbuf line = { 0 };
+
+		cgr_strbuf_printf(&line, rows++ == 0 ? "\n" : ",\n");
+		json_string(&line, cgr_query_borrow_text(query, 0));
+		cgr_strbuf_printf(&line, ": ");
+		value = cgr_query_borrow_text(query, 1);
+		if (value == NULL)
+			cgr_strbuf_printf(&line, "null");
+		else if (is_whole_number(value))
+			cgr_strbuf_printf(&line, "%s", value);
+		else
+			json_string(&line, value);
+		if (!line.failed)
+			(void)fwrite(line.text, 1, line.length, out);
+		cgr_strbuf_fini(&line);
+	}
+	fputs("}", out);
+	return rc < 0 ? rc : written(out, reterr);
 }
