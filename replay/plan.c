@@ -256,24 +256,35 @@ static int recorded_knobs(struct cgr_whatif *plan, struct cgr_error *reterr)
 	size_t cgroups;
 
 	cgroup = cgr_store_borrow_cgroups(plan->store, &cgroups);
+	struct cgr_intern seen = { 0 };
+	int rc = 0;
+
 	for (size_t i = 0; i < count; i++) {
 		struct cgr_knob_ref ref;
 		int64_t v[2], before[2], t_ns = sample[i].t_ns;
+		uint32_t id;
+		bool first;
 
 		if (sample[i].cgroup >= cgroups ||
 		    cgr_knob_find(plan, cgr_store_borrow_name(plan->store, sample[i].name), &ref, NULL) < 0 ||
 		    !cgr_knob_of_sample(&sample[i], ref.desc, v))
 			continue;
-		if (t_ns > 0 && cgr_knob_recorded(plan->store, sample[i].cgroup, ref.desc, t_ns - 1, before) &&
-		    before[0] == v[0] && before[1] == v[1])
-			continue;
+		rc = cgr_intern_id(&seen, (uint64_t)sample[i].cgroup << 32 | sample[i].name, &id, &first, reterr);
+		if (rc < 0)
+			break;
 		/* first seen a while after it was made: it has been so from the beginning, as far as anybody knows */
-		if (t_ns > 0 && !cgr_knob_recorded(plan->store, sample[i].cgroup, ref.desc, t_ns - 1, before))
+		if (first)
 			t_ns = CGR_MAX(cgroup[sample[i].cgroup].born_ns, 0);
+		else if (t_ns > 0 && cgr_knob_recorded(plan->store, sample[i].cgroup, ref.desc, t_ns - 1, before) &&
+		         before[0] == v[0] && before[1] == v[1])
+			continue;
 		if (!overridden(plan, settings, sample[i].cgroup, &ref, t_ns))
-			CGR_TRY(add_change(plan, sample[i].cgroup, &ref, v, t_ns, false, reterr));
+			rc = add_change(plan, sample[i].cgroup, &ref, v, t_ns, false, reterr);
+		if (rc < 0)
+			break;
 	}
-	return 0;
+	cgr_intern_fini(&seen);
+	return rc;
 }
 
 int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *s, struct cgr_whatif *plan,
