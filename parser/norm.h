@@ -39,7 +39,7 @@ struct cgr_task {
 	uint64_t reclaim_index, reclaim_inserts;
 	uint32_t reclaim_cgroup; /* common ancestor of what it scanned; CGR_ID_NONE nothing yet */
 	uint32_t scan_cgroup; /* of the last PGSCAN in this reclaim */
-	uint64_t perf_cgroup;   /* id of the last perf sample in its context */
+	uint64_t perf_cgroup; /* id of the last perf sample in its context */
 };
 
 struct cgr_tasks {

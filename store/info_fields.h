@@ -6,7 +6,8 @@
 #define CGR_INFO_NUMBERS(X)                                                                                            \
 	X(kernel_version)                                                                                                  \
 	X(duration_ns)                                                                                                     \
-	X(events) X(lost_events) X(cpus) X(online_cpus) X(hz) X(cgroup_version) X(has_snapshots) X(has_memcg_events)       \
+	X(events)                                                                                                          \
+	X(lost_events) X(cpus) X(online_cpus) X(hz) X(cgroup_version) X(has_snapshots) X(has_memcg_events)                 \
 	    X(has_page_cache) X(has_sched) X(base_slice_ns) X(sched_latency_ns) X(min_granularity_ns)                      \
 	        X(wakeup_granularity_ns) X(cfs_bandwidth_slice_ns) X(mem_total_bytes) X(swap_total_bytes) X(swappiness)    \
 	            X(psi) X(mglru) X(autogroup) X(event_cost_ns)

@@ -132,7 +132,7 @@ static void host_state(struct cgr_ctx *ctx, const struct cgr_model_head *head)
 
 /* parents: of cgroups 1.., in order; 0 ends. Task 1 is in cgroup 1, task 2 in cgroup 2 and so on. */
 static inline struct mem_host *host_new(const struct cgr_reclaim_ops *reclaim, int version, uint32_t kernel,
-                                 int64_t swap_bytes, uint32_t n_cgroups, const uint32_t *parents)
+                                        int64_t swap_bytes, uint32_t n_cgroups, const uint32_t *parents)
 {
 	struct mem_host *h = calloc(1, sizeof(*h));
 	const struct cgr_model_head *heads[2] = { &cgr_memory_memcg.head, &reclaim->head };
@@ -259,7 +259,7 @@ static inline void host_insert(struct mem_host *h, uint32_t task, uint32_t file,
 
 /* One page read by a task; a page never seen counts as missing. */
 static inline struct cgr_mem_outcome host_read(struct mem_host *h, uint32_t task, uint32_t file, uint64_t index,
-                                        uint32_t pages)
+                                               uint32_t pages)
 {
 	struct cgr_mem_outcome outcome = { 0 };
 	struct cgr_mem_request request = {
