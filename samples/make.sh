@@ -9,8 +9,7 @@ build=$(readlink -f "${CGR_BUILD:-$here/../build}")
 export CGR_BUILD=$build CGR_TRUTH_DIR=${CGR_TRUTH_DIR:-$build/truth}
 truth=$here/../tests/truth/truth.sh
 
-bash "$truth" samples --measure "$@"
-bash "$truth" samples --record "$@"
+bash "$truth" samples --make "$@"
 bash "$truth" samples --list "$@" | while IFS=: read -r name rest; do
 	recorded=${rest##* }
 	kept=$CGR_TRUTH_DIR/samples/$name

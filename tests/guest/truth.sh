@@ -6,6 +6,5 @@ mapfile -t cases </job/cases
 export CGR_TRUTH_DIR=/out/truth CGR_BUILD=/job LAB_TABLE=/bin/true
 mkdir -p /out/truth
 cp -r /job/kept/. /out/truth/ # what was made before need not be made again
-bash /job/truth/truth.sh "$table" --repeats "$(cat /job/repeats)" --measure "${cases[@]}"
-bash /job/truth/truth.sh "$table" --record "${cases[@]}" || echo "recording failed"
+bash /job/truth/truth.sh "$table" --repeats "$(cat /job/repeats)" --make "${cases[@]}"
 rm -rf /out/truth/data

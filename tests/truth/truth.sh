@@ -13,6 +13,7 @@ usage() {
 usage: truth.sh cpu|memory|guest-cpu|guest-memory [OPTION]... [CASE]...
   --quick      only the subset that CI runs; its gates are bounds that noise cannot break
   --repeats N  runs per setting (default 5)
+  --make       only make the ground truth and the recordings that are missing
   --measure    only make the ground truth that is missing
   --record     only make the recordings that are missing
   --predict    only predict, from what is there
@@ -33,6 +34,7 @@ while [ $# -gt 0 ]; do
 	cpu | memory | guest-cpu | guest-memory | samples) [ -n "$table" ] && wanted+=("$1") || table=$1 ;;
 	--quick) quick=1 ;;
 	--repeats) repeats=$2; shift ;;
+	--make) only=both ;;
 	--measure) only=measure ;;
 	--record) only=record ;;
 	--predict) only=predict ;;
@@ -41,7 +43,7 @@ while [ $# -gt 0 ]; do
 	--bless) bless=1 ;;
 	--list) list=1 ;;
 	--outcomes) list=outcomes ;;
-	--one) visit_one="$2 $3"; shift 2 ;; # one held measurement or recording: started by this script itself
+	--one) visit_one=$2; shift ;; # one held measurement or recording: started by this script itself
 	-h | --help) usage; exit 0 ;;
 	-*) echo "truth.sh: unknown option $1" >&2; usage >&2; exit 2 ;;
 	*) wanted+=("$1") ;;
@@ -71,10 +73,7 @@ chosen() {
 }
 in_guest() { [[ $table == guest-* ]] && [ ! -e /job/truth ]; } # this table, and not yet inside
 guest_case() { # ground truth and recordings of one case, made in one boot of the guest
-	local job s missing=
-	for s in "${CASE_SETTING[@]}"; do [ -s "$(dir)/$s.measured.csv" ] || missing=1; done
-	for s in "${CASE_RECORD[@]}"; do [ "$only" = measure ] || [ -s "$(dir)/$s.dat" ] || missing=1; done
-	[ -n "$missing" ] || return 0
+	local job
 	job=$(mktemp -d)
 	mkdir -p "$job/kept/$table/$CASE_NAME"
 	cp "$(dir)"/*.csv "$(dir)"/*.dat "$job/kept/$table/$CASE_NAME/" 2>/dev/null || true
@@ -85,47 +84,55 @@ guest_case() { # ground truth and recordings of one case, made in one boot of th
 	cp "$job/out/truth/$table/$CASE_NAME"/* "$(dir)/" 2>/dev/null || true
 	rm -rf "$job"
 }
-alone() { ${CGR_TRUTH_WRAP:-} bash "$here/truth.sh" "$table" --repeats "$repeats" --one "$1" "$2" "$CASE_NAME"; }
+alone() { ${CGR_TRUTH_WRAP:-} bash "$here/truth.sh" "$table" --repeats "$repeats" --one "$1" "$CASE_NAME"; }
 dir() { echo "$keep/$table/$CASE_NAME"; }
 
-measure_missing() {
+missing() { # what (measure, record): the settings that are not there yet
 	local s
-	if in_guest; then guest_case; return; fi
-	for s in "${CASE_SETTING[@]}"; do
-		[ -s "$(dir)/$s.measured.csv" ] || { echo "measuring $CASE_NAME $s" >&2; alone measure "$s" ||
-			echo "truth: measuring $CASE_NAME under $s failed" >&2; }
-	done
+	if [ "$1" = measure ]; then
+		for s in "${CASE_SETTING[@]}"; do [ -s "$(dir)/$s.measured.csv" ] || echo "$s"; done
+	else
+		for s in "${CASE_RECORD[@]}"; do [ -s "$(dir)/$s.dat" ] || echo "$s"; done
+	fi
 }
-record_missing() {
-	local s
+make_missing() { # measure, record or both: all of a case in one exclusive hold
+	[ -n "$(if [ "$1" != record ]; then missing measure; fi; if [ "$1" != measure ]; then missing record; fi)" ] || return 0
 	if in_guest; then guest_case; return; fi
-	for s in "${CASE_RECORD[@]}"; do
-		[ -s "$(dir)/$s.dat" ] || { echo "recording $CASE_NAME $s" >&2; alone record "$s" ||
-			echo "truth: recording $CASE_NAME under $s failed" >&2; }
-	done
+	echo "$table: $1 $CASE_NAME" >&2
+	alone "$1" || echo "truth: $1 of $CASE_NAME failed" >&2
 }
 
-run_one() { # WHAT SETTING: inside the exclusive hold
-	local r what=${1% *} s=${1#* } preset=$CASE_PRESET
+record_one() { # SETTING
+	local preset=$CASE_PRESET scope=()
 	case $table in *memory) preset=${preset:-full} ;; *) preset=${preset:-cpu} ;; esac
+	[ "$preset" = cpu ] || scope=(--cgroup "/$LAB_TOP")
+	lab_record "$1" "$(dir)/$1.dat" --preset "$preset" "${scope[@]}"
+	rm -f "$(dir)/$1.db"
+}
+
+# Inside the exclusive hold. The repeats of the settings take turns and the recordings are made in the same minute:
+# the speed of a machine drifts, and two settings must not be measured on two machines.
+run_one() { # WHAT
+	local r s settings group low high
 	mkdir -p "$(dir)"
 	exec 5>"${TMPDIR:-/tmp}/$LAB_TOP.lock"
 	flock 5 # the top cgroup is one: two runs at a time would be one broken run
 	trap 'lab_remove' EXIT
 	trap 'exit 130' INT TERM
-	if [ "$what" = safe ]; then
-		local group low high
+	if [ "$1" = safe ]; then
 		IFS='|' read -r group low high <<<"$CASE_SAFE"
 		bisect $((low * 1024)) $((high * 1024)) lab_killed "$group" >"$(dir)/safe.tmp"
 		mv "$(dir)/safe.tmp" "$(dir)/safe.csv"
-	elif [ "$what" = measure ]; then
-		for ((r = 1; r <= repeats; r++)); do lab_measure "$s" "$r"; done >"$(dir)/$s.measured.tmp"
-		mv "$(dir)/$s.measured.tmp" "$(dir)/$s.measured.csv"
-	else
-		lab_record "$s" "$(dir)/$s.dat" --preset "$preset" \
-			$([ "$preset" = cpu ] || echo --cgroup "/$LAB_TOP")
-		rm -f "$(dir)/$s.db"
+		return
 	fi
+	if [ "$1" != measure ]; then for s in $(missing record); do record_one "$s" || echo "truth: recording $CASE_NAME under $s failed" >&2; done; fi
+	[ "$1" != record ] || return 0
+	settings=$(missing measure)
+	for s in $settings; do : >"$(dir)/$s.measured.tmp"; done
+	for ((r = 1; r <= repeats; r++)); do
+		for s in $settings; do lab_measure "$s" "$r" >>"$(dir)/$s.measured.tmp"; done
+	done
+	for s in $settings; do mv "$(dir)/$s.measured.tmp" "$(dir)/$s.measured.csv"; done
 }
 
 sets() { # FROM TO: the --set options of the what-if, every knob that differs (a knob only FROM has goes to max)
@@ -221,8 +228,8 @@ safe_limit() {
 	local group low high real told
 	[ -n "$CASE_SAFE" ] || return 0
 	IFS='|' read -r group low high <<<"$CASE_SAFE"
-	[ -s "$(dir)/safe.csv" ] || { echo "bisecting $CASE_NAME" >&2; alone safe real; }
-	[ -s "$(dir)/free.dat" ] || alone record free
+	[ -s "$(dir)/safe.csv" ] || { echo "bisecting $CASE_NAME" >&2; alone safe; }
+	[ -s "$(dir)/free.dat" ] || alone record
 	[ -s "$(dir)/free.db" ] || "$LAB_CGREPLAY" import "$(dir)/free.dat" -o "$(dir)/free.db" 2>/dev/null || return 1
 	real=$(<"$(dir)/safe.csv") told=$(bisect $((low * 1024)) $((high * 1024)) predicted_killed "$group")
 	awk -v name="$CASE_NAME" -v group="/$LAB_TOP${group:+/$group}" -v real="$real" -v told="$told" 'BEGIN {
@@ -241,11 +248,10 @@ visit() {
 	mkdir -p "$(dir)"
 	[ -z "$fresh" ] || rm -f "$(dir)"/*
 	case $only in
-	measure) measure_missing ;;
-	record) record_missing ;;
+	measure | record | both) make_missing "$only" ;;
 	safe) safe_limit || status=1 ;;
 	predict) predict || status=1 ;;
-	*) measure_missing; record_missing; predict || status=1 ;;
+	*) make_missing both; predict || status=1 ;;
 	esac
 }
 
