@@ -18,3 +18,4 @@ foreach(table cpu memory)
 	set_tests_properties(truth_${table} PROPERTIES LABELS truth TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON
 		ENVIRONMENT "CGR_BUILD=${CMAKE_BINARY_DIR};CGR_TRUTH_DIR=${CMAKE_BINARY_DIR}/truth-quick")
 endforeach()
+add_test(NAME truth_table COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/table-test.sh $<TARGET_FILE:cgr-truth-table>)
