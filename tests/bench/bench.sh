@@ -20,9 +20,8 @@ trap 'rm -f "$work"/out.*' EXIT
 result=$work/bench.csv
 echo "what,events,seconds,events_per_second,peak_kib" >"$result"
 
-seconds() { # COMMAND...: wall seconds of the fastest of $runs runs; sets peak (KiB)
+seconds() { # COMMAND...: wall seconds of the fastest of $runs runs; leaves the peak (KiB) in $work/out.peak
 	local i start end best=
-	peak=0
 	for ((i = 0; i < runs; i++)); do
 		start=${EPOCHREALTIME/./}
 		if ! "$load" peak output="$work/out.peak" -- "$@" >"$work/out.text" 2>"$work/out.error"; then
@@ -30,12 +29,11 @@ seconds() { # COMMAND...: wall seconds of the fastest of $runs runs; sets peak (
 		fi
 		end=${EPOCHREALTIME/./}
 		[ -n "$best" ] && [ "$best" -le $((end - start)) ] || best=$((end - start))
-		peak=$(<"$work/out.peak")
 	done
 	awk -v us="$best" 'BEGIN { printf "%.3f", us / 1e6 }'
 }
 line() { # WHAT EVENTS SECONDS
-	awk -v what="$1" -v n="$2" -v s="$3" -v peak="$peak" -v csv="$result" 'BEGIN {
+	awk -v what="$1" -v n="$2" -v s="$3" -v peak="$(<"$work/out.peak")" -v csv="$result" 'BEGIN {
 		printf "%-34s %9d events %8.3f s %12.0f events/s %8.1f MiB\n", what, n, s, n / s, peak / 1024
 		printf "%s,%d,%.3f,%.0f,%d\n", what, n, s, n / s, peak >>csv }'
 }
