@@ -28,16 +28,20 @@ void cgr_timer_symbols_load(struct cgr_timer_symbols *symbols)
 
 	*symbols = (struct cgr_timer_symbols){ 0 };
 	while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-		uint64_t address;
-		char name[256];
 		/* modules follow the kernel's own symbols; none of ours is in a module */
 		if (strchr(line, '[') != NULL)
 			break;
-		if (sscanf(line, "%" SCNx64 " %*c %255s", &address, name) != 2 || address == 0)
+		char *name = strchr(line, ' ');
+		if (name == NULL || name[1] == '\0' || name[2] != ' ')
 			continue;
+		name += 3;
+		size_t length = strcspn(name, "\n");
 		for (unsigned i = 0; i < CGR_SYMBOL_COUNT; i++) {
-			if (strcmp(name, symbol_name[i]) != 0)
+			if (strlen(symbol_name[i]) != length || memcmp(name, symbol_name[i], length) != 0)
 				continue;
+			uint64_t address = strtoull(line, NULL, 16);
+			if (address == 0)
+				break; /* hidden by kptr_restrict */
 			symbols->address[i] = address;
 			cgr_strbuf_printf(&kept, "%s", line);
 		}

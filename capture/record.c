@@ -16,6 +16,7 @@
 #include "capture/btf.h"
 #include "capture/command.h"
 #include "capture/facts.h"
+#include "capture/flight.h"
 #include "capture/instance.h"
 #include "capture/journal.h"
 #include "capture/jsontext.h"
@@ -27,6 +28,7 @@
 
 #define CLOCK "mono"
 #define POLL_MS 20
+#define FLIGHT_SNAPSHOT_NS 5000000000
 
 /* Everything one recording holds; each part knows whether it is open. */
 struct session {
@@ -42,6 +44,9 @@ struct session {
 	struct cgr_ring ring;
 	struct cgr_sampler sampler;
 	struct cgr_command_child child;
+	struct cgr_flight flight;
+	struct cgr_trigger trigger;
+	int64_t snapshot_ns; /* of the last one of the flight recorder */
 	int64_t start_ns, stop_ns;
 	const char *ended_by;
 	json_t *per_cpu; /* for SUMMARY */
@@ -55,11 +60,25 @@ static void note(const struct session *s, const char *text)
 		(void)fprintf(s->options->notes, "cgreplay: %s\n", text);
 }
 
+static atomic_bool usr1_seen;
+
+static void on_usr1(int number)
+{
+	(void)number;
+	atomic_store(&usr1_seen, true);
+}
+
 static int look_around(struct session *s, struct cgr_error *reterr)
 {
 	struct cgr_cgroup_list cgroups;
 	char events[512];
 
+	if (s->options->ring_bytes > 0) {
+		struct sigaction action = { .sa_handler = on_usr1 };
+		CGR_TRY(cgr_trigger_parse(&s->trigger, s->options->until == NULL ? "signal" : s->options->until, reterr));
+		cgr_flight_init(&s->flight, (uint64_t)s->options->ring_bytes);
+		(void)sigaction(SIGUSR1, &action, NULL);
+	}
 	CGR_TRY(cgr_tracefs_borrow_dir(&s->tracefs, reterr));
 	CGR_TRY(cgr_cgroupfs_load(&s->fs, "/proc", reterr));
 	if (cgr_btf_new(NULL, &s->btf, &s->btf_error) < 0)
@@ -86,6 +105,21 @@ static int sink_chunk(void *context, uint32_t cpu, const void *frame, uint32_t c
                       struct cgr_error *reterr)
 {
 	return cgr_journal_chunk(context, cpu, frame, compressed_bytes, plain_bytes, reterr);
+}
+
+static int keep_chunk(void *context, uint32_t cpu, const void *frame, uint32_t compressed_bytes, uint32_t plain_bytes,
+                      struct cgr_error *reterr)
+{
+	return cgr_flight_chunk(context, cpu, frame, compressed_bytes, plain_bytes, reterr);
+}
+
+/* JSON sections on their way: to disk, or to the memory of the flight recorder */
+static int emit_json(void *context, uint16_t id, json_t *json, struct cgr_error *reterr)
+{
+	struct session *s = context;
+
+	return s->options->ring_bytes > 0 ? cgr_flight_json(&s->flight, id, json, reterr)
+	                                  : cgr_journal_json(&s->journal, id, json, reterr);
 }
 
 /* header_page and header_event, each as name, u64 length, text */
@@ -260,22 +294,42 @@ static int begin(struct session *s, struct cgr_error *reterr)
 	CGR_TRY(write_layout(s, reterr));
 	if (s->options->command != NULL)
 		CGR_TRY(cgr_child_fork(&s->child, s->options->command, reterr));
-	const struct cgr_sink sink = { .chunk = sink_chunk, .context = &s->journal };
+	const struct cgr_sink to_disk = { .chunk = sink_chunk, .context = &s->journal };
+	const struct cgr_sink to_memory = { .chunk = keep_chunk, .context = &s->flight };
+	const struct cgr_sink sink = s->options->ring_bytes > 0 ? to_memory : to_disk;
 	CGR_TRY(cgr_ring_open(&s->ring, &s->instance, sink, reterr));
 	CGR_TRY(cgr_instance_switch(&s->instance, true, reterr));
 	s->start_ns = cgr_mono_ns();
 	CGR_TRY(cgr_ring_start(&s->ring, reterr));
 	CGR_TRY(write_facts(s, reterr));
-	CGR_TRY(cgr_journal_json(&s->journal, CGR_TD_SNAPSHOT, cgr_snapshot_json(&s->fs, "start"), reterr));
+	CGR_TRY(emit_json(s, CGR_TD_SNAPSHOT, cgr_snapshot_json(&s->fs, "start"), reterr));
+	s->snapshot_ns = cgr_mono_ns();
 	if (s->options->sample_ns > 0) {
 		s->sampler.fs = &s->fs;
-		s->sampler.journal = &s->journal;
+		s->sampler.emit = emit_json;
+		s->sampler.emit_context = s;
+		s->sampler.watch = s->options->ring_bytes > 0 ? cgr_trigger_watch : NULL;
+		s->sampler.watch_context = &s->trigger;
 		s->sampler.globs = s->options->globs;
 		s->sampler.glob_count = s->options->glob_count;
 		s->sampler.interval_ns = s->options->sample_ns;
 		CGR_TRY(cgr_sampler_start(&s->sampler, reterr));
 	}
 	return s->options->command == NULL ? 0 : cgr_child_release(&s->child, s->options->command, reterr);
+}
+
+/* The flight recorder's own round: SIGUSR1 writes it in any case, and a snapshot now and then stands at the start of
+ * whatever the memory still holds. */
+static int fly(struct session *s, struct cgr_error *reterr)
+{
+	if (atomic_load(&usr1_seen) && !atomic_load(&s->trigger.hit)) {
+		(void)snprintf(s->trigger.what, sizeof(s->trigger.what), "SIGUSR1");
+		atomic_store(&s->trigger.hit, true);
+	}
+	if (cgr_mono_ns() - s->snapshot_ns < FLIGHT_SNAPSHOT_NS)
+		return 0;
+	s->snapshot_ns = cgr_mono_ns();
+	return emit_json(s, CGR_TD_SNAPSHOT, cgr_snapshot_json(&s->fs, "start"), reterr);
 }
 
 /* Until something ends the recording. */
@@ -295,6 +349,13 @@ static int run(struct session *s, struct cgr_error *reterr)
 			s->ended_by = "command";
 			return 0;
 		}
+		if (s->options->ring_bytes > 0) {
+			CGR_TRY(fly(s, reterr));
+			if (atomic_load(&s->trigger.hit)) {
+				s->ended_by = "trigger";
+				return 0;
+			}
+		}
 		int64_t left = end - cgr_mono_ns();
 		if (left <= 0) {
 			s->ended_by = "duration";
@@ -303,7 +364,6 @@ static int run(struct session *s, struct cgr_error *reterr)
 		/* SIGINT, SIGTERM and SIGCHLD cut this short */
 		(void)poll(NULL, 0, (int)CGR_MIN(left / 1000000 + 1, (int64_t)POLL_MS));
 	}
-	(void)reterr;
 }
 
 /* "entries: 12" of per_cpu/cpuN/stats */
@@ -423,6 +483,8 @@ static int write_summary(struct session *s, struct cgr_error *reterr)
 	cgr_json_set_int(obj, "schema_version", 1);
 	cgr_json_set_int(obj, "stop_mono_ns", s->stop_ns);
 	cgr_json_set_text(obj, "ended_by", s->ended_by);
+	if (s->trigger.what[0] != '\0')
+		cgr_json_set_text(obj, "trigger", s->trigger.what);
 	if (s->child.ended) {
 		cgr_json_set_int(obj, "exit_status", cgr_child_status(&s->child));
 		cgr_json_set_int(obj, "wait_status", s->child.wait_status);
@@ -444,6 +506,8 @@ static int end(struct session *s, struct cgr_error *reterr)
 		rc = cgr_ring_stop(&s->ring, reterr);
 	gather_ring_stats(s);
 	gather_options(s);
+	if (rc == 0 && s->options->ring_bytes > 0)
+		rc = cgr_flight_dump(&s->flight, &s->journal, reterr);
 	if (rc == 0)
 		rc = write_cmdlines(s, snapshot, reterr);
 	if (rc == 0)
@@ -472,6 +536,8 @@ static void clean_up(struct session *s, bool keep_journal)
 	cgr_plan_fini(&s->plan);
 	cgr_timer_symbols_fini(&s->symbols);
 	s->btf = cgr_btf_free(s->btf);
+	cgr_flight_fini(&s->flight);
+	cgr_trigger_fini(&s->trigger);
 	cgr_td_fini(&s->more);
 	json_decref(s->per_cpu);
 }
@@ -509,14 +575,19 @@ int cgr_record(const struct cgr_record_options *options, struct cgr_record_resul
 		rc = begin(&s, reterr);
 	if (rc == 0)
 		rc = run(&s, reterr);
-	if (rc == 0) {
+	bool pulled = options->ring_bytes == 0 || atomic_load(&s.trigger.hit);
+	if (rc == 0 && pulled) {
 		recorded = true;
 		rc = end(&s, reterr);
 	}
+	if (rc == 0 && !pulled)
+		s.stop_ns = cgr_mono_ns();
 	/* the command outlives a recording that ended by time: its status is ours */
 	if (rc == 0)
 		cgr_child_wait(&s.child);
 	fill_result(&s, result);
+	result->nothing_written = !pulled;
+	(void)cgr_strcpy(result->trigger, sizeof(result->trigger), s.trigger.what);
 	clean_up(&s, recorded && rc < 0);
 	return rc;
 }

@@ -20,6 +20,7 @@
 #define ZSTD_LEVEL 1
 /* What is in the ring reaches the disk at least this often: it is what SIGKILL can cost. */
 #define FLUSH_MS 500
+#define FIRST_FLUSH_MS 10
 
 static int open_reader(struct cgr_ring_reader *reader, const struct cgr_instance *instance, uint32_t cpu,
                        struct cgr_error *reterr)
@@ -120,11 +121,14 @@ static int drain(struct cgr_ring_reader *reader, struct buffers *b)
 
 static int read_loop(struct cgr_ring_reader *reader, struct buffers *b)
 {
+	int wait_ms = FIRST_FLUSH_MS; /* a recorder killed in its first second leaves events, too */
+
 	for (;;) {
 		struct pollfd wait = { .fd = reader->fd, .events = POLLIN };
 		bool last = atomic_load(reader->stop);
 		if (!last) {
-			(void)poll(&wait, 1, FLUSH_MS);
+			(void)poll(&wait, 1, wait_ms);
+			wait_ms = CGR_MIN(wait_ms * 2, FLUSH_MS);
 			reader->stats.wakeups++;
 		}
 		CGR_TRY(drain(reader, b));

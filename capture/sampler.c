@@ -15,6 +15,7 @@
 #include "capture/jsontext.h"
 #include "capture/snapshot.h"
 #include "common/limits.h"
+#include "common/tracedat.h"
 #include "common/util.h"
 
 /* Samples reach the journal this often. */
@@ -219,7 +220,7 @@ static void flush(struct cgr_sampler *s)
 	(void)json_object_set_new(doc, "samples", s->pending);
 	s->pending = json_array();
 	s->flushed_ns = cgr_mono_ns();
-	s->code = cgr_journal_json(s->journal, CGR_TD_SAMPLES, doc, &s->error);
+	s->code = s->emit(s->emit_context, CGR_TD_SAMPLES, doc, &s->error);
 }
 
 /* Reads what inotify says; true when a knob was written. */

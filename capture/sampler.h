@@ -10,13 +10,15 @@
 #include <stdint.h>
 
 #include "capture/cgroupfs.h"
-#include "capture/journal.h"
+#include "common/error.h"
 
 struct cgr_sampled;
 
 struct cgr_sampler {
 	const struct cgr_cgroupfs *fs; /* borrowed */
-	struct cgr_journal *journal; /* borrowed */
+	/* takes SAMPLES documents (the reference, too) to the journal or to the flight recorder */
+	int (*emit)(void *context, uint16_t id, json_t *json, struct cgr_error *reterr);
+	void *emit_context;
 	const char *const *globs; /* none: every cgroup */
 	size_t glob_count;
 	int64_t interval_ns;

@@ -32,6 +32,13 @@ static void print_result(const struct cgr_record_options *options, const struct 
 	char size[32];
 	double seconds = (double)result->duration_ns / 1e9;
 
+	if (result->nothing_written) {
+		(void)fprintf(stderr, "cgreplay: %.1f s passed and nothing pulled the trigger: nothing was written\n", seconds);
+		return;
+	}
+	if (result->trigger[0] != '\0')
+		(void)fprintf(stderr, "cgreplay: written because of %s\n", result->trigger);
+
 	(void)fprintf(stderr, "cgreplay: %s: %.1f s, %llu events, %s, recorder took %.1f ms of CPU time\n", options->output,
 	              seconds, (unsigned long long)result->events,
 	              cgr_format_bytes((int64_t)result->file_bytes, size, sizeof(size)), (double)result->cpu_usec / 1e3);
@@ -57,6 +64,8 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 {
 	const char *output = NULL, *preset = "full";
 	int64_t duration_ns = 0, buffer_bytes = CGR_RECORD_BUFFER_BYTES, sample_ns = CGR_RECORD_SAMPLE_NS;
+	int64_t ring_bytes = 0;
+	const char *until = NULL;
 	struct cgr_string_list globs = { 0 };
 	bool quiet = false, dry_run = false;
 	int positionals, rest;
@@ -94,6 +103,16 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		  .value = &sample_ns,
 		  .argument = "TIME",
 		  .help = "interval at which knobs and counters are read (100ms); 0 for never" },
+		{ .name = "ring",
+		  .type = CGR_OPT_BYTES,
+		  .value = &ring_bytes,
+		  .argument = "SIZE",
+		  .help = "flight recorder: keep the last SIZE in memory, write it when --until happens" },
+		{ .name = "until",
+		  .type = CGR_OPT_STRING,
+		  .value = &until,
+		  .argument = "WHAT",
+		  .help = "oom, throttle, throttle=PERCENT, signal (SIGUSR1), or COUNTER>VALUE as in 'memory.current>500M'" },
 		{ .name = "dry-run",
 		  .type = CGR_OPT_FLAG,
 		  .value = &dry_run,
@@ -114,12 +133,18 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		                                  .presets = presets_of(preset),
 		                                  .buffer_bytes = buffer_bytes,
 		                                  .sample_ns = sample_ns,
+		                                  .ring_bytes = ring_bytes,
+		                                  .until = until,
 		                                  .command = rest < argc ? argv + rest : NULL,
 		                                  .notes = quiet ? NULL : stderr };
 	if (positionals > 0)
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "record: unexpected '%s'; put a command after --", argv[1]);
 	else if (buffer_bytes < 65536 || buffer_bytes > ((int64_t)1 << 36))
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "record: --buffer takes 64K to 64G per CPU");
+	else if (until != NULL && ring_bytes == 0)
+		rc = cgr_error_set(reterr, CGR_E_USAGE, "record: --until needs --ring SIZE");
+	else if (ring_bytes != 0 && (ring_bytes < 1 << 20 || sample_ns <= 0))
+		rc = cgr_error_set(reterr, CGR_E_USAGE, "record: --ring takes at least 1M, and needs --sample");
 	else if (dry_run)
 		rc = cgr_record_print_plan(&options, stdout, reterr);
 	else if (output == NULL)

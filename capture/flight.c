@@ -1,0 +1,199 @@
+#include "capture/flight.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/jsontext.h"
+#include "capture/snapshot.h"
+#include "common/units.h"
+#include "common/util.h"
+
+#define THROTTLE_PERCENT 10
+
+void cgr_flight_init(struct cgr_flight *flight, uint64_t limit_bytes)
+{
+	*flight = (struct cgr_flight){ .limit_bytes = limit_bytes };
+	(void)pthread_mutex_init(&flight->lock, NULL);
+}
+
+void cgr_flight_fini(struct cgr_flight *flight)
+{
+	for (size_t i = 0; i < flight->count; i++)
+		free(flight->item[(flight->first + i) % flight->capacity].data);
+	free(flight->item);
+	if (flight->limit_bytes > 0)
+		(void)pthread_mutex_destroy(&flight->lock);
+	*flight = (struct cgr_flight){ 0 };
+}
+
+static void evict(struct cgr_flight *flight)
+{
+	struct cgr_flight_item *oldest = &flight->item[flight->first];
+
+	flight->bytes -= oldest->length;
+	free(oldest->data);
+	*oldest = (struct cgr_flight_item){ 0 };
+	flight->first = (flight->first + 1) % flight->capacity;
+	flight->count--;
+	flight->evicted++;
+}
+
+static int reserve(struct cgr_flight *flight)
+{
+	if (flight->count < flight->capacity)
+		return 0;
+	size_t capacity = CGR_MAX(flight->capacity * 2, (size_t)256);
+	struct cgr_flight_item *grown = cgr_calloc(capacity, sizeof(*grown));
+	if (grown == NULL)
+		return -1;
+	for (size_t i = 0; i < flight->count; i++)
+		grown[i] = flight->item[(flight->first + i) % flight->capacity];
+	free(flight->item);
+	flight->item = grown;
+	flight->first = 0;
+	flight->capacity = capacity;
+	return 0;
+}
+
+/* Takes data over. */
+static int add(struct cgr_flight *flight, struct cgr_flight_item item, struct cgr_error *reterr)
+{
+	(void)pthread_mutex_lock(&flight->lock);
+	int rc = item.data == NULL ? -1 : reserve(flight);
+	if (rc == 0) {
+		item.added_ns = cgr_mono_ns();
+		flight->item[(flight->first + flight->count) % flight->capacity] = item;
+		flight->count++;
+		flight->bytes += item.length;
+		while (flight->bytes > flight->limit_bytes && flight->count > 1)
+			evict(flight);
+	} else {
+		free(item.data);
+	}
+	(void)pthread_mutex_unlock(&flight->lock);
+	return rc == 0 ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the flight recorder");
+}
+
+int cgr_flight_chunk(struct cgr_flight *flight, uint32_t cpu, const void *frame, uint32_t compressed_bytes,
+                     uint32_t plain_bytes, struct cgr_error *reterr)
+{
+	struct cgr_flight_item item = { .id = CGR_TD_JOURNAL,
+		                            .cpu = cpu,
+		                            .length = compressed_bytes,
+		                            .plain_bytes = plain_bytes,
+		                            .data = malloc(compressed_bytes) };
+
+	if (item.data != NULL)
+		memcpy(item.data, frame, compressed_bytes);
+	return add(flight, item, reterr);
+}
+
+int cgr_flight_json(struct cgr_flight *flight, uint16_t id, json_t *json, struct cgr_error *reterr)
+{
+	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
+
+	json_decref(json);
+	struct cgr_flight_item item = { .id = id,
+		                            .length = text == NULL ? 0 : (uint32_t)strlen(text),
+		                            .data = (uint8_t *)text };
+	return add(flight, item, reterr);
+}
+
+int cgr_flight_dump(struct cgr_flight *flight, struct cgr_journal *journal, struct cgr_error *reterr)
+{
+	bool snapshot = false;
+	int rc = 0;
+
+	(void)pthread_mutex_lock(&flight->lock);
+	for (size_t i = 0; i < flight->count && rc == 0; i++) {
+		const struct cgr_flight_item *item = &flight->item[(flight->first + i) % flight->capacity];
+		if (item->id == CGR_TD_JOURNAL)
+			rc = cgr_journal_chunk(journal, item->cpu, item->data, item->length, item->plain_bytes, reterr);
+		else if (item->id != CGR_TD_SNAPSHOT || !snapshot)
+			rc = cgr_journal_section(journal, item->id, item->data, item->length, reterr);
+		snapshot = snapshot || item->id == CGR_TD_SNAPSHOT;
+	}
+	(void)pthread_mutex_unlock(&flight->lock);
+	return rc;
+}
+
+static int parse_counter(struct cgr_trigger *trigger, const char *text, struct cgr_error *reterr)
+{
+	size_t word = strcspn(text, "<>");
+
+	if (text[word] == '\0' || word == 0 || word >= sizeof(trigger->counter))
+		return cgr_error_set(reterr, CGR_E_USAGE,
+		                     "--until '%s': expected oom, throttle, throttle=PERCENT, signal, or COUNTER>VALUE as in "
+		                     "'memory.current>500M'",
+		                     text);
+	memcpy(trigger->counter, text, word);
+	trigger->counter[word] = '\0';
+	trigger->compare = text[word] == '<' ? '<' : text[word + 1] == '=' ? 'g' : '>';
+	trigger->kind = CGR_TRIGGER_COUNTER;
+	if (cgr_parse_bytes(text + word + (trigger->compare == 'g' ? 2 : 1), &trigger->value, reterr) < 0)
+		return cgr_error_cause(reterr, "--until '%s'", text);
+	return 0;
+}
+
+int cgr_trigger_parse(struct cgr_trigger *trigger, const char *text, struct cgr_error *reterr)
+{
+	*trigger = (struct cgr_trigger){ .value = THROTTLE_PERCENT };
+	trigger->before = json_object();
+	if (strcmp(text, "signal") == 0) {
+		trigger->kind = CGR_TRIGGER_SIGNAL;
+	} else if (strcmp(text, "oom") == 0) {
+		trigger->kind = CGR_TRIGGER_OOM;
+		(void)cgr_strcpy(trigger->counter, sizeof(trigger->counter), "memory.events.oom_kill");
+	} else if (strncmp(text, "throttle", 8) == 0 && (text[8] == '\0' || text[8] == '=')) {
+		trigger->kind = CGR_TRIGGER_THROTTLE;
+		(void)cgr_strcpy(trigger->counter, sizeof(trigger->counter), "cpu.stat.throttled_usec");
+		if (text[8] == '=' && cgr_parse_int(text + 9, 0, 100000, &trigger->value, reterr) < 0)
+			return cgr_error_cause(reterr, "--until '%s': percent of time", text);
+	} else {
+		return parse_counter(trigger, text, reterr);
+	}
+	return 0;
+}
+
+void cgr_trigger_fini(struct cgr_trigger *trigger)
+{
+	json_decref(trigger->before);
+	trigger->before = NULL;
+}
+
+static bool is_pulled(const struct cgr_trigger *t, int64_t now_ns, int64_t value, const json_t *before)
+{
+	int64_t last = json_integer_value(json_array_get(before, 0));
+	int64_t since_ns = now_ns - json_integer_value(json_array_get(before, 1));
+
+	switch (t->kind) {
+	case CGR_TRIGGER_OOM:
+		return before != NULL && value > last;
+	case CGR_TRIGGER_THROTTLE:
+		return before != NULL && since_ns > 0 && (value - last) * 1000 * 100 > t->value * since_ns;
+	case CGR_TRIGGER_COUNTER:
+		return t->compare == '<' ? value < t->value : t->compare == 'g' ? value >= t->value : value > t->value;
+	default:
+		return false;
+	}
+}
+
+void cgr_trigger_watch(void *context, int64_t mono_ns, const char *path, const json_t *counters)
+{
+	struct cgr_trigger *t = context;
+	const json_t *counter = json_object_get(counters, t->counter);
+
+	if (counter == NULL || atomic_load(&t->hit))
+		return;
+	int64_t value = json_integer_value(counter);
+	json_t *key = cgr_json_text(path, strlen(path));
+	const char *name = json_string_value(key);
+	if (is_pulled(t, mono_ns, value, json_object_get(t->before, name))) {
+		(void)snprintf(t->what, sizeof(t->what), "%.150s: %s is %" PRId64, name, t->counter, value);
+		atomic_store(&t->hit, true);
+	}
+	(void)json_object_set_new(t->before, name, json_pack("[I,I]", (json_int_t)value, (json_int_t)mono_ns));
+	json_decref(key);
+}

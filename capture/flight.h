@@ -1,0 +1,64 @@
+/* The flight recorder: the last SIZE bytes of a recording in memory, and what makes it worth writing. */
+#ifndef CGR_CAPTURE_FLIGHT_H
+#define CGR_CAPTURE_FLIGHT_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/journal.h"
+#include "common/error.h"
+
+struct cgr_flight_item {
+	uint16_t id; /* CGR_TD_JOURNAL: a chunk; else JSON text of that section */
+	uint32_t cpu;
+	uint32_t length, plain_bytes;
+	int64_t added_ns;
+	uint8_t *data;
+};
+
+struct cgr_flight {
+	pthread_mutex_t lock;
+	struct cgr_flight_item *item; /* circular */
+	size_t first, count, capacity;
+	uint64_t bytes, limit_bytes;
+	uint64_t evicted;
+};
+void cgr_flight_init(struct cgr_flight *flight, uint64_t limit_bytes);
+void cgr_flight_fini(struct cgr_flight *flight);
+/* Copies; the oldest items go when the limit is passed. Thread-safe. */
+int cgr_flight_chunk(struct cgr_flight *flight, uint32_t cpu, const void *frame, uint32_t compressed_bytes,
+                     uint32_t plain_bytes, struct cgr_error *reterr);
+/* JSON of a section (reference taken over), e.g. samples and periodic snapshots. Thread-safe. */
+int cgr_flight_json(struct cgr_flight *flight, uint16_t id, json_t *json, struct cgr_error *reterr);
+/* Writes what is kept: of the snapshots the first one, so that it lies at the start of the kept events. */
+int cgr_flight_dump(struct cgr_flight *flight, struct cgr_journal *journal, struct cgr_error *reterr);
+
+enum cgr_trigger_kind {
+	CGR_TRIGGER_NONE,
+	CGR_TRIGGER_OOM,
+	CGR_TRIGGER_THROTTLE,
+	CGR_TRIGGER_COUNTER,
+	CGR_TRIGGER_SIGNAL
+};
+
+/* "oom", "throttle", "throttle=20" (percent of time), "signal", or COUNTER>VALUE, COUNTER>=VALUE, COUNTER<VALUE over
+ * canonical counter names, e.g. "memory.current>500M". */
+struct cgr_trigger {
+	enum cgr_trigger_kind kind;
+	char counter[96];
+	char compare; /* '>', 'g' (>=), '<' */
+	int64_t value;
+	json_t *before; /* path -> last value and its time */
+	atomic_bool hit;
+	char what[256]; /* the cgroup and value that pulled it */
+};
+int cgr_trigger_parse(struct cgr_trigger *trigger, const char *text, struct cgr_error *reterr);
+void cgr_trigger_fini(struct cgr_trigger *trigger);
+/* Sees one sample of one cgroup; signature of cgr_sampler.watch. */
+void cgr_trigger_watch(void *trigger, int64_t mono_ns, const char *path, const json_t *counters);
+
+#endif
