@@ -25,11 +25,25 @@ static const char *argument_word(const struct cgr_option *option)
 	return option->type == CGR_OPT_ENUM ? option->choices : type_words[option->type];
 }
 
+/* each line indented by two, however the command wrote it */
+static void print_examples(const char *examples)
+{
+	printf("Examples:\n");
+	for (const char *line = examples; *line != '\0';) {
+		line += strspn(line, " ");
+		size_t length = strcspn(line, "\n");
+		if (length > 0)
+			printf("  %.*s\n", (int)length, line);
+		line += length + (line[length] == '\n');
+	}
+	printf("\n");
+}
+
 static void print_help(const struct parse *p)
 {
 	printf("cgreplay %s: %s\n\n", p->command->name, p->command->summary);
 	if (p->command->examples != NULL)
-		printf("Examples:\n%s\n", p->command->examples);
+		print_examples(p->command->examples);
 	printf("Usage: cgreplay %s\n\nOptions:\n", p->command->usage);
 	for (size_t i = 0; i < p->count; i++) {
 		const struct cgr_option *o = &p->options[i];
@@ -38,18 +52,19 @@ static void print_help(const struct parse *p)
 		if (o->letter != 0)
 			(void)snprintf(letter, sizeof(letter), "-%c, ", o->letter);
 		(void)snprintf(left, sizeof(left), "  %s--%s %s", letter, o->name, argument_word(o));
-		printf("%-36s %s\n", left, o->help);
+		bool choices = o->choices != NULL && o->argument != NULL;
+		printf("%-36s %s%s%s%s\n", left, o->help, choices ? " (" : "", choices ? o->choices : "", choices ? ")" : "");
 	}
 	printf("%-36s %s\n", "  -h, --help", "this text");
 }
 
-/* NAME<TAB>LETTER<TAB>ARGUMENT<TAB>HELP: what completion and the documentation test read */
+/* NAME<TAB>LETTER<TAB>ARGUMENT<TAB>HELP<TAB>CHOICES: what completion and the documentation test read */
 static void print_list(const struct parse *p)
 {
 	for (size_t i = 0; i < p->count; i++) {
 		const struct cgr_option *o = &p->options[i];
 		char letter[2] = { o->letter, '\0' };
-		printf("%s\t%s\t%s\t%s\n", o->name, letter, argument_word(o), o->help);
+		printf("%s\t%s\t%s\t%s\t%s\n", o->name, letter, argument_word(o), o->help, o->choices ? o->choices : "");
 	}
 }
 
