@@ -123,13 +123,22 @@ bool cgr_facts_good(const struct cgr_result_fidelity *fidelity)
 	return difference <= 1 || cgr_facts_error_ppm(fidelity->recorded, fidelity->replayed) <= CGR_FACTS_GOAL_PPM;
 }
 
+/* What the models say about bystanders (page events of which were perhaps not even recorded) is no reason to doubt what
+ * they say about the cgroup that was asked about. */
+static bool fidelity_counts(const struct cgr_result *result, const struct cgr_result_fidelity *fidelity)
+{
+	if (fidelity->recorded == 0 && fidelity->replayed == 0)
+		return false;
+	return result->changes == 0 || cgr_facts_concerned(result, fidelity->cgroup);
+}
+
 void cgr_facts_fidelity(const struct cgr_result *result, struct cgr_facts_fidelity *ret)
 {
 	static const int64_t steps[] = { 10000, 20000, 50000, 100000, 250000, 500000 };
 	*ret = (struct cgr_facts_fidelity){ .worst = SIZE_MAX, .reached_ppm = -1 };
 	for (size_t i = 0; i < result->fidelities; i++) {
 		const struct cgr_result_fidelity *fidelity = &result->fidelity[i];
-		if (fidelity->recorded == 0 && fidelity->replayed == 0)
+		if (!fidelity_counts(result, fidelity))
 			continue;
 		ret->counters++;
 		ret->good += cgr_facts_good(fidelity);
@@ -144,6 +153,27 @@ void cgr_facts_fidelity(const struct cgr_result *result, struct cgr_facts_fideli
 			ret->reached_ppm = steps[i];
 }
 
+static const struct cgr_result_fidelity *find_fidelity(const struct cgr_result *result, uint32_t cgroup,
+                                                       uint32_t metric)
+{
+	for (size_t i = 0; i < result->fidelities; i++)
+		if (result->fidelity[i].cgroup == cgroup && result->fidelity[i].metric == metric)
+			return &result->fidelity[i];
+	return NULL;
+}
+
+/* The same models at the recorded limits already give this value: the scenario did not move it, the difference to the
+ * recorded one is the models' error. */
+static bool unmoved(const struct cgr_result *result, const struct cgr_result_metric *metric)
+{
+	const struct cgr_result_fidelity *base = find_fidelity(result, metric->cgroup, metric->metric);
+	if (!base || result->changes == 0)
+		return false;
+	if (base->low <= metric->predicted && metric->predicted <= base->high)
+		return true;
+	return cgr_facts_error_ppm(base->replayed, metric->predicted) <= result->metric_desc[metric->metric].tolerance_ppm;
+}
+
 bool cgr_facts_differs(const struct cgr_result *result, const struct cgr_result_metric *metric, int *ret_worse)
 {
 	const struct cgr_result_metric_desc *desc = &result->metric_desc[metric->metric];
@@ -154,6 +184,8 @@ bool cgr_facts_differs(const struct cgr_result *result, const struct cgr_result_
 		return false;
 	if (metric->low <= metric->recorded && metric->recorded <= metric->high)
 		return false; /* inside what the models themselves hold possible: noise, not a difference */
+	if (unmoved(result, metric))
+		return false;
 	*ret_worse = metric->predicted > metric->recorded ? desc->worse : -desc->worse;
 	return true;
 }

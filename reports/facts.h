@@ -46,8 +46,9 @@ int64_t cgr_facts_error_ppm(int64_t recorded, int64_t replayed);
 /* Does this counter keep the goal (2 %, one count, or the interval the models gave)? */
 bool cgr_facts_good(const struct cgr_result_fidelity *fidelity);
 
-/* True when recorded and predicted differ by more than the metric's tolerance, or the interval leaves the recorded
- * value out. *ret_worse: +1 worse, -1 better, 0 neutral or no difference. */
+/* True when recorded and predicted differ by more than the metric's tolerance, the interval leaves the recorded value
+ * out, and the prediction is not what the same models give at the recorded limits. *ret_worse: +1 worse, -1 better, 0
+ * neutral or no difference. */
 bool cgr_facts_differs(const struct cgr_result *result, const struct cgr_result_metric *metric, int *ret_worse);
 
 /* How much a difference stands out, 0..1000000: |predicted - recorded| against the larger of both and a floor of the

@@ -221,9 +221,9 @@ static void put_trust_sentence(struct cgr_strbuf *out, const struct cgr_result *
 		return;
 	}
 	cgr_strbuf_printf(out,
-	                  "<p class=lead>At the recorded limits the models reproduce <b>%zu of %zu</b> counters within "
+	                  "<p class=lead>At the recorded limits the models reproduce <b>%zu of %zu</b> counters%s within "
 	                  "2 %% or their own interval",
-	                  facts->good, facts->counters);
+	                  facts->good, facts->counters, result->changes ? " of the cgroups in question" : "");
 	if (facts->worst != SIZE_MAX && facts->worst_ppm > 0) {
 		const struct cgr_result_fidelity *worst = &result->fidelity[facts->worst];
 		cgr_strbuf_printf(out, "; the worst is <code>");

@@ -23,7 +23,7 @@ static void put_change_cell(struct cgr_strbuf *out, const struct cgr_result *res
 		cgr_text_change(metric->recorded, metric->predicted, change, sizeof change);
 		moved = metric->predicted == CGR_UNLIMITED ? CGR_UNLIMITED : metric->predicted - metric->recorded;
 		if (!*change && moved != 0)
-			strcpy(change, "new");
+			strcpy(change, metric->predicted == CGR_UNLIMITED ? "never" : "new");
 	}
 	if (metric->has_recorded && moved == 0)
 		strcpy(change, "=");
@@ -56,7 +56,10 @@ static void put_row(struct cgr_strbuf *out, const struct cgr_result *result, con
 		cgr_html_value_cell(out, desc->unit, metric->recorded);
 	else
 		cgr_strbuf_printf(out, "<td class=n data-v=\"\">–</td>");
-	cgr_html_value_cell(out, desc->unit, metric->predicted);
+	if (metric->predicted == CGR_UNLIMITED && strcmp(desc->name, CGR_FACTS_COMPLETION) == 0)
+		cgr_strbuf_printf(out, "<td class=n data-v=\"%" PRId64 "\">not done</td>", INT64_MAX);
+	else
+		cgr_html_value_cell(out, desc->unit, metric->predicted);
 	put_change_cell(out, result, metric);
 	cgr_strbuf_printf(out, "<td class=n>%s</td><td><span class=\"chip %s\">%s</span></td></tr>\n",
 	                  cgr_text_range(desc->unit, metric->low, metric->high, range, sizeof range),

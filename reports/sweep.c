@@ -164,7 +164,8 @@ static bool fill_curve(const struct sweep *sweep, const struct cgr_result *const
 static void put_curve(struct cgr_strbuf *out, const struct sweep *sweep, const char *metric, const char *unit,
                       int worse, const struct curve *curve, bool comma)
 {
-	size_t knee = cgr_sweep_knee(sweep->x, curve->y, sweep->count);
+	/* a bend is advice: only where a direction is worse, and where enough points say so */
+	size_t knee = worse && sweep->count >= 5 ? cgr_sweep_knee(sweep->x, curve->y, sweep->count) : SIZE_MAX;
 	cgr_strbuf_printf(out, "%s\n{\"metric\":", comma ? "," : "");
 	cgr_report_script_text(out, metric);
 	cgr_strbuf_printf(out, ",\"unit\":");

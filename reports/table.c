@@ -59,7 +59,10 @@ static void put_fidelity(struct table *t)
 		cgr_text_plain(&t->text, t->result->metric_desc[worst->metric].name);
 		cgr_strbuf_printf(&t->text, " ");
 		cgr_text_plain(&t->text, t->result->cgroup_path[worst->cgroup]);
-		cgr_strbuf_printf(&t->text, " %" PRId64 ".%" PRId64 " %%", f.worst_ppm / 10000, f.worst_ppm / 1000 % 10);
+		if (f.worst_ppm >= 10000000)
+			cgr_strbuf_printf(&t->text, " more than 1000 %%");
+		else
+			cgr_strbuf_printf(&t->text, " %" PRId64 ".%" PRId64 " %%", f.worst_ppm / 10000, f.worst_ppm / 1000 % 10);
 	}
 	cgr_strbuf_printf(&t->text, "\n");
 }
@@ -130,8 +133,10 @@ static void put_metric(struct table *t, const struct cgr_result_metric *metric)
 	bool never = metric->predicted == CGR_UNLIMITED && strcmp(desc->name, CGR_FACTS_COMPLETION) == 0;
 	put_row(t, name.text ? name.text : "", recorded,
 	        never ? "not done" : cgr_text_value(desc->unit, metric->predicted, predicted, sizeof predicted),
-	        cgr_text_range(desc->unit, metric->low, metric->high, range, sizeof range), cgr_class_name(metric->class),
-	        worse);
+	        never && metric->low == CGR_UNLIMITED
+	            ? "not done"
+	            : cgr_text_range(desc->unit, metric->low, metric->high, range, sizeof range),
+	        cgr_class_name(metric->class), worse);
 	t->text.failed |= name.failed;
 	cgr_strbuf_fini(&name);
 }
@@ -268,10 +273,30 @@ static void put_verdict(struct table *t)
 	cgr_strbuf_fini(&verdict);
 }
 
+/* The event store is not named in a result, but the command that made it is: "cgreplay replay web.db --set ...". */
+static void put_store(struct table *t)
+{
+	const char *command = t->result->command, *word = command ? strstr(command, "replay ") : NULL;
+	if (t->options.store_path) {
+		cgr_text_shell(&t->text, t->options.store_path);
+		return;
+	}
+	word = word ? strchr(word, ' ') : NULL;
+	word = word && strncmp(word, " replay ", 8) == 0 ? word + 8 : word ? word + 1 : NULL;
+	size_t length = word ? strcspn(word, " ") : 0;
+	struct cgr_strbuf store = { 0 };
+	if (length > 0 && *word != '-' && *word != '\'')
+		cgr_strbuf_append(&store, word, length);
+	else
+		cgr_strbuf_printf(&store, "STORE.db");
+	cgr_text_plain(&t->text, store.text);
+	t->text.failed |= store.failed;
+	cgr_strbuf_fini(&store);
+}
+
 static void put_next(struct table *t)
 {
 	const struct cgr_result *r = t->result;
-	const char *store = t->options.store_path ? t->options.store_path : r->source_path ? r->source_path : "STORE";
 	cgr_strbuf_printf(&t->text, "next       cgreplay ");
 	for (size_t i = 0; i < r->changes; i++) {
 		const struct cgr_result_change *change = &r->change[i];
@@ -280,14 +305,14 @@ static void put_next(struct table *t)
 		     strcmp(change->knob, "cpu.max") != 0))
 			continue;
 		cgr_strbuf_printf(&t->text, "recommend ");
-		cgr_text_shell(&t->text, store);
+		put_store(t);
 		cgr_strbuf_printf(&t->text, " --cgroup ");
 		cgr_text_shell(&t->text, change->cgroup);
 		cgr_strbuf_printf(&t->text, " --knob %s\n", change->knob);
 		return;
 	}
 	cgr_strbuf_printf(&t->text, "verify ");
-	cgr_text_shell(&t->text, store);
+	put_store(t);
 	cgr_strbuf_printf(&t->text, "\n");
 }
 

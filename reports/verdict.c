@@ -201,7 +201,7 @@ static bool unsure(const struct verdict *v)
 {
 	struct cgr_facts_fidelity fidelity;
 	cgr_facts_fidelity(v->result, &fidelity);
-	return fidelity.counters >= 4 && fidelity.good * 2 < fidelity.counters;
+	return fidelity.counters >= 2 && fidelity.good * 2 < fidelity.counters;
 }
 
 static int judge(const struct verdict *v)

@@ -55,7 +55,7 @@ function cpuChart(list) {
 }
 
 // Everything else: one chart per name, counters as rates.
-function otherCharts(list) {
+function otherCharts(list, duration) {
 	const shown = [];
 	const names = [...new Set(list.map((s) => s.n))].filter((name) => !gauges.test(name) && name !== 'cpu.stat.usage_usec');
 	for (const name of names) {
@@ -66,7 +66,7 @@ function otherCharts(list) {
 			const grows = series.values.length > 1 && series.values.every((v, i) => v !== null && (i === 0 || v >= series.values[i - 1]));
 			unit = grows ? (series.u === 'usec' ? 'usec/s' : series.u + '/s') : series.u;
 			lines.push({ ...line(series, style, series.r ? 'recorded' : 'predicted', unit),
-				...(grows ? rateOf(series, 400) : {}) });
+				...(grows ? rateOf(series, rateBins(duration)) : {}) });
 		}
 		if (lines.some((l) => l.values.some((v) => v)))
 			shown.push({ title: name, note: unit === 'usec/s' ? 'share of the time' : unit.endsWith('/s') ? 'per second' : '', unit, lines });
@@ -203,7 +203,7 @@ function drawCharts() {
 	list.append(wide, make('div', { id: 'lane-list' }), small);
 	for (const chart of shown)
 		drawChart(chart, run, cgroup, wide);
-	for (const chart of [...otherCharts(series), ...otherCharts(machine)])
+	for (const chart of [...otherCharts(series, run.duration), ...otherCharts(machine, run.duration)])
 		drawChart(chart, run, cgroup, small);
 	makeLanes(document.getElementById('lane-list'), run, cgroup);
 	drawLatency(small, run, cgroup);

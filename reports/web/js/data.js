@@ -77,3 +77,8 @@ function rateOf(series, bins) {
 	}
 	return { times: x, values: y };
 }
+
+// A rate over less than a period of the bandwidth controller (100 ms) shows the period and not the rate.
+function rateBins(duration) {
+	return Math.max(8, Math.min(200, Math.floor(duration / 1e5)));
+}
