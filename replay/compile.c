@@ -8,13 +8,19 @@
 #include "replay/compile_internal.h"
 #include "store/stream.h"
 
-static int flush_run(struct builder *b, uint32_t task)
+int cgr_build_flush(struct builder *b, uint32_t task)
 {
 	struct task_build *t = &b->t[task];
 	struct cgr_op op = { .kind = CGR_OP_RUN, .a = t->run_ns };
 
 	if (!t->run_ns)
 		return 0;
+	if (t->in_reclaim) {
+		op.flags = CGR_OPF_RECLAIM;
+		b->reclaim_ns += t->run_ns;
+	} else {
+		t->read_cpu_ns += t->run_ns;
+	}
 	b->programs->program[task].run_ns += t->run_ns;
 	b->programs->program_run_ns += t->run_ns;
 	t->run_ns = 0;
@@ -23,7 +29,7 @@ static int flush_run(struct builder *b, uint32_t task)
 
 int cgr_build_emit(struct builder *b, uint32_t task, const struct cgr_op *op)
 {
-	CGR_TRY(flush_run(b, task));
+	CGR_TRY(cgr_build_flush(b, task));
 	return cgr_programs_append(b->programs, task, &b->t[task].tail, op, b->error);
 }
 
@@ -192,7 +198,7 @@ static int close_programs(struct builder *b)
 		if (t->state == TASK_BLOCKED)
 			CGR_TRY(cgr_build_emit(b, i, &op));
 		else
-			CGR_TRY(flush_run(b, i));
+			CGR_TRY(cgr_build_flush(b, i));
 	}
 	return 0;
 }
@@ -205,6 +211,7 @@ static void calibrate(struct builder *b)
 
 	c->idle_wake_ns = cgr_histogram_quantile(&b->idle_wake, 500) * 64;
 	c->miss_ns = cgr_histogram_quantile(&b->miss_wait, 500) * 1000;
+	cgr_build_calibrate_misses(b);
 	for (uint32_t i = 0; i < b->tick_bins; i++) {
 		total += b->tick_bin[i];
 		if (b->tick_bin[i] > b->tick_bin[best])
@@ -301,6 +308,9 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	}
 	cgr_histogram_fini(&b.idle_wake);
 	cgr_histogram_fini(&b.miss_wait);
+	cgr_histogram_fini(&b.miss_cpu);
+	cgr_histogram_fini(&b.page_wait);
+	cgr_histogram_fini(&b.page_cpu);
 	free(b.tick_bin);
 	free(b.t);
 	free(b.cpu);

@@ -18,6 +18,8 @@ struct task_build {
 	uint64_t booked_ns; /* wall time booked since the last RUNTIME event */
 	uint64_t debt_ns; /* booked in excess of what the kernel charged */
 	uint64_t block_ns, waking_ns, reclaim_end_ns;
+	uint64_t read_cpu_ns; /* CPU time since the first page added after the last look-up of the page cache */
+	uint32_t missed_pages; /* pages added to the cache since the last wait for a device */
 	uint64_t timer_start_ns, timer_address;
 	int64_t timer_expiry_ns;
 	struct recent_add add[RECENT_ADDS];
@@ -53,6 +55,9 @@ struct builder {
 	uint64_t world_ns;
 	bool has_irq, has_softirq, has_waking, has_runtime;
 	struct cgr_histogram idle_wake, miss_wait; /* ns / 64 and usec */
+	struct cgr_histogram miss_cpu; /* CPU time from the insert of one missing page to the end of its look-up, ns / 64 */
+	struct cgr_histogram page_wait, page_cpu; /* the same per page where many were read at once, ns */
+	uint64_t reclaim_ns, reclaim_pages; /* CPU time in memcg reclaim, pages it freed */
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
 	uint64_t tick_ns;
@@ -60,6 +65,7 @@ struct builder {
 };
 
 /* compile.c: writing */
+int cgr_build_flush(struct builder *b, uint32_t task); /* CPU time so far becomes a RUN */
 int cgr_build_emit(struct builder *b, uint32_t task, const struct cgr_op *op);
 int cgr_build_world(struct builder *b, uint64_t ts_ns, const struct cgr_op *op);
 int cgr_build_context(struct builder *b, const struct cgr_event *e, const struct cgr_op *op);
@@ -75,6 +81,9 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e);
 void cgr_build_judge_timers(struct cgr_programs *programs);
 /* compile_memory.c */
 int cgr_build_memory(struct builder *b, const struct cgr_event *e);
+/* A wait for missing pages of wait_ns is over: what a miss costs. */
+int cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns);
+void cgr_build_calibrate_misses(struct builder *b);
 
 static inline bool cgr_event_in_irq(const struct cgr_event *e)
 {

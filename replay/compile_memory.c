@@ -22,6 +22,45 @@ static uint32_t claim_adds(struct builder *b, const struct cgr_event *e, uint32_
 	return claimed;
 }
 
+/* ---- what a miss costs ---- */
+static int note(struct builder *b, struct cgr_histogram *h, uint64_t value)
+{
+	if (cgr_histogram_add(h, value) < 0)
+		return cgr_error_set(b->error, CGR_E_NOMEM, "histogram of the cost of misses");
+	return 0;
+}
+
+int cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns)
+{
+	struct task_build *t = &b->t[task];
+	uint32_t pages = t->missed_pages;
+
+	t->missed_pages = 0;
+	if (pages > 1)
+		return note(b, &b->page_wait, wait_ns / pages);
+	return note(b, &b->miss_wait, wait_ns / 1000);
+}
+
+/* What comes before the insert (the program's own work, the way into the kernel) a hit costs too. */
+static int note_lookup(struct builder *b, const struct task_build *t, uint32_t claimed)
+{
+	if (!claimed)
+		return 0;
+	if (claimed == 1)
+		return note(b, &b->miss_cpu, t->read_cpu_ns / 64);
+	return note(b, &b->page_cpu, t->read_cpu_ns / claimed);
+}
+
+void cgr_build_calibrate_misses(struct builder *b)
+{
+	struct cgr_calibration *c = &b->programs->calibration;
+
+	c->miss_cpu_ns = cgr_histogram_quantile(&b->miss_cpu, 500) * 64;
+	c->page_wait_ns = cgr_histogram_quantile(&b->page_wait, 500);
+	c->page_cpu_ns = cgr_histogram_quantile(&b->page_cpu, 500);
+	c->reclaim_page_ns = b->reclaim_pages >= 32 ? b->reclaim_ns / b->reclaim_pages : 0;
+}
+
 static int cache_add(struct builder *b, const struct cgr_event *e)
 {
 	struct cgr_op op = { .kind = CGR_OP_CACHE_ADD,
@@ -35,6 +74,9 @@ static int cache_add(struct builder *b, const struct cgr_event *e)
 	if (e->task == 0 || cgr_event_in_irq(e) || t->state == TASK_GONE)
 		return 0;
 	t->missed = true;
+	t->missed_pages += e->c;
+	if (!t->adds)
+		t->read_cpu_ns = 0;
 	if (t->adds == RECENT_ADDS) {
 		for (unsigned i = 1; i < RECENT_ADDS; i++)
 			t->add[i - 1] = t->add[i];
@@ -52,7 +94,10 @@ static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_o
 	if (e->task && !cgr_event_in_irq(e))
 		claimed = claim_adds(b, e, e->c ? e->c : 1u);
 	op.b = (e->c ? e->c : 1u) | (uint64_t)claimed << 32;
-	return cgr_build_context(b, e, &op);
+	CGR_TRY(cgr_build_context(b, e, &op));
+	if (kind == CGR_OP_CACHE_READ && e->task && !cgr_event_in_irq(e))
+		return note_lookup(b, &b->t[e->task], claimed);
+	return 0;
 }
 
 static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind kind)
@@ -68,6 +113,23 @@ static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind
 	if (t->in_reclaim)
 		op.flags |= CGR_OPF_RECLAIM;
 	return cgr_build_context(b, e, &op);
+}
+
+/* CPU time between begin and end is the recorded limit's: a simulated limit brings its own. */
+static int reclaim(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->task];
+
+	if (e->task == 0 || cgr_event_in_irq(e))
+		return 0;
+	cgr_build_book(b, e->task, e->ts_ns);
+	CGR_TRY(cgr_build_flush(b, e->task));
+	t->in_reclaim = e->kind == CGR_EV_RECLAIM_BEGIN;
+	if (t->in_reclaim)
+		return 0;
+	t->reclaim_end_ns = e->ts_ns;
+	b->reclaim_pages += CGR_MIN(e->a, 1u << 20);
+	return 0;
 }
 
 int cgr_build_memory(struct builder *b, const struct cgr_event *e)
@@ -96,12 +158,8 @@ int cgr_build_memory(struct builder *b, const struct cgr_event *e)
 		op.kind = e->kind == CGR_EV_CACHE_DIRTY ? CGR_OP_CACHE_DIRTY : CGR_OP_CACHE_ACCESS;
 		return cgr_build_context(b, e, &op);
 	case CGR_EV_RECLAIM_BEGIN:
-		b->t[e->task].in_reclaim = e->task != 0 && !cgr_event_in_irq(e);
-		return 0;
 	case CGR_EV_RECLAIM_END:
-		b->t[e->task].in_reclaim = false;
-		b->t[e->task].reclaim_end_ns = e->ts_ns;
-		return 0;
+		return reclaim(b, e);
 	default:
 		return 0;
 	}

@@ -13,6 +13,7 @@ enum run_state { RUN_NONE, RUN_NEW, RUN_RUNNING, RUN_QUEUED, RUN_BLOCKED, RUN_GO
 struct task_run {
 	struct cgr_cursor cursor;
 	uint64_t remaining_ns; /* of the RUN it is in */
+	uint64_t credit_ns; /* CPU time of recorded misses that were none: taken off the coming RUNs */
 	uint64_t sleep_ns; /* wait owed once remaining_ns is used up (reclaim, swap-in, memory.high) */
 	uint64_t early; /* tokens that came before their block: bit n = block token + n */
 	uint64_t runnable_ns; /* since when it waits for a CPU */
@@ -159,6 +160,7 @@ bool cgr_run_release_stalled(struct cgr_engine *e);
 /* engine_memory.c */
 void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const struct cgr_op *op);
 void cgr_run_preload(struct cgr_engine *e);
+uint64_t cgr_run_cpu_of(struct cgr_engine *e, struct task_run *t, const struct cgr_op *op); /* of a RUN, in the what-if */
 void cgr_run_uncharge_held(struct cgr_engine *e, uint32_t task);
 int64_t cgr_run_rss(struct cgr_engine *e, uint32_t task);
 /* engine_host.c */

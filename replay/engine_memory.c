@@ -76,8 +76,38 @@ void cgr_run_uncharge_held(struct cgr_engine *e, uint32_t task)
 	}
 }
 
+/* CPU time of a RUN: the recorded limit's reclaim is not the simulated one's, and a miss that is none costs nothing. */
+uint64_t cgr_run_cpu_of(struct cgr_engine *e, struct task_run *t, const struct cgr_op *op)
+{
+	uint64_t paid;
+
+	if (!e->memory)
+		return op->a;
+	if (op->flags & CGR_OPF_RECLAIM)
+		return 0;
+	paid = CGR_MIN(t->credit_ns, op->a);
+	t->credit_ns -= paid;
+	return op->a - paid;
+}
+
+static uint64_t miss_cpu_ns(const struct cgr_engine *e, uint64_t pages)
+{
+	const struct cgr_calibration *c = &e->programs->calibration;
+
+	return pages > 1 && c->page_cpu_ns ? pages * c->page_cpu_ns : pages * c->miss_cpu_ns;
+}
+
+static uint64_t miss_wait_ns(const struct cgr_engine *e, uint64_t pages)
+{
+	const struct cgr_calibration *c = &e->programs->calibration;
+
+	if (pages > 1 && c->page_wait_ns)
+		return CGR_MAX(pages * c->page_wait_ns, c->miss_ns);
+	return e->miss_ns * ((pages + PAGES_PER_WAIT - 1) / PAGES_PER_WAIT);
+}
+
 /* Outcome of a charge or access: reclaim work and waits are the task's own. */
-static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_outcome *outcome, uint64_t wait_ns)
+static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_outcome *outcome, uint64_t miss_pages)
 {
 	struct task_run *t;
 
@@ -86,8 +116,17 @@ static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_out
 	t = &e->task[task];
 	if (t->killed)
 		return;
-	t->remaining_ns += outcome->cpu_ns;
-	t->sleep_ns += outcome->device_ns + outcome->sleep_ns + wait_ns;
+	/* the recording's own price of reclaim, where it had any */
+	if (e->programs->calibration.reclaim_page_ns && outcome->reclaimed_pages)
+		t->remaining_ns += outcome->reclaimed_pages * e->programs->calibration.reclaim_page_ns;
+	else
+		t->remaining_ns += outcome->cpu_ns;
+	t->sleep_ns += outcome->device_ns + outcome->sleep_ns;
+	if (!miss_pages)
+		return;
+	t->remaining_ns += miss_cpu_ns(e, miss_pages);
+	if (!outcome->device_ns)
+		t->sleep_ns += miss_wait_ns(e, miss_pages);
 }
 
 static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request)
@@ -99,8 +138,11 @@ static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 	e->memory->charge(memory_ctx(e), request, &outcome);
 	if (outcome.verdict == CGR_MEM_OK && task != NONE && request->file == NONE && !e->task[task].killed)
 		held_add(e, task, request->cgroup, (uint8_t)request->kind, request->pages);
-	if (task != NONE && request->file != NONE)
+	if (task != NONE && request->file != NONE) {
 		e->task[task].missed |= outcome.missed_pages != 0;
+		if (!outcome.missed_pages)
+			e->task[task].credit_ns += miss_cpu_ns(e, request->pages);
+	}
 	suffer(e, task, &outcome, 0);
 }
 
@@ -117,14 +159,11 @@ static void uncharge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request
 static void lookup(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request)
 {
 	struct cgr_mem_outcome outcome = { 0 };
-	uint64_t wait_ns = 0;
 
 	if (task != NONE && e->task[task].killed)
 		return;
 	e->memory->access(memory_ctx(e), request, &outcome);
-	if (outcome.missed_pages && !outcome.device_ns)
-		wait_ns = e->miss_ns * ((outcome.missed_pages + PAGES_PER_WAIT - 1) / PAGES_PER_WAIT);
-	suffer(e, task, &outcome, wait_ns);
+	suffer(e, task, &outcome, outcome.missed_pages);
 }
 
 static uint32_t flags_of(const struct cgr_op *op)

@@ -441,7 +441,7 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 		e->progress++;
 		switch (op->kind) {
 		case CGR_OP_RUN:
-			t->remaining_ns = op->a;
+			t->remaining_ns = cgr_run_cpu_of(e, t, op);
 			break;
 		case CGR_OP_BLOCK:
 			if (block(e, cpu, task, op))

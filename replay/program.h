@@ -56,7 +56,7 @@ const char *cgr_cause_name(enum cgr_cause cause);
 #define CGR_OPF_SYNC 0x01u
 #define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
 #define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
-#define CGR_OPF_RECLAIM 0x08u /* inside memcg reclaim */
+#define CGR_OPF_RECLAIM 0x08u /* inside memcg reclaim; RUN: CPU time of the recorded limit's reclaim */
 #define CGR_OPF_GROUP 0x10u /* ATTACH: the whole thread group */
 #define CGR_OPF_READAHEAD 0x20u
 #define CGR_OPF_IRQ 0x40u
@@ -107,6 +107,9 @@ struct cgr_calibration {
 	bool tick_phase_known;
 	uint64_t idle_wake_ns; /* median: wake-up to run on an idle CPU */
 	uint64_t miss_ns; /* median device wait of a missing page, 0 unknown */
+	uint64_t miss_cpu_ns; /* CPU time that a missing page costs beyond a hit: submission, completion, insert */
+	uint64_t page_wait_ns, page_cpu_ns; /* the same per page where readahead fetches many at once */
+	uint64_t reclaim_page_ns; /* CPU time of memcg reclaim per page freed, 0 not seen */
 };
 
 struct cgr_programs {
