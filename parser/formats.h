@@ -3,6 +3,7 @@
 #ifndef CGR_PARSER_FORMATS_H
 #define CGR_PARSER_FORMATS_H
 
+#include <event-parse.h>
 #include <string.h>
 
 #include "parser/trace.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "parser/facts.h"
+#include "parser/instances.h"
 
 #define PROGRESS_RECORDS 65536u
 
@@ -55,6 +56,7 @@ static int begin(struct import *import, const char *store_path, struct cgr_error
 	CGR_TRY(open_source(import, reterr));
 	CGR_TRY(cgr_writer_new(store_path, options->lean ? CGR_WRITER_LEAN : 0, &import->writer, reterr));
 	CGR_TRY(cgr_norm_init(&import->norm, import->trace, import->writer, reterr));
+	CGR_TRY(cgr_instances_choose(import->trace, &import->norm.owner, reterr));
 	import->norm.scope = options->cgroup;
 	import->norm.scopes = options->cgroups;
 	import->norm.from_ns = options->from_ns > 0 ? (uint64_t)options->from_ns : 0;
@@ -156,6 +158,8 @@ static int import_log(struct import *import, struct cgr_error *reterr)
 	               "records of an event type the file does not describe", "kept as generic events", reterr));
 	CGR_TRY(log_if(import, norm->stats.short_records, "warning", "records shorter than their event's fields",
 	               "kept as generic events", reterr));
+	CGR_TRY(log_if(import, norm->stats.duplicate_records, "info",
+	               "records dropped: another instance recorded the same event type, with more of them", NULL, reterr));
 	if (!norm->switch_seen)
 		CGR_TRY(
 		    cgr_writer_add_log(import->writer, "missing", "no sched_switch events", 0, "no CPU prediction", reterr));
@@ -205,18 +209,16 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 	return cgr_writer_commit(import->writer, reterr);
 }
 
-int cgr_import(const char *trace_path, const char *store_path, const struct cgr_import_options *options,
-               struct cgr_import_summary *ret_summary, struct cgr_error *reterr)
+int cgr_import_trace(struct cgr_trace *trace, const char *store_path, const struct cgr_import_options *options,
+                     struct cgr_import_summary *ret_summary, struct cgr_error *reterr)
 {
 	struct import *import = calloc(1, sizeof(*import));
-	int rc;
 
 	if (import == NULL)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
 	import->options = options;
-	rc = cgr_trace_open(trace_path, &import->trace, reterr);
-	if (rc == CGR_OK)
-		rc = begin(import, store_path, reterr);
+	import->trace = trace;
+	int rc = begin(import, store_path, reterr);
 	if (rc == CGR_OK)
 		rc = pump(import, reterr);
 	if (rc == CGR_OK)
@@ -229,7 +231,18 @@ int cgr_import(const char *trace_path, const char *store_path, const struct cgr_
 	if (import->norm.trace != NULL)
 		cgr_norm_fini(&import->norm);
 	cgr_facts_fini(&import->facts);
-	cgr_trace_free(import->trace);
 	free(import);
+	return rc;
+}
+
+int cgr_import(const char *trace_path, const char *store_path, const struct cgr_import_options *options,
+               struct cgr_import_summary *ret_summary, struct cgr_error *reterr)
+{
+	struct cgr_trace *trace = NULL;
+	int rc = cgr_trace_open(trace_path, &trace, reterr);
+
+	if (rc == CGR_OK)
+		rc = cgr_import_trace(trace, store_path, options, ret_summary, reterr);
+	cgr_trace_free(trace);
 	return rc;
 }

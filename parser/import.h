@@ -31,4 +31,9 @@ struct cgr_import_summary {
 int cgr_import(const char *trace_path, const char *store_path, const struct cgr_import_options *options,
                struct cgr_import_summary *ret_summary, struct cgr_error *reterr);
 
+struct cgr_trace;
+/* The same for a trace opened already, which stays the caller's. */
+int cgr_import_trace(struct cgr_trace *trace, const char *store_path, const struct cgr_import_options *options,
+                     struct cgr_import_summary *ret_summary, struct cgr_error *reterr);
+
 #endif

@@ -51,6 +51,7 @@ void cgr_norm_fini(struct cgr_norm *norm)
 	cgr_intern_fini(&norm->files.by_key);
 	free(norm->files.key);
 	free(norm->cpu);
+	free(norm->owner);
 }
 
 static int need_cpu(struct cgr_norm *norm, uint32_t cpu)
@@ -142,6 +143,10 @@ static int event_record(struct cgr_norm *norm, const struct cgr_record *record)
 		                     "%s: a record of CPU %u at %llu ns has %u bytes, too few for its head",
 		                     norm->trace->input.path, record->cpu, (unsigned long long)norm->now_ns, record->length);
 	uint32_t id = (uint32_t)cgr_field_get(&norm->formats.type, record->payload) & 0xffff;
+	if (norm->owner != NULL && norm->owner[id] != record->buffer) {
+		norm->stats.duplicate_records++;
+		return CGR_OK;
+	}
 	struct cgr_format *format = cgr_formats_find(&norm->formats, id);
 	if (format == NULL)
 		return cgr_error_set(norm->err, CGR_E_NOMEM, "out of memory");

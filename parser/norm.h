@@ -165,6 +165,7 @@ struct cgr_norm {
 	int64_t timer_offset; /* trace clock - hrtimer clock */
 	bool timer_offset_known;
 	bool switch_seen, memcg_seen, cache_seen;
+	uint8_t *owner; /* instance each event type is taken from; NULL: there is one instance */
 	struct cgr_error *err; /* borrowed during a call */
 	/* --cgroup: page-level events of other subtrees are dropped */
 	const char *const *scope;

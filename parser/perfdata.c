@@ -1,6 +1,7 @@
 /* Head, attributes and features of perf.data (tools/perf/Documentation/perf.data-file-format.txt). */
 #include "parser/perfdata.h"
 
+#include <event-parse.h>
 #include <stdlib.h>
 #include <string.h>
 

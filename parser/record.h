@@ -18,6 +18,7 @@ struct cgr_record {
 	const uint8_t *payload; /* borrowed until the next record */
 	uint32_t length;
 	uint32_t cpu;
+	uint32_t buffer; /* instance it was recorded in: index into the trace's buffers */
 	enum cgr_record_type type;
 	bool time_backwards; /* the clock of this CPU went back: time was held */
 	uint64_t lost; /* LOST: number, 0 unknown */

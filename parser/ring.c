@@ -23,6 +23,7 @@ struct ring { /* one CPU of one buffer */
 	uint64_t stamp; /* raw time of the last record or page */
 	uint64_t time; /* ns time of the record handed out last: never goes back */
 	uint32_t cpu;
+	uint32_t buffer;
 	bool swap, file_big_endian, wide_long;
 	bool seen; /* a record was handed out */
 	struct cgr_record record; /* the next one */
@@ -72,6 +73,7 @@ static void set_time(struct ring *ring, struct cgr_record *record)
 		ring->time = now;
 	record->time = ring->time;
 	record->cpu = ring->cpu;
+	record->buffer = ring->buffer;
 }
 
 static void lost_record(struct ring *ring, uint64_t lost, uint64_t stamp)
@@ -252,6 +254,7 @@ static int open_rings(struct ring_source *source, uint64_t mask, struct cgr_erro
 			if (buffer->cpu[c].size == 0)
 				continue;
 			ring->cpu = buffer->cpu[c].cpu;
+			ring->buffer = (uint32_t)b;
 			ring->swap = trace->swap;
 			ring->file_big_endian = trace->swap == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 			ring->wide_long = trace->long_bytes == 8;

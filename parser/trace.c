@@ -1,5 +1,6 @@
 #include "parser/trace.h"
 
+#include <event-parse.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,9 +3,9 @@
 #ifndef CGR_PARSER_TRACE_H
 #define CGR_PARSER_TRACE_H
 
-#include <event-parse.h>
-
 #include "parser/input.h"
+
+struct tep_handle; /* libtraceevent's event formats */
 
 enum cgr_compression { CGR_PLAIN, CGR_ZSTD, CGR_ZLIB };
 

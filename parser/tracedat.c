@@ -1,4 +1,5 @@
 /* trace.dat, what versions 6 and 7 share: the head, the pieces of metadata, the options. */
+#include <event-parse.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
 /* trace.dat version 6: one straight line, no compression; instances behind options. */
+#include <event-parse.h>
 #include <string.h>
 
 #include "common/limits.h"
