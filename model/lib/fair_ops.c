@@ -138,7 +138,6 @@ static uint32_t home_cgroup(struct cgr_fair *fair, uint32_t cgroup)
 
 void cgr_fair_task_fork(struct cgr_ctx *ctx, uint32_t task, uint32_t parent)
 {
-	(void)parent;
 	struct cgr_fair *fair = cgr_fair_of(ctx);
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
 	const struct cgr_task_info *info = cgr_task(ctx, task);
@@ -151,6 +150,10 @@ void cgr_fair_task_fork(struct cgr_ctx *ctx, uint32_t task, uint32_t parent)
 	set_home(fair, t, home_cgroup(fair, info->cpu_cgroup), t->recent_cpu);
 	cgr_fair_set_load(&t->entity, (uint64_t)cgr_weight_of_task(info->prio, info->policy) << CGR_LOAD_SHIFT);
 	cgr_fair_load_init(&t->entity);
+	/* Who was there before has a history, and most of them slept: nothing is nearer to that than the full weight of
+	 * a new task, and a worker at nice -20 would outweigh all others for seconds. */
+	if (parent == CGR_NONE)
+		t->entity.pelt.load_avg = 0;
 }
 
 static void put_chain(struct cgr_fair *fair, uint32_t cpu);
