@@ -91,7 +91,7 @@ static bool recorded_engine(const struct cgr_store *store, const struct cgr_prog
 	size_t count;
 	const struct cgr_store_cgroup *groups = cgr_store_borrow_cgroups(store, &count);
 	bool any = false;
-	int64_t sum = 0;
+	int64_t sum = 0, first = 0;
 
 	switch (metric) {
 	case CGR_EM_USAGE:
@@ -101,12 +101,16 @@ static bool recorded_engine(const struct cgr_store *store, const struct cgr_prog
 		*ret_value = sum / 1000;
 		return true;
 	case CGR_EM_COMPLETION:
-		for (uint32_t i = 1; i < programs->tasks; i++)
-			if (programs->program[i].exits && below(groups, output->task[i].cgroup, cgroup)) {
-				sum = CGR_MAX(sum, programs->program[i].end_ns / 1000);
-				any = true;
-			}
-		*ret_value = sum;
+		for (uint32_t i = 1; i < programs->tasks; i++) {
+			const struct cgr_program *p = &programs->program[i];
+
+			if (!p->exits || !below(groups, output->task[i].cgroup, cgroup))
+				continue;
+			first = any ? CGR_MIN(first, p->start_ns) : p->start_ns;
+			sum = CGR_MAX(sum, p->end_ns);
+			any = true;
+		}
+		*ret_value = (sum - first) / 1000;
 		return any;
 	case CGR_EM_WAKE_P50:
 		*ret_value = recorded_latency(programs, output, cgroup, 500, &any);

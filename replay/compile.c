@@ -167,14 +167,18 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 	}
 }
 
-/* A thread of PID 1, or one whose runs went unseen before: its last wake-up led to a run and a sleep nobody reported.
- */
-static bool waits_unseen(const struct builder *b, uint32_t task, uint64_t end_ns)
+/* Would the task have gone on? Only if that was seen: some kernels hide switches (and with them sleeps), so a task that
+ * was woken long ago and never seen on a CPU since is taken to have slept again. */
+static bool runs_at_end(const struct builder *b, uint32_t task)
 {
 	const struct task_build *t = &b->t[task];
+	uint64_t end_ns = (uint64_t)b->info->duration_ns;
 
-	return t->state == TASK_RUNNABLE && t->waking_ns && (t->hidden || b->task[task].tgid == 1) &&
-	       end_ns - t->waking_ns > b->tick_ns;
+	if (t->state == TASK_RUNNING)
+		return b->cpu[t->cpu].current == task;
+	if (t->state != TASK_RUNNABLE || t->hidden || b->task[task].tgid == 1)
+		return false;
+	return !t->waking_ns || end_ns - CGR_MIN(t->waking_ns, end_ns) < 20000000;
 }
 
 /* Tasks still blocked, running or queued when the recording ends. */
@@ -188,9 +192,7 @@ static int close_programs(struct builder *b)
 		struct cgr_op op = { .kind = CGR_OP_BLOCK, .cause = CGR_CAUSE_FOREVER, .c = CGR_ID_NONE };
 
 		cgr_build_book(b, i, end_ns);
-		if (waits_unseen(b, i, end_ns))
-			t->state = TASK_BLOCKED;
-		p->runs_at_end = t->state == TASK_RUNNING || t->state == TASK_RUNNABLE;
+		p->runs_at_end = runs_at_end(b, i);
 		if (!b->has_runtime) {
 			b->programs->recorded_run_ns += p->run_ns + t->run_ns;
 			p->recorded_run_ns = p->run_ns + t->run_ns;

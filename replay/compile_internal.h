@@ -29,7 +29,8 @@ struct task_build {
 	int16_t prio;
 	uint8_t state;
 	uint8_t adds;
-	bool timer_relative, timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target, hidden;
+	bool hidden; /* it left its CPU by a switch that was not reported */
+	bool timer_relative, timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
 };
 
 struct cpu_build {

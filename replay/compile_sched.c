@@ -36,6 +36,7 @@ static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task
 			return cgr_error_set(b->error, CGR_E_NOMEM, "latency histogram");
 	}
 	t->waking_ns = 0;
+	t->hidden = false;
 	CGR_TRY(cgr_build_running(b, task, e->cpu, e->ts_ns));
 	b->programs->program[task].switches_in++;
 	t->cpu = e->cpu;
@@ -78,9 +79,10 @@ static int on_switch(struct builder *b, const struct cgr_event *e)
 	if (next >= b->n_tasks)
 		return cgr_error_set(b->error, CGR_E_INPUT, "switch at %llu ns to task %u: the store is damaged",
 		                     (unsigned long long)e->ts_ns, next);
+	/* a switch nobody reported; RUNTIME settles its time */
 	if (cpu->current != prev && cpu->current != CGR_ID_NONE && cpu->current != 0 &&
 	    b->t[cpu->current].state == TASK_RUNNING && b->t[cpu->current].cpu == e->cpu)
-		b->t[cpu->current].state = TASK_RUNNABLE; /* a switch nobody reported; RUNTIME settles its time */
+		b->t[cpu->current].state = TASK_RUNNABLE, b->t[cpu->current].hidden = true;
 	if (prev) {
 		CGR_TRY(note_prio(b, prev, e->d & 0xffff));
 		CGR_TRY(switch_out(b, e));
@@ -172,7 +174,7 @@ int cgr_build_sched(struct builder *b, const struct cgr_event *e)
 			return 0;
 		if (b->cpu[e->cpu].current != CGR_ID_NONE && b->cpu[e->cpu].current != e->c && b->cpu[e->cpu].current &&
 		    b->t[b->cpu[e->cpu].current].state == TASK_RUNNING)
-			b->t[b->cpu[e->cpu].current].state = TASK_RUNNABLE;
+			b->t[b->cpu[e->cpu].current].state = TASK_RUNNABLE, b->t[b->cpu[e->cpu].current].hidden = true;
 		CGR_TRY(switch_in(b, e, e->c, b->cpu[e->cpu].current == 0));
 		b->cpu[e->cpu].current = e->c;
 		return 0;

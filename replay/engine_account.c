@@ -7,8 +7,9 @@ const struct cgr_metric_desc cgr_engine_metrics[CGR_EM_COUNT] = {
 	[CGR_EM_USAGE] = { "cpu.stat.usage_usec", "usec", "CPU time used by the cgroup and its descendants",
 	                   CGR_METRIC_COUNTER, 0, 20000, true },
 	[CGR_EM_COMPLETION] = { "completion_usec", "usec",
-	                        "time at which the last task that exits in the recording has exited", CGR_METRIC_GAUGE, 1,
-	                        50000, false },
+	                        "time from the first start to the last end of the tasks that exit in the recording; max: "
+	                        "not all done",
+	                        CGR_METRIC_GAUGE, 1, 50000, false },
 	[CGR_EM_WAIT] = { "cpu.wait_usec", "usec", "time its tasks were runnable without a CPU, throttled time included",
 	                  CGR_METRIC_COUNTER, 1, 100000, false },
 	[CGR_EM_CPU_SOME] = { "cpu.pressure.some_usec", "usec", "time in which some task waited for a CPU (PSI)",
@@ -214,23 +215,30 @@ static void fold_up(struct cgr_engine *e, unsigned metric, int64_t divide)
 	free(sum);
 }
 
+/* From the first start to the last end of what exits in the recording; INT64_MAX while something has not. */
 static void completion(struct cgr_engine *e)
 {
 	int64_t *value = e->out->block[CGR_BLOCK_ENGINE].value + (size_t)CGR_EM_COMPLETION * e->n_cgroups;
+	int64_t *first = cgr_calloc(e->n_cgroups, sizeof *first), *last = cgr_calloc(e->n_cgroups, sizeof *last);
 
-	for (uint32_t i = 1; i < e->n_tasks; i++) {
-		const struct cgr_program *p = &e->programs->program[i];
-		int64_t end = e->out->task[i].end_ns;
+	for (uint32_t i = 1; first && last && i < e->n_tasks; i++) {
+		const struct cgr_task_output *t = &e->out->task[i];
+		bool unborn = e->task[i].killed && t->start_ns < 0;
 
-		if (!p->exits && !e->task[i].killed)
+		if ((!e->programs->program[i].exits && !e->task[i].killed) || unborn)
 			continue;
 		for (uint32_t g = e->task_info[i].cpu_cgroup; g != NONE; g = e->parent[0][g]) {
-			if (end < 0 && !(e->task[i].killed && e->task[i].state == RUN_GONE))
-				value[g] = INT64_MAX;
-			else if (value[g] != INT64_MAX)
-				value[g] = CGR_MAX(value[g], end / 1000);
+			if (!last[g] || t->start_ns < first[g])
+				first[g] = t->start_ns;
+			last[g] = t->end_ns < 0 || last[g] == INT64_MAX ? INT64_MAX : CGR_MAX(last[g], t->end_ns);
 		}
 	}
+	for (uint32_t g = 0; first && last && g < e->n_cgroups; g++)
+		value[g] = last[g] == INT64_MAX ? INT64_MAX : (last[g] - first[g]) / 1000;
+	if (!first || !last)
+		run_fail(e, CGR_E_NOMEM);
+	free(first);
+	free(last);
 }
 
 static void latencies(struct cgr_engine *e)

@@ -399,7 +399,7 @@ static void past_end(struct cgr_engine *e, uint32_t cpu, uint32_t task)
 	struct task_run *t = &e->task[task];
 
 	finish_program(e, task);
-	if (t->killed || e->config->until_done) {
+	if (t->killed || e->config->until_done || !e->programs->program[task].runs_at_end) {
 		if (t->killed) {
 			gone(e, task);
 			cgr_run_schedule(e, cpu);

@@ -193,7 +193,14 @@ static int apply_one(struct cgr_whatif *plan, const struct cgr_setting *s, uint3
 
 	CGR_TRY(cgr_knob_find(plan, s->knob, &ref, reterr));
 	CGR_TRY(cgr_knob_parse(plan, s, cgroup, &ref, v, reterr));
-	return add_change(plan, cgroup, &ref, v, s->t_ns, true, reterr);
+	CGR_TRY(add_change(plan, cgroup, &ref, v, s->t_ns, true, reterr));
+	if (!ref.twin)
+		return 0;
+	/* cpu.weight and cpu.shares are one thing under two names: the model hears both (sched_weight_from_cgroup) */
+	v[0] = strcmp(ref.desc->name, "cpu.weight") ? CGR_MAX((v[0] * 100 + 512) / 1024, 1) : (v[0] * 1024 + 50) / 100;
+	ref.index = ref.twin_index;
+	ref.desc = cgr_knob_desc_of(plan, ref.domain, ref.index);
+	return add_change(plan, cgroup, &ref, v, s->t_ns, false, reterr);
 }
 
 static int apply_setting(struct cgr_whatif *plan, const struct cgr_setting *s, struct cgr_error *reterr)
@@ -247,43 +254,47 @@ static bool overridden(const struct cgr_whatif *plan, size_t settings, uint32_t 
 	return false;
 }
 
+static int recorded_one(struct cgr_whatif *plan, const struct cgr_store_sample *sample,
+                        const struct cgr_store_sample *before, size_t settings, struct cgr_error *reterr)
+{
+	size_t cgroups;
+	const struct cgr_store_cgroup *cgroup = cgr_store_borrow_cgroups(plan->store, &cgroups);
+	struct cgr_knob_ref ref;
+	int64_t v[2], old[2], t_ns = sample->t_ns;
+
+	if (sample->cgroup >= cgroups ||
+	    cgr_knob_find(plan, cgr_store_borrow_name(plan->store, sample->name), &ref, NULL) < 0 ||
+	    !cgr_knob_of_sample(sample, ref.desc, v))
+		return 0;
+	if (!before) /* first seen a while after it was made: it has been so from the beginning, as far as anybody knows */
+		t_ns = CGR_MAX(cgroup[sample->cgroup].born_ns, 0);
+	else if (cgr_knob_of_sample(before, ref.desc, old) && old[0] == v[0] && old[1] == v[1])
+		return 0;
+	if (overridden(plan, settings, sample->cgroup, &ref, t_ns))
+		return 0;
+	return add_change(plan, sample->cgroup, &ref, v, t_ns, false, reterr);
+}
+
 /* The recorded values, except where the scenario says otherwise from then on. */
 static int recorded_knobs(struct cgr_whatif *plan, struct cgr_error *reterr)
 {
 	size_t count, settings = plan->knobs;
 	const struct cgr_store_sample *sample = cgr_store_borrow_knobs(plan->store, &count);
-	const struct cgr_store_cgroup *cgroup;
-	size_t cgroups;
-
-	cgroup = cgr_store_borrow_cgroups(plan->store, &cgroups);
+	size_t *last = cgr_calloc(count ? count : 1, sizeof *last); /* by (cgroup, name): latest sample + 1 */
 	struct cgr_intern seen = { 0 };
-	int rc = 0;
+	int rc = last ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "recorded knobs");
 
-	for (size_t i = 0; i < count; i++) {
-		struct cgr_knob_ref ref;
-		int64_t v[2], before[2], t_ns = sample[i].t_ns;
+	for (size_t i = 0; i < count && rc >= 0; i++) {
 		uint32_t id;
-		bool first;
 
-		if (sample[i].cgroup >= cgroups ||
-		    cgr_knob_find(plan, cgr_store_borrow_name(plan->store, sample[i].name), &ref, NULL) < 0 ||
-		    !cgr_knob_of_sample(&sample[i], ref.desc, v))
-			continue;
-		rc = cgr_intern_id(&seen, (uint64_t)sample[i].cgroup << 32 | sample[i].name, &id, &first, reterr);
+		rc = cgr_intern_id(&seen, (uint64_t)sample[i].cgroup << 32 | sample[i].name, &id, NULL, reterr);
 		if (rc < 0)
 			break;
-		/* first seen a while after it was made: it has been so from the beginning, as far as anybody knows */
-		if (first)
-			t_ns = CGR_MAX(cgroup[sample[i].cgroup].born_ns, 0);
-		else if (t_ns > 0 && cgr_knob_recorded(plan->store, sample[i].cgroup, ref.desc, t_ns - 1, before) &&
-		         before[0] == v[0] && before[1] == v[1])
-			continue;
-		if (!overridden(plan, settings, sample[i].cgroup, &ref, t_ns))
-			rc = add_change(plan, sample[i].cgroup, &ref, v, t_ns, false, reterr);
-		if (rc < 0)
-			break;
+		rc = recorded_one(plan, &sample[i], last[id] ? &sample[last[id] - 1] : NULL, settings, reterr);
+		last[id] = i + 1;
 	}
 	cgr_intern_fini(&seen);
+	free(last);
 	return rc;
 }
 
