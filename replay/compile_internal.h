@@ -29,6 +29,10 @@ struct task_build {
 	int16_t prio;
 	uint8_t state;
 	uint8_t adds;
+	/* for programs that stop on the clock */
+	uint64_t exec_ns, in_ns, out_ns, block_end_ns, previous_block_end_ns;
+	uint32_t block_count, loop_chunk, loop_position;
+	uint8_t last_cause;
 	bool hidden; /* it left its CPU by a switch that was not reported */
 	bool timer_relative, timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
 };
@@ -80,6 +84,9 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 void cgr_build_context_event(struct builder *b, const struct cgr_event *e); /* irq, softirq, timer, block events */
 int cgr_build_waking(struct builder *b, const struct cgr_event *e);
 void cgr_build_judge_timers(struct cgr_programs *programs);
+/* compile_clock.c */
+void cgr_build_note_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause);
+void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns);
 /* compile_memory.c */
 int cgr_build_memory(struct builder *b, const struct cgr_event *e);
 /* A wait for missing pages of wait_ns is over: what a miss costs. */

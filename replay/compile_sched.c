@@ -37,6 +37,7 @@ static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task
 	}
 	t->waking_ns = 0;
 	t->hidden = false;
+	t->in_ns = e->ts_ns;
 	CGR_TRY(cgr_build_running(b, task, e->cpu, e->ts_ns));
 	b->programs->program[task].switches_in++;
 	t->cpu = e->cpu;
@@ -52,6 +53,7 @@ static int switch_out(struct builder *b, const struct cgr_event *e)
 		return 0;
 	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
 	cgr_build_book(b, e->task, e->ts_ns);
+	t->out_ns = e->ts_ns;
 	if ((state & STATE_DEAD) && t->exiting) {
 		struct cgr_op op = { .kind = CGR_OP_END };
 
@@ -184,11 +186,14 @@ int cgr_build_sched(struct builder *b, const struct cgr_event *e)
 		return on_fork(b, e);
 	case CGR_EV_EXEC:
 		op.kind = CGR_OP_EXEC;
+		if (e->task && !cgr_event_in_irq(e))
+			b->t[e->task].exec_ns = e->ts_ns;
 		return cgr_build_context(b, e, &op);
 	case CGR_EV_EXIT:
 		if (e->c == 0 || e->c >= b->n_tasks)
 			return 0;
 		b->t[e->c].exiting = true;
+		cgr_build_judge_clock(b, e->c, e->ts_ns);
 		op.kind = CGR_OP_EXIT;
 		return cgr_build_context(b, e, &op);
 	case CGR_EV_CGROUP_ATTACH:

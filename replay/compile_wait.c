@@ -196,7 +196,9 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 	t->timer_armed = false;
 	p->blocks[cause]++;
 	t->state = TASK_RUNNABLE;
-	return cgr_build_emit(b, task, &op);
+	CGR_TRY(cgr_build_emit(b, task, &op));
+	cgr_build_note_block(b, task, ts_ns, cause);
+	return 0;
 }
 
 /* The waker's half of a token. */

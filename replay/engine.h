@@ -32,6 +32,7 @@ struct cgr_engine_config {
 	size_t knobs;
 	uint32_t cpus; /* simulated CPUs */
 	uint64_t seed;
+	int32_t speed_ppm; /* the machine's own variation: CPU times are longer by so much */
 	bool until_done, open_loop;
 	bool keep_series, keep_spans;
 	uint64_t sample_ns;

@@ -18,11 +18,14 @@ struct task_run {
 	uint64_t early; /* tokens that came before their block: bit n = block token + n */
 	uint64_t runnable_ns; /* since when it waits for a CPU */
 	uint64_t throttled_ns; /* since when it is throttled, 0 not */
+	uint64_t stop_ns; /* absolute time at which a clock-bound program ends, 0 none */
+	uint64_t rewind_ns; /* CPU time when it last began its loop anew */
 	int64_t shift_ns; /* virtual minus recorded start: absolute timers of its own move with it */
 	uint32_t token; /* blocks paid by tasks so far */
 	uint32_t waker; /* task it waits for, NONE */
 	uint32_t rt_next;
 	uint8_t state;
+	bool repeating, truncated; /* beyond its recorded work; ended before its recorded end */
 	bool rt, rt_queued, waiting, woken, delayed, killed, missed, finished, memstall, exiting;
 };
 

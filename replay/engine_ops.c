@@ -74,6 +74,19 @@ static void finish_program(struct cgr_engine *e, uint32_t task)
 	e->task[task].finished = true;
 }
 
+static void lost_token(struct cgr_engine *e, uint32_t task, uint64_t delay_ns);
+
+/* Who waits for something a truncated program would still have done learns now that it never comes. */
+static void release_waiters(struct cgr_engine *e)
+{
+	for (uint32_t i = 1; i < e->n_tasks; i++) {
+		struct task_run *t = &e->task[i];
+
+		if (t->state == RUN_BLOCKED && t->waiting && t->waker != NONE && e->task[t->waker].state == RUN_GONE)
+			lost_token(e, i, 0);
+	}
+}
+
 static void gone(struct cgr_engine *e, uint32_t task)
 {
 	struct task_run *t = &e->task[task];
@@ -92,25 +105,20 @@ static void gone(struct cgr_engine *e, uint32_t task)
 	if (e->memory && e->memory->head.task_exit)
 		e->memory->head.task_exit(memory_ctx(e), task);
 	e->progress++;
-}
-
-/* A token that can never come: the wait ends after its recorded length, and is counted. */
-static void release(struct cgr_engine *e, uint32_t task, uint64_t delay_ns)
-{
-	e->out->violations++;
-	token_take(e, task);
-	e->task[task].waiting = false;
-	cgr_heap_arm(&e->heap, slot_task(e, task), e->now_ns + delay_ns);
+	if (t->truncated)
+		release_waiters(e);
 }
 
 static void never(struct cgr_engine *e, uint32_t task);
 
-/* What a killed program would have done is not done: children unborn, tokens unpaid. */
+/* What a program that ends early would have done is not done: children unborn, tokens unpaid. */
 static void forgo(struct cgr_engine *e, uint32_t task)
 {
 	struct task_run *t = &e->task[task];
 	const struct cgr_op *op;
 
+	t->truncated = true;
+	t->remaining_ns = t->sleep_ns = 0;
 	while ((op = cgr_cursor_peek(e->programs, &t->cursor)) && op->kind != CGR_OP_EXIT) {
 		if (op->kind == CGR_OP_FORK)
 			never(e, op->c);
@@ -128,14 +136,21 @@ static void never(struct cgr_engine *e, uint32_t task)
 	forgo(e, task);
 }
 
-static void release_waiters(struct cgr_engine *e)
+/* A token that can never come. A program that ends in the recording takes it for the end of its input (its peer has
+ * closed) and exits; any other goes on after the recorded delay. Counted either way. */
+static void lost_token(struct cgr_engine *e, uint32_t task, uint64_t delay_ns)
 {
-	for (uint32_t i = 1; i < e->n_tasks; i++) {
-		struct task_run *t = &e->task[i];
+	struct task_run *t = &e->task[task];
 
-		if (t->state == RUN_BLOCKED && t->waiting && t->waker != NONE && e->task[t->waker].killed)
-			release(e, i, 0);
+	e->out->violations++;
+	token_take(e, task);
+	t->waiting = false;
+	if (e->programs->program[task].exits && !t->exiting) {
+		forgo(e, task);
+		delay_ns = 0;
 	}
+	if (t->state == RUN_BLOCKED)
+		cgr_heap_arm(&e->heap, slot_task(e, task), e->now_ns + delay_ns);
 }
 
 static void kill_one(struct cgr_engine *e, uint32_t task)
@@ -145,17 +160,13 @@ static void kill_one(struct cgr_engine *e, uint32_t task)
 	if (t->state == RUN_NONE || t->state == RUN_GONE || t->killed || t->exiting)
 		return;
 	t->killed = true;
-	forgo(e, task);
-	t->sleep_ns = 0;
-	if (t->state == RUN_RUNNING) {
+	if (t->state == RUN_RUNNING)
 		cgr_run_advance(e, e->task_info[task].cpu);
-		t->remaining_ns = 0;
+	forgo(e, task);
+	if (t->state == RUN_RUNNING)
 		cgr_run_arm(e, e->task_info[task].cpu);
-	} else {
-		t->remaining_ns = 0;
-		if (t->state == RUN_BLOCKED)
-			cgr_run_wake(e, task, e->task_info[task].cpu, CGR_WAKE_IRQ);
-	}
+	else if (t->state == RUN_BLOCKED)
+		cgr_run_wake(e, task, e->task_info[task].cpu, CGR_WAKE_IRQ);
 }
 
 void cgr_run_kill(struct cgr_engine *e, uint32_t task)
@@ -166,7 +177,6 @@ void cgr_run_kill(struct cgr_engine *e, uint32_t task)
 		kill_one(e, next);
 		next = e->group_next[next];
 	} while (next != task);
-	release_waiters(e);
 }
 
 /* ---- blocking ---- */
@@ -187,11 +197,19 @@ static void sleep_until(struct cgr_engine *e, uint32_t cpu, uint32_t task, uint6
 /* When the timer fires in the what-if: a relative sleep keeps its length, a grid keeps its times. */
 static uint64_t timer_time(const struct cgr_engine *e, uint32_t task, const struct cgr_op *op)
 {
-	int64_t at = (int64_t)op->b + e->task[task].shift_ns;
+	struct task_run *t = &e->task[task];
+	int64_t at = (int64_t)op->b + t->shift_ns, step;
 
-	if (op->c != NONE && op->c < e->programs->sites && e->programs->site[op->c].absolute)
-		return at > 0 ? (uint64_t)at : 0;
-	return e->now_ns + op->a;
+	if (op->c == NONE || op->c >= e->programs->sites || !e->programs->site[op->c].absolute)
+		return e->now_ns + op->a;
+	step = e->programs->site[op->c].last_step;
+	if (t->repeating && step > 0 && at < (int64_t)e->now_ns - step) { /* the grid goes on beyond the record */
+		int64_t periods = ((int64_t)e->now_ns - at) / step;
+
+		t->shift_ns += periods * step;
+		at += periods * step;
+	}
+	return at > 0 ? (uint64_t)at : 0;
 }
 
 /* true: the task sleeps (another one was scheduled); false: it goes on. */
@@ -201,6 +219,8 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 	uint64_t at_ns = 0;
 
 	e->out->blocks++;
+	if (t->repeating && (op->cause == CGR_CAUSE_TASK || op->cause == CGR_CAUSE_FOREVER))
+		return false; /* beyond the record nobody is there to wake it */
 	if ((op->flags & CGR_OPF_LIMIT) && e->memory)
 		return false; /* the recorded limit's penalty: the simulated limit imposes its own */
 	if ((op->flags & CGR_OPF_MISS) && e->memory) {
@@ -223,10 +243,9 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 			token_take(e, task);
 			return false;
 		}
-		if (e->task[op->c].killed || e->task[op->c].state == RUN_GONE) {
-			e->out->violations++;
-			token_take(e, task);
-			at_ns = e->now_ns + op->a;
+		if (e->task[op->c].state == RUN_GONE) {
+			lost_token(e, task, op->a);
+			at_ns = t->truncated ? 0 : e->now_ns + op->a;
 			break;
 		}
 		t->waiting = true;
@@ -412,6 +431,31 @@ static void past_end(struct cgr_engine *e, uint32_t cpu, uint32_t task)
 	cgr_run_arm(e, cpu);
 }
 
+/* A clock-bound program is out of recorded work before its time: it does the last half of it again. */
+static void repeat(struct cgr_engine *e, uint32_t task)
+{
+	const struct cgr_program *p = &e->programs->program[task];
+	struct task_run *t = &e->task[task];
+
+	if (p->loop_chunk == CGR_ID_NONE || (t->repeating && t->rewind_ns == e->out->task[task].run_ns)) {
+		t->remaining_ns = FOREVER_NS; /* until it stops */
+	} else {
+		t->cursor = (struct cgr_cursor){ p->loop_chunk, p->loop_position };
+		t->rewind_ns = e->out->task[task].run_ns;
+	}
+	t->repeating = true;
+}
+
+static bool clock_says_stop(const struct cgr_engine *e, const struct task_run *t)
+{
+	return t->stop_ns && !t->exiting && !t->truncated && e->now_ns >= t->stop_ns;
+}
+
+static uint64_t scaled(const struct cgr_engine *e, uint64_t ns)
+{
+	return ns + (uint64_t)((__int128)ns * e->config->speed_ppm / 1000000);
+}
+
 /* The current task of the CPU has used up its RUN. */
 void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 {
@@ -422,6 +466,8 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 	if (task == NONE)
 		return;
 	t = &e->task[task];
+	if (clock_says_stop(e, t))
+		forgo(e, task);
 	while (t->remaining_ns == 0 && !e->failed) {
 		const struct cgr_op *op;
 
@@ -441,13 +487,17 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 		e->progress++;
 		switch (op->kind) {
 		case CGR_OP_RUN:
-			t->remaining_ns = cgr_run_cpu_of(e, t, op);
+			t->remaining_ns = scaled(e, cgr_run_cpu_of(e, t, op));
 			break;
 		case CGR_OP_BLOCK:
 			if (block(e, cpu, task, op))
 				return;
 			break;
 		case CGR_OP_EXIT:
+			if (t->stop_ns && !t->truncated && e->now_ns < t->stop_ns) {
+				repeat(e, task);
+				break;
+			}
 			t->exiting = true;
 			break;
 		case CGR_OP_END:
@@ -455,7 +505,8 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 			cgr_run_schedule(e, cpu);
 			return;
 		default:
-			perform(e, task, cpu, op);
+			if (!t->repeating || t->exiting)
+				perform(e, task, cpu, op);
 			break;
 		}
 	}
@@ -490,6 +541,6 @@ bool cgr_run_release_stalled(struct cgr_engine *e)
 			oldest = i;
 	if (oldest == NONE)
 		return false;
-	release(e, oldest, 0);
+	lost_token(e, oldest, 0);
 	return true;
 }

@@ -17,7 +17,7 @@ void cgr_run_advance(struct cgr_engine *e, uint32_t cpu)
 	e->out->task[c->current].run_ns += ran;
 	e->out->block[CGR_BLOCK_ENGINE].value[CGR_EM_USAGE * e->n_cgroups + e->task_info[c->current].cpu_cgroup] +=
 	    (int64_t)ran;
-	if (t->finished) {
+	if (t->finished || t->repeating) {
 		e->out->extrapolated_run_ns += ran;
 		e->out->extrapolated[e->task_info[c->current].cpu_cgroup] += ran;
 	}
@@ -31,10 +31,18 @@ void cgr_run_arm(struct cgr_engine *e, uint32_t cpu)
 {
 	struct cpu_run *c = &e->cpu[cpu];
 
-	if (c->current == NONE)
+	const struct task_run *t;
+	uint64_t at_ns;
+
+	if (c->current == NONE) {
 		cgr_heap_disarm(&e->heap, slot_cpu(cpu, CPU_RUN));
-	else
-		cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_RUN), e->now_ns + c->overhead_ns + e->task[c->current].remaining_ns);
+		return;
+	}
+	t = &e->task[c->current];
+	at_ns = e->now_ns + c->overhead_ns + t->remaining_ns;
+	if (t->stop_ns && !t->exiting) /* it looks at the clock all the time */
+		at_ns = CGR_MIN(at_ns, CGR_MAX(t->stop_ns, e->now_ns));
+	cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_RUN), at_ns);
 }
 
 /* An idle CPU needs its time to wake up (interrupt, leaving the idle state); a busy one reschedules at once. */
@@ -172,6 +180,8 @@ void cgr_run_start(struct cgr_engine *e, uint32_t task, uint32_t cpu, bool fork)
 	t->runnable_ns = e->now_ns;
 	t->woken = true;
 	t->shift_ns = (int64_t)e->now_ns - e->programs->program[task].start_ns;
+	if (e->programs->program[task].stop_ns)
+		t->stop_ns = e->now_ns + e->programs->program[task].stop_ns;
 	e->out->task[task].start_ns = (int64_t)e->now_ns;
 	cgr_run_psi_change(e, task, 1, 0, 0);
 	if (t->rt) {

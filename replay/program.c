@@ -78,7 +78,7 @@ int cgr_programs_new(uint32_t tasks, struct cgr_programs **ret_programs, struct 
 		return cgr_error_set(reterr, CGR_E_NOMEM, "programs of %u tasks", tasks);
 	}
 	for (uint32_t i = 0; i < tasks; i++) {
-		programs->program[i].first_chunk = CGR_ID_NONE;
+		programs->program[i].first_chunk = programs->program[i].loop_chunk = CGR_ID_NONE;
 		programs->program[i].end_ns = INT64_MAX;
 		programs->program[i].prio = -1;
 	}

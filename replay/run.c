@@ -9,12 +9,14 @@
 
 #define SAMPLES_PER_RUN 400 /* points of a chart */
 #define BASELINE_SEEDS 3u
+#define VARIATION_PPM 15000
 #define SPANS_MAX 2000000u
 
 struct job {
 	const struct cgr_whatif *plan;
 	struct cgr_engine_output *output;
 	uint64_t seed;
+	int32_t speed_ppm;
 	bool series, spans;
 };
 struct pool {
@@ -45,6 +47,7 @@ static void work_one(struct pool *pool, const struct job *job)
 		.knobs = plan->knobs,
 		.cpus = plan->cpus,
 		.seed = job->seed,
+		.speed_ppm = job->speed_ppm,
 		.until_done = plan->until_done,
 		.open_loop = plan->open_loop,
 		.keep_series = job->series,
@@ -136,6 +139,18 @@ static bool is_baseline(const struct cgr_whatif *plan, const struct cgr_scenario
 	return !plan->changes && !s->cpus && !s->until_done && !s->open_loop;
 }
 
+/* A recording is one draw of the machine's speed (caches, frequency, interrupts): repeats of one workload on one
+ * machine differ by one or two percent of CPU time. The seeds spread evenly and symmetrically over that, the first at
+ * none. */
+static int32_t variation(size_t draw, size_t seeds)
+{
+	int64_t steps = (int64_t)(seeds / 2), step = (int64_t)(draw + 1) / 2;
+
+	if (!steps || step > steps)
+		return 0;
+	return (int32_t)((draw % 2 ? 1 : -1) * step * VARIATION_PPM / steps);
+}
+
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
                const struct cgr_run_options *options, struct cgr_result **ret_result, struct cgr_error *reterr)
 {
@@ -164,8 +179,14 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 		for (size_t i = 0; i < total; i++) {
 			bool first = i < asked.count;
 
-			pool.job[i] = (struct job){ first ? &plan : &same, &output[i], plan.seed + (first ? i : i - asked.count),
-				                        i == 0, i == 0 && options->spans };
+			size_t draw = first ? i : i - asked.count;
+
+			pool.job[i] = (struct job){ .plan = first ? &plan : &same,
+				                        .output = &output[i],
+				                        .seed = plan.seed + draw,
+				                        .speed_ppm = variation(draw, first ? asked.count : baseline.count),
+				                        .series = i == 0,
+				                        .spans = i == 0 && options->spans };
 		}
 		rc = run_pool(&pool, options->threads, reterr);
 	}

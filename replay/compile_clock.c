@@ -1,0 +1,73 @@
+/* Programs that stop on the clock. `stress -t 10`, a load generator, a spinner: such a task ends because a deadline has
+ * passed, not because its work is done, so it does less work under a tighter limit and more under a wider one. Nothing
+ * in a scheduler trace says so; but its life then has a round length, and the deadline lies between its last two looks
+ * at the clock. A task with a fixed amount of work shows the same with a probability of at most CHANCE_PERCENT. */
+#include "common/util.h"
+#include "replay/compile_internal.h"
+
+#define CHANCE_PERCENT 5u
+#define SLACK_NS 5000000u /* the clock is read a little after the start, or in the parent a little before */
+#define LOOK_NS 1000000u /* a task that never sleeps looks at the clock at least this often */
+#define SHORTEST_LIFE_NS 200000000u
+#define JOIN_NS 2000000u /* an exit this soon after another task's wake-up was ended by that task */
+
+void cgr_build_note_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause)
+{
+	struct task_build *t = &b->t[task];
+
+	t->previous_block_end_ns = t->block_end_ns;
+	t->block_end_ns = ts_ns;
+	t->last_cause = (uint8_t)cause;
+	t->block_count++;
+	/* remember the end of block 1, 2, 4, 8, ...: the last one but the newest lies in the first half of its life */
+	if ((t->block_count & (t->block_count - 1)) == 0 && t->tail != CGR_ID_NONE) {
+		b->programs->program[task].loop_chunk = t->loop_chunk;
+		b->programs->program[task].loop_position = t->loop_position;
+		t->loop_chunk = t->tail;
+		t->loop_position = cgr_chunk_at(b->programs, t->tail)->count;
+	}
+}
+
+/* A multiple of the coarsest unit that makes chance unlikely, within low..high; 0 if there is none. */
+static uint64_t round_length(uint64_t low_ns, uint64_t high_ns)
+{
+	static const uint64_t unit_ms[] = { 60000, 30000, 10000, 5000, 2000, 1000, 500, 200, 100 };
+
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(unit_ms); i++) {
+		uint64_t unit = unit_ms[i] * 1000000, multiple = high_ns / unit * unit;
+
+		if (multiple && multiple >= low_ns && (high_ns - low_ns) * 100 <= unit * CHANCE_PERCENT)
+			return multiple;
+	}
+	return 0;
+}
+
+void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)
+{
+	const struct task_build *t = &b->t[task];
+	struct cgr_program *p = &b->programs->program[task];
+	uint64_t start = t->exec_ns ? t->exec_ns : (uint64_t)p->start_ns, look, life, length;
+	bool spins = t->block_end_ns + 20 * LOOK_NS < exit_ns && t->in_ns > t->block_end_ns;
+	bool looked = false;
+
+	if ((p->start != CGR_START_FORKED && p->start != CGR_START_LATE) || exit_ns < start + SHORTEST_LIFE_NS)
+		return;
+	if (t->last_cause == CGR_CAUSE_TASK && exit_ns - t->block_end_ns < JOIN_NS)
+		return;
+	if (!spins && t->block_count >= 4) {
+		look = t->previous_block_end_ns;
+	} else if (exit_ns - t->in_ns < LOOK_NS && t->out_ns) {
+		look = t->out_ns; /* the deadline passed while it was kept off the CPU */
+	} else {
+		look = exit_ns - LOOK_NS;
+		looked = true;
+	}
+	life = exit_ns - start;
+	look = look > start + SLACK_NS ? look - start - SLACK_NS : 0;
+	length = round_length(look, life + SLACK_NS);
+	if (!length)
+		return;
+	p->stop_ns = (looked ? life : length) + (t->exec_ns ? t->exec_ns - (uint64_t)p->start_ns : 0);
+	if (spins || t->block_count < 4)
+		p->loop_chunk = CGR_ID_NONE;
+}
