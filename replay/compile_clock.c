@@ -6,8 +6,8 @@
 #include "replay/compile_internal.h"
 
 #define CHANCE_PERCENT 5u
-#define SLACK_NS 5000000u /* the clock is read a little after the start, or in the parent a little before */
-#define LOOK_NS 1000000u /* a task that never sleeps looks at the clock at least this often */
+#define SLACK_NS 2000000u  /* from the exec to the first look at the clock */
+#define LOOK_NS 15000000u  /* a task that never sleeps looks at the clock at least this often */
 #define SHORTEST_LIFE_NS 200000000u
 #define JOIN_NS 2000000u /* an exit this soon after another task's wake-up was ended by that task */
 
@@ -42,13 +42,35 @@ static uint64_t round_length(uint64_t low_ns, uint64_t high_ns)
 	return 0;
 }
 
+/* When the process began: a thread's deadline may have been worked out before the thread was made. */
+static uint64_t process_start(const struct builder *b, uint32_t task)
+{
+	const struct cgr_store_task *s = &b->task[task];
+	uint32_t leader = task;
+
+	for (uint32_t i = task; s->tid != s->tgid && i-- > 1;)
+		if (b->task[i].tid == s->tgid) {
+			leader = i;
+			break;
+		}
+	return b->t[leader].exec_ns ? b->t[leader].exec_ns : (uint64_t)CGR_MAX(b->programs->program[leader].start_ns, 0);
+}
+
+/* The span of the program's life in which the deadline must lie: after its last look at the clock that let it go on,
+ * before its exit. Measured from start_ns; low by as much as the zero of the clock may lie later. */
+static uint64_t deadline(uint64_t look_ns, uint64_t exit_ns, uint64_t first_zero_ns, uint64_t last_zero_ns)
+{
+	uint64_t low = look_ns > last_zero_ns ? look_ns - last_zero_ns : 0;
+
+	return exit_ns > first_zero_ns ? round_length(low, exit_ns - first_zero_ns) : 0;
+}
+
 void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)
 {
 	const struct task_build *t = &b->t[task];
 	struct cgr_program *p = &b->programs->program[task];
-	uint64_t start = t->exec_ns ? t->exec_ns : (uint64_t)p->start_ns, look, life, length;
-	bool spins = t->block_end_ns + 20 * LOOK_NS < exit_ns && t->in_ns > t->block_end_ns;
-	bool looked = false;
+	uint64_t start = t->exec_ns ? t->exec_ns : (uint64_t)p->start_ns, look, length;
+	bool spins = t->block_end_ns + 4 * LOOK_NS < exit_ns && t->in_ns > t->block_end_ns, looked = false;
 
 	if ((p->start != CGR_START_FORKED && p->start != CGR_START_LATE) || exit_ns < start + SHORTEST_LIFE_NS)
 		return;
@@ -57,17 +79,17 @@ void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)
 	if (!spins && t->block_count >= 4) {
 		look = t->previous_block_end_ns;
 	} else if (exit_ns - t->in_ns < LOOK_NS && t->out_ns) {
-		look = t->out_ns; /* the deadline passed while it was kept off the CPU */
+		look = t->out_ns - CGR_MIN(t->out_ns, LOOK_NS); /* the deadline passed while it was kept off the CPU */
 	} else {
 		look = exit_ns - LOOK_NS;
 		looked = true;
 	}
-	life = exit_ns - start;
-	look = look > start + SLACK_NS ? look - start - SLACK_NS : 0;
-	length = round_length(look, life + SLACK_NS);
+	length = deadline(look, exit_ns, start, start + SLACK_NS);
+	if (!length)
+		length = deadline(look, exit_ns, process_start(b, task), start + SLACK_NS);
 	if (!length)
 		return;
-	p->stop_ns = (looked ? life : length) + (t->exec_ns ? t->exec_ns - (uint64_t)p->start_ns : 0);
+	p->stop_ns = (looked ? exit_ns - start : length) + (start - (uint64_t)p->start_ns);
 	if (spins || t->block_count < 4)
 		p->loop_chunk = CGR_ID_NONE;
 }
