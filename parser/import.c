@@ -79,7 +79,7 @@ static int pump(struct import *import, struct cgr_error *reterr)
 	int rc;
 
 	while ((rc = import->source->next(import->source, &record, reterr)) == 1) {
-		if (!import->started && record.type == CGR_RECORD_EVENT)
+		if (!import->started && record.time > 0) /* perf synthesises records of time 0 first */
 			set_start(import, &record);
 		if (record.time > import->norm.start && record.time - import->norm.start > import->norm.to_ns)
 			return CGR_OK;
