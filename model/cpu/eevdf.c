@@ -310,7 +310,15 @@ static const struct cgr_fair_policy policy = {
 	.migrating = migrating,
 };
 
-enum { PARAM_SLICE, PARAM_BANDWIDTH_SLICE, PARAM_USER_RETURN, PARAM_PHASE, PARAM_THROTTLE, PARAM_MIGRATION_COST };
+enum {
+	PARAM_SLICE,
+	PARAM_BANDWIDTH_SLICE,
+	PARAM_USER_RETURN,
+	PARAM_PHASE,
+	PARAM_THROTTLE,
+	PARAM_MIGRATION_COST,
+	PARAM_NEWIDLE
+};
 static const struct cgr_param_desc params[] = {
 	{ "slice_ns", "ns", "base slice after scaling by CPUs; 0: as the kernel scales it", 0, 0, 100000000 },
 	{ "bandwidth_slice_us", "usec", "what a CPU fetches from the pool at a time (sched_cfs_bandwidth_slice_us)", 5000,
@@ -320,6 +328,9 @@ static const struct cgr_param_desc params[] = {
 	{ "phase_ns", "ns", "offset of every bandwidth period grid; -1: drawn by lot", -1, -1, 1000000000 },
 	{ "throttle", "", "0: by kernel version, 1: whole group at once, 2: task at its return to user mode", 0, 0, 2 },
 	{ "migration_cost_ns", "ns", "how long a task counts as cache hot", 500000, 0, 100000000 },
+	{ "newidle_ratio", "1/1024",
+	  "part of its chances a newly idle CPU takes to look for work, at the start; learned from then on (6.18)", 180, 0,
+	  1024 },
 };
 
 /* get_update_sysctl_factor */
@@ -348,6 +359,7 @@ static int init(struct cgr_ctx *ctx)
 	fair->user_return_ns = (uint64_t)cgr_param(ctx, PARAM_USER_RETURN);
 	fair->phase_ns = cgr_param(ctx, PARAM_PHASE);
 	fair->migration_cost_ns = (uint64_t)cgr_param(ctx, PARAM_MIGRATION_COST);
+	fair->newidle_ratio = (uint32_t)cgr_param(ctx, PARAM_NEWIDLE);
 	return cgr_fair_init(ctx, &policy);
 }
 

@@ -61,11 +61,13 @@ static bool find_source(struct balance *env)
 	struct load_stats local = stats_of(fair, env->cpu), busiest = { 0 };
 	uint64_t total = local.load;
 	env->source = CGR_NONE;
+	fair->overloaded = local.tasks > 1;
 	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus; cpu++) {
 		if (cpu == env->cpu)
 			continue;
 		struct load_stats s = stats_of(fair, cpu);
 		total += s.load;
+		fair->overloaded |= s.tasks > 1;
 		if (s.runnable && (env->source == CGR_NONE || busier(&s, &busiest))) {
 			busiest = s;
 			env->source = cpu;
@@ -175,10 +177,7 @@ static bool newly_idle(struct balance *env)
 {
 	struct cgr_fair *fair = env->fair;
 	struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, env->cpu);
-	bool overloaded = false;
-	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus; cpu++)
-		overloaded |= cgr_fair_cpu(fair, cpu)->nr_tasks >= 2;
-	if (!overloaded || rq->nr_tasks)
+	if (!fair->overloaded || rq->nr_tasks)
 		return false;
 	uint32_t weight = 1;
 	if (fair->newidle_random) {

@@ -20,7 +20,10 @@ void cgr_fair_resched(struct cgr_fair *fair, uint32_t cpu)
 
 void cgr_fair_add_running(struct cgr_fair *fair, uint32_t cpu, int32_t tasks)
 {
-	cgr_fair_cpu(fair, cpu)->nr_tasks += (uint32_t)tasks;
+	struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, cpu);
+	rq->nr_tasks += (uint32_t)tasks;
+	if (tasks > 0 && rq->nr_tasks >= 2)
+		fair->overloaded = true;
 }
 
 void cgr_fair_show_throttled(struct cgr_fair *fair, uint32_t task, bool throttled)

@@ -152,6 +152,8 @@ struct cgr_fair {
 	uint64_t user_return_ns; /* from being picked to the return to user mode */
 	uint64_t tick_ns, migration_cost_ns;
 	int64_t phase_ns; /* fixed period phase or -1 */
+	uint32_t newidle_ratio;
+	bool overloaded; /* some CPU had two tasks since balancing last looked (root domain's flag) */
 	char check[160];
 };
 

@@ -49,9 +49,9 @@ int cgr_fair_init(struct cgr_ctx *ctx, const struct cgr_fair_policy *policy)
 		struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, cpu);
 		rq->curr = CGR_NONE;
 		rq->avg_idle_ns = 1000000; /* sched_init: 2 * sysctl_sched_migration_cost */
-		rq->newidle_tries = 512; /* sd_init: as if every other try had paid */
-		rq->newidle_success = 256;
-		rq->newidle_ratio = 512;
+		rq->newidle_tries = 512; /* a machine that has run for long has learned how often tries pay */
+		rq->newidle_success = fair->newidle_ratio / 2;
+		rq->newidle_ratio = fair->newidle_ratio;
 	}
 	cgr_fair_cgroup_online(ctx, 0);
 	return 0;

@@ -285,7 +285,7 @@ static void mini_start(struct mini *m, uint32_t task, uint32_t cgroup, int nice,
 	t->run_ns = t->left_ns = run_ns;
 	t->sleep_ns = sleep_ns;
 	t->woken_at_ns = t->wake_at_ns = MINI_NEVER;
-	m->ops->head.task_fork(&m->ctx, task, CGR_NONE);
+	m->ops->head.task_fork(&m->ctx, task, 1); /* born now: CGR_NONE would mean it was there before */
 	if (t->waits)
 		t->wake_at_ns = MINI_NEVER;
 	else
