@@ -23,6 +23,7 @@ void cgr_flight_fini(struct cgr_flight *flight)
 	for (size_t i = 0; i < flight->count; i++)
 		free(flight->item[(flight->first + i) % flight->capacity].data);
 	free(flight->item);
+	free(flight->base.data);
 	if (flight->limit_bytes > 0)
 		(void)pthread_mutex_destroy(&flight->lock);
 	*flight = (struct cgr_flight){ 0 };
@@ -33,7 +34,12 @@ static void evict(struct cgr_flight *flight)
 	struct cgr_flight_item *oldest = &flight->item[flight->first];
 
 	flight->bytes -= oldest->length;
-	free(oldest->data);
+	if (oldest->id == CGR_TD_SNAPSHOT) {
+		free(flight->base.data);
+		flight->base = *oldest;
+	} else {
+		free(oldest->data);
+	}
 	*oldest = (struct cgr_flight_item){ 0 };
 	flight->first = (flight->first + 1) % flight->capacity;
 	flight->count--;
@@ -107,6 +113,11 @@ int cgr_flight_dump(struct cgr_flight *flight, struct cgr_journal *journal, stru
 	int rc = 0;
 
 	(void)pthread_mutex_lock(&flight->lock);
+	for (size_t i = 0; i < flight->count; i++)
+		snapshot = snapshot || flight->item[(flight->first + i) % flight->capacity].id == CGR_TD_SNAPSHOT;
+	if (!snapshot && flight->base.data != NULL)
+		rc = cgr_journal_section(journal, CGR_TD_SNAPSHOT, flight->base.data, flight->base.length, reterr);
+	snapshot = false;
 	for (size_t i = 0; i < flight->count && rc == 0; i++) {
 		const struct cgr_flight_item *item = &flight->item[(flight->first + i) % flight->capacity];
 		if (item->id == CGR_TD_JOURNAL)

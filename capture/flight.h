@@ -24,6 +24,7 @@ struct cgr_flight {
 	pthread_mutex_t lock;
 	struct cgr_flight_item *item; /* circular */
 	size_t first, count, capacity;
+	struct cgr_flight_item base; /* the newest snapshot that had to go: used when no later one is left */
 	uint64_t bytes, limit_bytes;
 	uint64_t evicted;
 };

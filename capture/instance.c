@@ -197,15 +197,23 @@ int cgr_instance_open(struct cgr_instance *instance, uint64_t buffer_kib_per_cpu
 	return rc;
 }
 
-int cgr_instance_enable(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_error *reterr)
+int cgr_instance_filter(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_error *reterr)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		const struct cgr_planned_event *event = &plan->event[i];
 		char file[192];
-		(void)snprintf(file, sizeof(file), "events/%s/%s/filter", event->system, event->name);
+		(void)snprintf(file, sizeof(file), "events/%s/%s/filter", event->group, event->name);
 		if (event->filter[0] != '\0')
 			CGR_TRY(put_file(instance, file, event->filter, reterr));
-		(void)snprintf(file, sizeof(file), "events/%s/%s/enable", event->system, event->name);
+	}
+	return 0;
+}
+
+int cgr_instance_enable(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_error *reterr)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		char file[192];
+		(void)snprintf(file, sizeof(file), "events/%s/%s/enable", plan->event[i].group, plan->event[i].name);
 		CGR_TRY(put_file(instance, file, "1", reterr));
 	}
 	return 0;

@@ -28,6 +28,8 @@ unsigned cgr_instances_remove_stale(void);
 /* Makes and configures an instance, tracing off. */
 int cgr_instance_open(struct cgr_instance *instance, uint64_t buffer_kib_per_cpu, const char *clock,
                       struct cgr_error *reterr);
+/* Filters only, so that events can be tried one by one; then the events themselves. */
+int cgr_instance_filter(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_error *reterr);
 int cgr_instance_enable(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_error *reterr);
 int cgr_instance_switch(struct cgr_instance *instance, bool on, struct cgr_error *reterr);
 /* Text of a file of the instance; malloc'ed, NULL when unreadable. */

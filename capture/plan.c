@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "capture/jsontext.h"
+#include "capture/probes.h"
 #include "capture/procfile.h"
 #include "common/limits.h"
 #include "common/util.h"
@@ -94,18 +95,24 @@ static struct cgr_planned_event *find_event(struct cgr_plan *plan, const char *s
 	return NULL;
 }
 
-/* Splits "system:event" and reads the format file; the text is malloc'ed. */
-static char *read_format(const char *events_dir, char *word, char **ret_event)
+/* Splits "system:event" in place. */
+static char *split(char *word)
 {
-	struct cgr_procfile file = { 0 };
-	char path[512];
 	char *colon = strchr(word, ':');
 
 	if (colon == NULL)
 		return NULL;
 	*colon = '\0';
-	*ret_event = colon + 1;
-	(void)snprintf(path, sizeof(path), "%s/%s/%s/format", events_dir, word, colon + 1);
+	return colon + 1;
+}
+
+/* Text of the format file, malloc'ed; NULL when there is no such event. */
+static char *read_format(const char *tracefs, const char *group, const char *event)
+{
+	struct cgr_procfile file = { 0 };
+	char path[640];
+
+	(void)snprintf(path, sizeof(path), "%s/events/%s/%s/format", tracefs, group, event);
 	if (cgr_procfile_read(&file, AT_FDCWD, path, CGR_LIMIT_FORMAT_BYTES) != 0 || file.length == 0) {
 		cgr_procfile_fini(&file);
 		return NULL;
@@ -113,18 +120,29 @@ static char *read_format(const char *events_dir, char *word, char **ret_event)
 	return file.text;
 }
 
-/* True when all tracepoints of the source are there; *missing names the first that is not. */
-static bool is_there(const struct cgr_plan_input *input, const struct cgr_source *source, char *missing, size_t size)
+/* True when all events of the source are there, or could be made; why says what is missing. */
+static bool is_there(const struct cgr_plan_input *input, const struct cgr_source *source, char *why, size_t size)
 {
 	char word[128];
 	const char *at = source->events;
 
 	while (next_word(&at, word, sizeof(word))) {
-		char *event;
-		(void)cgr_strcpy(missing, size, word);
-		char *format = read_format(input->events_dir, word, &event);
-		if (format == NULL)
+		struct cgr_error err = { 0 };
+		char *event = split(word);
+		if (event == NULL)
 			return false;
+		if (source->kind == CGR_SOURCE_KPROBE) {
+			if (input->probe_group != NULL &&
+			    cgr_probe_define(input->tracefs, input->probe_group, word, event, input->btf, &err) == 0)
+				continue;
+			(void)cgr_strcpy(why, size, err.count > 0 ? err.cause[0] : "kprobes are not wanted");
+			return false;
+		}
+		char *format = read_format(input->tracefs, word, event);
+		if (format == NULL) {
+			(void)snprintf(why, size, "no tracepoint %s:%s", word, event);
+			return false;
+		}
 		free(format);
 	}
 	return true;
@@ -214,11 +232,12 @@ static int join_timers(const struct cgr_plan_input *input, struct cgr_planned_ev
 static int add_event(const struct cgr_plan_input *input, struct cgr_plan *plan, const struct cgr_source *source,
                      char *word, struct cgr_error *reterr)
 {
-	char *name;
-	char *format = read_format(input->events_dir, word, &name);
+	char *name = split(word);
+	const char *group = source->kind == CGR_SOURCE_KPROBE ? input->probe_group : word;
+	char *format = name == NULL ? NULL : read_format(input->tracefs, group, name);
 
 	if (format == NULL)
-		return cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s/%s: event vanished", input->events_dir, word);
+		return cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s/events/%s: event vanished", input->tracefs, word);
 	struct cgr_planned_event *event = find_event(plan, word, name);
 	if (event == NULL) {
 		int rc = cgr_grow((void **)&plan->event, &plan->capacity, plan->count + 1, sizeof(*plan->event), reterr);
@@ -228,6 +247,7 @@ static int add_event(const struct cgr_plan_input *input, struct cgr_plan *plan, 
 		}
 		event = &plan->event[plan->count++];
 		(void)cgr_strcpy(event->system, sizeof(event->system), word);
+		(void)cgr_strcpy(event->group, sizeof(event->group), group);
 		(void)cgr_strcpy(event->name, sizeof(event->name), name);
 		const char *id = strstr(format, "\nID:");
 		event->id = id == NULL ? -1 : atoi(id + 4);
@@ -250,28 +270,17 @@ static int use_source(const struct cgr_plan_input *input, struct cgr_plan *plan,
 	const char *at = source->events;
 
 	plan->signal[source->signal].use = source;
-	while (source->kind == CGR_SOURCE_TRACEPOINT && next_word(&at, word, sizeof(word)))
+	while (source->kind != CGR_SOURCE_SAMPLING && next_word(&at, word, sizeof(word)))
 		CGR_TRY(add_event(input, plan, source, word, reterr));
 	return 0;
 }
 
 static bool is_usable(const struct cgr_plan_input *input, const struct cgr_source *source, char *why, size_t size)
 {
-	char missing[128];
-
-	switch (source->kind) {
-	case CGR_SOURCE_SAMPLING:
+	if (source->kind == CGR_SOURCE_SAMPLING)
 		return true;
-	case CGR_SOURCE_KPROBE:
-		(void)snprintf(why, size, "kprobes are not recorded by this source");
+	if (!is_there(input, source, why, size))
 		return false;
-	case CGR_SOURCE_TRACEPOINT:
-		break;
-	}
-	if (!is_there(input, source, missing, sizeof(missing))) {
-		(void)snprintf(why, size, "no tracepoint %s", missing);
-		return false;
-	}
 	if (source->filter == CGR_FILTER_ITEMS && input->btf == NULL) {
 		(void)snprintf(why, size, "no BTF to tell the item numbers");
 		return false;

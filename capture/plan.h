@@ -38,7 +38,8 @@ struct cgr_source {
 };
 
 struct cgr_planned_event {
-	char system[64];
+	char system[64]; /* as in the recording */
+	char group[64]; /* as in tracefs: the system, or our group of kprobes */
 	char name[64];
 	char *filter; /* in the kernel's syntax, "" for none; owned */
 	char *format; /* text of its format file, owned */
@@ -61,7 +62,8 @@ struct cgr_plan {
 };
 
 struct cgr_plan_input {
-	const char *events_dir; /* TRACEFS/events; format files are read there */
+	const char *tracefs; /* its mount point; format files are read in events/ */
+	const char *probe_group; /* kprobes are defined in the kernel under this name; NULL: none */
 	unsigned presets;
 	const struct cgr_btf *btf; /* NULL: items cannot be filtered, their signals fall back */
 	const struct cgr_timer_symbols *symbols;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "capture/btf.h"
+#include "capture/calibrate.h"
 #include "capture/command.h"
 #include "capture/facts.h"
 #include "capture/flight.h"
@@ -21,6 +22,7 @@
 #include "capture/journal.h"
 #include "capture/jsontext.h"
 #include "capture/plan.h"
+#include "capture/probes.h"
 #include "capture/ring.h"
 #include "capture/sampler.h"
 #include "capture/snapshot.h"
@@ -38,6 +40,7 @@ struct session {
 	struct cgr_btf *btf;
 	struct cgr_error btf_error;
 	struct cgr_timer_symbols symbols;
+	char probe_group[64];
 	struct cgr_plan plan;
 	struct cgr_instance instance;
 	struct cgr_journal journal;
@@ -47,6 +50,8 @@ struct session {
 	struct cgr_flight flight;
 	struct cgr_trigger trigger;
 	int64_t snapshot_ns; /* of the last one of the flight recorder */
+	json_t *calibration;
+	int event_ns; /* mean cost of an event, 0 when not measured */
 	int64_t start_ns, stop_ns;
 	const char *ended_by;
 	json_t *per_cpu; /* for SUMMARY */
@@ -71,7 +76,6 @@ static void on_usr1(int number)
 static int look_around(struct session *s, struct cgr_error *reterr)
 {
 	struct cgr_cgroup_list cgroups;
-	char events[512];
 
 	if (s->options->ring_bytes > 0) {
 		struct sigaction action = { .sa_handler = on_usr1 };
@@ -85,8 +89,10 @@ static int look_around(struct session *s, struct cgr_error *reterr)
 		note(s, "no type information (BTF) in this kernel: memory events cannot be told apart and are left out");
 	cgr_timer_symbols_load(&s->symbols);
 	CGR_TRY(cgr_cgroup_list_load(&s->fs, &cgroups, reterr));
-	(void)snprintf(events, sizeof(events), "%s/events", s->tracefs);
-	const struct cgr_plan_input input = { .events_dir = events,
+	cgr_probes_remove(s->tracefs, NULL);
+	cgr_probe_group(s->probe_group, sizeof(s->probe_group));
+	const struct cgr_plan_input input = { .tracefs = s->tracefs,
+		                                  .probe_group = s->probe_group,
 		                                  .presets = s->options->presets,
 		                                  .btf = s->btf,
 		                                  .symbols = &s->symbols,
@@ -97,7 +103,8 @@ static int look_around(struct session *s, struct cgr_error *reterr)
 	int rc = cgr_plan_make(&input, &s->plan, reterr);
 	cgr_cgroup_list_fini(&cgroups);
 	if (rc == 0 && s->plan.count == 0)
-		rc = cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s: none of the events to record exists here", events);
+		rc =
+		    cgr_error_set(reterr, CGR_E_UNAVAILABLE, "%s/events: none of the events to record exists here", s->tracefs);
 	return rc;
 }
 
@@ -241,6 +248,8 @@ static json_t *recorder_json(const struct session *s)
 	cgr_json_set_int(obj, "buffer_kib", s->options->buffer_bytes / 1024);
 	cgr_json_set_int(obj, "sample_ns", s->options->sample_ns);
 	cgr_json_set_text(obj, "backend", "ftrace");
+	if (s->calibration != NULL)
+		(void)json_object_set(obj, "calibration", s->calibration);
 	return obj;
 }
 
@@ -284,6 +293,9 @@ static int begin(struct session *s, struct cgr_error *reterr)
 	char *moved = NULL;
 
 	CGR_TRY(cgr_instance_open(&s->instance, (uint64_t)s->options->buffer_bytes / 1024, CLOCK, reterr));
+	CGR_TRY(cgr_instance_filter(&s->instance, &s->plan, reterr));
+	if (s->options->calibrate)
+		s->calibration = cgr_calibrate(&s->instance, &s->plan, &s->event_ns);
 	CGR_TRY(cgr_instance_enable(&s->instance, &s->plan, reterr));
 	int rc = cgr_journal_open(&s->journal, s->options->output, s->instance.page_bytes, &moved, reterr);
 	if (moved != NULL && s->options->notes != NULL)
@@ -463,6 +475,7 @@ static json_t *cost_json(const struct session *s)
 	int64_t system = (int64_t)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec;
 	cgr_json_set_int(obj, "cpu_usec", user + system);
 	cgr_json_set_int(obj, "user_usec", user);
+	cgr_json_set_int(obj, "event_usec", (int64_t)(s->events * (uint64_t)s->event_ns / 1000));
 	cgr_json_set_int(obj, "system_usec", system);
 	cgr_json_set_int(obj, "max_rss_kib", usage.ru_maxrss);
 	cgr_json_set_int(obj, "samples", (int64_t)s->sampler.count);
@@ -521,6 +534,7 @@ static int end(struct session *s, struct cgr_error *reterr)
 	/* the machine is left alone before the file is put together: that takes its time */
 	cgr_ring_close(&s->ring);
 	cgr_instance_close(&s->instance);
+	cgr_probes_remove(s->tracefs, s->probe_group);
 	return cgr_journal_finish(&s->journal, s->options->output, cpus, CLOCK, &s->more, reterr);
 }
 
@@ -531,6 +545,8 @@ static void clean_up(struct session *s, bool keep_journal)
 		(void)cgr_instance_switch(&s->instance, false, NULL);
 	cgr_ring_close(&s->ring);
 	cgr_instance_close(&s->instance);
+	if (s->probe_group[0] != '\0')
+		cgr_probes_remove(s->tracefs, s->probe_group);
 	cgr_journal_close(&s->journal, !keep_journal);
 	cgr_child_close(&s->child);
 	cgr_plan_fini(&s->plan);
@@ -540,6 +556,7 @@ static void clean_up(struct session *s, bool keep_journal)
 	cgr_trigger_fini(&s->trigger);
 	cgr_td_fini(&s->more);
 	json_decref(s->per_cpu);
+	json_decref(s->calibration);
 }
 
 static void fill_result(const struct session *s, struct cgr_record_result *result)
@@ -558,6 +575,8 @@ static void fill_result(const struct session *s, struct cgr_record_result *resul
 		.cpu_usec = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
 		            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec),
 		.ended_by = s->ended_by,
+		.event_usec = s->events * (uint64_t)s->event_ns / 1000,
+		.cpus = s->ring.count > 0 ? s->ring.count : (uint32_t)json_array_size(s->per_cpu),
 	};
 }
 
@@ -611,6 +630,8 @@ int cgr_record_print_plan(const struct cgr_record_options *options, FILE *out, s
 		if (s.plan.event[i].filter[0] != '\0')
 			(void)fprintf(out, "filter %s:%s  %s\n", s.plan.event[i].system, s.plan.event[i].name,
 			              s.plan.event[i].filter);
+	if (s.probe_group[0] != '\0')
+		cgr_probes_remove(s.tracefs, s.probe_group);
 	cgr_plan_fini(&s.plan);
 	cgr_timer_symbols_fini(&s.symbols);
 	s.btf = cgr_btf_free(s.btf);

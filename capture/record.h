@@ -17,6 +17,7 @@ struct cgr_record_options {
 	unsigned presets; /* CGR_PRESET_* of plan.h */
 	int64_t buffer_bytes; /* ring per CPU; 0: default */
 	int64_t sample_ns; /* 0: no sampler */
+	bool calibrate; /* measure first what an event costs (a tenth of a second) */
 	int64_t ring_bytes; /* flight recorder: keep so much in memory; 0: write as it comes */
 	const char *until; /* what writes the flight recorder, see flight.h; NULL: signal */
 	char *const *command; /* NULL-terminated argv, or NULL */
@@ -31,6 +32,8 @@ struct cgr_record_result {
 	uint64_t events; /* written to the ring */
 	uint64_t file_bytes;
 	uint64_t cpu_usec; /* CPU time the recorder took */
+	uint64_t event_usec; /* estimated CPU time the events took from the recorded programs, by calibration */
+	uint32_t cpus;
 	const char *ended_by;
 	bool nothing_written; /* a flight recorder that ended before its trigger was pulled */
 	char trigger[256]; /* what pulled it */

@@ -42,6 +42,10 @@ static void print_result(const struct cgr_record_options *options, const struct 
 	(void)fprintf(stderr, "cgreplay: %s: %.1f s, %llu events, %s, recorder took %.1f ms of CPU time\n", options->output,
 	              seconds, (unsigned long long)result->events,
 	              cgr_format_bytes((int64_t)result->file_bytes, size, sizeof(size)), (double)result->cpu_usec / 1e3);
+	if (result->event_usec > 0 && result->duration_ns > 0 && result->cpus > 0)
+		(void)fprintf(stderr, "cgreplay: events took an estimated %.1f ms (%.2f %% of %u CPUs)\n",
+		              (double)result->event_usec / 1e3,
+		              (double)result->event_usec * 1e5 / (double)result->duration_ns / result->cpus, result->cpus);
 	if (result->lost_events > 0)
 		(void)fprintf(stderr,
 		              "cgreplay: %llu events were lost: predictions from this recording are not exact; record again "
@@ -67,7 +71,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	int64_t ring_bytes = 0;
 	const char *until = NULL;
 	struct cgr_string_list globs = { 0 };
-	bool quiet = false, dry_run = false;
+	bool quiet = false, dry_run = false, calibrate = true;
 	int positionals, rest;
 	const struct cgr_option table[] = {
 		{ .name = "output",
@@ -113,6 +117,10 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		  .value = &until,
 		  .argument = "WHAT",
 		  .help = "oom, throttle, throttle=PERCENT, signal (SIGUSR1), or COUNTER>VALUE as in 'memory.current>500M'" },
+		{ .name = "calibrate",
+		  .type = CGR_OPT_FLAG,
+		  .value = &calibrate,
+		  .help = "measure first what an event costs here (on; --no-calibrate starts a tenth of a second earlier)" },
 		{ .name = "dry-run",
 		  .type = CGR_OPT_FLAG,
 		  .value = &dry_run,
@@ -133,6 +141,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		                                  .presets = presets_of(preset),
 		                                  .buffer_bytes = buffer_bytes,
 		                                  .sample_ns = sample_ns,
+		                                  .calibrate = calibrate,
 		                                  .ring_bytes = ring_bytes,
 		                                  .until = until,
 		                                  .command = rest < argc ? argv + rest : NULL,

@@ -1,0 +1,242 @@
+/* Each loop provokes a few kinds of events at a known rate. One kind is switched on at a time, the loop is timed with
+ * and without it, the fastest of a few runs each (a disturbance only ever adds time), and the difference is divided by
+ * the events the ring took. */
+#include "capture/calibrate.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <tracefs.h>
+#include <unistd.h>
+
+#include "capture/jsontext.h"
+#include "common/util.h"
+
+#define RUNS 7
+#define SWITCH_ROUNDS 300
+#define FAULT_PAGES 512
+#define READS 800
+#define TIMERS 800
+
+struct loop {
+	const char *name;
+	void (*run)(void);
+	const char *events[5];
+};
+
+struct pingpong {
+	int to[2], back[2];
+};
+
+static void *answer(void *context)
+{
+	struct pingpong *pipes = context;
+	char byte;
+
+	while (read(pipes->to[0], &byte, 1) == 1)
+		if (write(pipes->back[1], &byte, 1) != 1)
+			break;
+	return NULL;
+}
+
+/* Two threads on one CPU hand a byte to and fro: two switches, wakings and wakeups a round. */
+static void run_switches(void)
+{
+	struct pingpong pipes;
+	pthread_t thread;
+	char byte = 'x';
+
+	if (pipe2(pipes.to, O_CLOEXEC) != 0)
+		return;
+	if (pipe2(pipes.back, O_CLOEXEC) == 0) {
+		if (pthread_create(&thread, NULL, answer, &pipes) == 0) {
+			for (int i = 0; i < SWITCH_ROUNDS; i++)
+				if (write(pipes.to[1], &byte, 1) != 1 || read(pipes.back[0], &byte, 1) != 1)
+					break;
+			(void)close(pipes.to[1]);
+			(void)pthread_join(thread, NULL);
+		} else {
+			(void)close(pipes.to[1]);
+		}
+		(void)close(pipes.back[0]);
+		(void)close(pipes.back[1]);
+	} else {
+		(void)close(pipes.to[1]);
+	}
+	(void)close(pipes.to[0]);
+}
+
+static void run_faults(void)
+{
+	size_t bytes = (size_t)FAULT_PAGES * 4096;
+	char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return;
+	for (size_t i = 0; i < bytes; i += 4096)
+		*(volatile char *)(memory + i) = 1;
+	(void)munmap(memory, bytes);
+}
+
+static void run_reads(void)
+{
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	char buffer[512];
+
+	for (int i = 0; i < READS && fd >= 0; i++)
+		if (pread(fd, buffer, sizeof(buffer), 0) <= 0)
+			break;
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+static void run_timers(void)
+{
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+	const struct itimerspec hour = { .it_value = { .tv_sec = 3600 } };
+
+	for (int i = 0; i < TIMERS && fd >= 0; i++)
+		(void)timerfd_settime(fd, 0, &hour, NULL);
+	if (fd >= 0)
+		(void)close(fd);
+}
+
+static const struct loop loops[] = {
+	{ "switch",
+	  run_switches,
+	  { "sched:sched_switch", "sched:sched_waking", "sched:sched_wakeup", "sched:sched_stat_runtime" } },
+	{ "fault", run_faults, { "memcg:count_memcg_events", "memcg:mod_memcg_lruvec_state" } },
+	{ "read", run_reads, { "filemap:mm_filemap_get_pages" } },
+	{ "timer", run_timers, { "timer:hrtimer_start" } },
+};
+
+/* CPU time of this process, both sides of the ping-pong: what other programs do meanwhile does not count. */
+static int64_t cpu_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static int64_t fastest_ns(const struct loop *loop)
+{
+	int64_t best = INT64_MAX;
+
+	for (int i = 0; i < RUNS; i++) {
+		int64_t begin = cpu_ns();
+		loop->run();
+		best = CGR_MIN(best, cpu_ns() - begin);
+	}
+	return best;
+}
+
+/* Events in the ring of the CPU we are pinned to. */
+static int64_t entries(const struct cgr_instance *instance, int cpu)
+{
+	char file[64];
+
+	(void)snprintf(file, sizeof(file), "per_cpu/cpu%d/stats", cpu);
+	char *text = cgr_instance_read(instance, file);
+	const char *at = text == NULL ? NULL : strstr(text, "entries: ");
+	const char *over = text == NULL ? NULL : strstr(text, "overrun: ");
+	int64_t count = (at == NULL ? 0 : strtoll(at + 9, NULL, 10)) + (over == NULL ? 0 : strtoll(over + 9, NULL, 10));
+	free(text);
+	return count;
+}
+
+static bool set_event(struct cgr_instance *instance, const struct cgr_planned_event *event, bool on)
+{
+	char file[192];
+
+	(void)snprintf(file, sizeof(file), "events/%s/%s/enable", event->group, event->name);
+	return tracefs_instance_file_write(instance->handle, file, on ? "1" : "0") >= 0;
+}
+
+static void measure(struct cgr_instance *instance, const struct cgr_planned_event *event, const struct loop *loop,
+                    int cpu, json_t *out)
+{
+	char name[160];
+	int64_t off = fastest_ns(loop);
+
+	if (!set_event(instance, event, true))
+		return;
+	int64_t before = entries(instance, cpu), on = fastest_ns(loop);
+	int64_t events = (entries(instance, cpu) - before) / RUNS;
+	(void)set_event(instance, event, false);
+	if (events < 100)
+		return;
+	json_t *obj = json_object();
+	(void)snprintf(name, sizeof(name), "%s:%s", event->system, event->name);
+	cgr_json_set_text(obj, "event", name);
+	cgr_json_set_int(obj, "ns", CGR_MAX(on - off, 0) / events);
+	cgr_json_set_int(obj, "events", events);
+	(void)json_array_append_new(out, obj);
+}
+
+static const struct cgr_planned_event *planned(const struct cgr_plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		char full[160];
+		(void)snprintf(full, sizeof(full), "%s:%s", plan->event[i].system, plan->event[i].name);
+		if (strcmp(full, name) == 0)
+			return &plan->event[i];
+	}
+	return NULL;
+}
+
+struct work {
+	struct cgr_instance *instance;
+	const struct cgr_plan *plan;
+	json_t *out;
+};
+
+/* In a thread of its own, so that pinning it to one CPU leaves no trace on the recorder or its command. */
+static void *calibrate_main(void *context)
+{
+	struct work *work = context;
+	int cpu = sched_getcpu();
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu < 0 ? 0u : (unsigned)cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one) != 0)
+		return NULL;
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(loops); i++)
+		for (size_t j = 0; j < CGR_ARRAY_SIZE(loops[i].events) && loops[i].events[j] != NULL; j++) {
+			const struct cgr_planned_event *event = planned(work->plan, loops[i].events[j]);
+			if (event != NULL)
+				measure(work->instance, event, &loops[i], cpu, work->out);
+		}
+	return NULL;
+}
+
+json_t *cgr_calibrate(struct cgr_instance *instance, const struct cgr_plan *plan, int *ret_mean_ns)
+{
+	struct work work = { .instance = instance, .plan = plan, .out = json_array() };
+	int64_t sum = 0;
+	pthread_t thread;
+	json_t *one;
+	size_t i;
+
+	*ret_mean_ns = 0;
+	if (cgr_instance_switch(instance, true, NULL) == 0 && pthread_create(&thread, NULL, calibrate_main, &work) == 0)
+		(void)pthread_join(thread, NULL);
+	(void)cgr_instance_switch(instance, false, NULL);
+	(void)tracefs_instance_file_clear(instance->handle, "trace");
+	json_array_foreach(work.out, i, one)
+	{
+		sum += json_integer_value(json_object_get(one, "ns"));
+	}
+	if (json_array_size(work.out) > 0)
+		*ret_mean_ns = (int)(sum / (int64_t)json_array_size(work.out));
+	return work.out;
+}
