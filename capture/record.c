@@ -611,6 +611,15 @@ int cgr_record(const struct cgr_record_options *options, struct cgr_record_resul
 	return rc;
 }
 
+static void close_plan(struct session *s)
+{
+	if (s->probe_group[0] != '\0')
+		cgr_probes_remove(s->tracefs, s->probe_group);
+	cgr_plan_fini(&s->plan);
+	cgr_timer_symbols_fini(&s->symbols);
+	s->btf = cgr_btf_free(s->btf);
+}
+
 int cgr_record_print_plan(const struct cgr_record_options *options, FILE *out, struct cgr_error *reterr)
 {
 	struct session s = { .options = options };
@@ -618,22 +627,35 @@ int cgr_record_print_plan(const struct cgr_record_options *options, FILE *out, s
 
 	for (unsigned i = 0; rc == 0 && i < CGR_SIG_COUNT; i++) {
 		const struct cgr_planned_signal *signal = &s.plan.signal[i];
+		bool poor = signal->use == NULL || signal->use->kind == CGR_SOURCE_SAMPLING;
 		if (!signal->wanted)
 			continue;
 		(void)fprintf(out, "%-12s %-10s %s\n", cgr_signal_name(i),
 		              signal->use == NULL ? "absent" : cgr_source_kind_name(signal->use->kind),
-		              signal->use == NULL ? cgr_signal_costs(i) : signal->use->events);
+		              signal->use == NULL ? "" : signal->use->events);
 		if (signal->why[0] != '\0')
-			(void)fprintf(out, "%-12s %-10s because %s; costs: %s\n", "", "", signal->why, cgr_signal_costs(i));
+			(void)fprintf(out, "%-12s %-10s because: %s\n", "", "", signal->why);
+		if (poor)
+			(void)fprintf(out, "%-12s %-10s costs: %s\n", "", "", cgr_signal_costs(i));
 	}
 	for (size_t i = 0; rc == 0 && i < s.plan.count; i++)
 		if (s.plan.event[i].filter[0] != '\0')
 			(void)fprintf(out, "filter %s:%s  %s\n", s.plan.event[i].system, s.plan.event[i].name,
 			              s.plan.event[i].filter);
-	if (s.probe_group[0] != '\0')
-		cgr_probes_remove(s.tracefs, s.probe_group);
-	cgr_plan_fini(&s.plan);
-	cgr_timer_symbols_fini(&s.symbols);
-	s.btf = cgr_btf_free(s.btf);
+	close_plan(&s);
 	return rc;
+}
+
+json_t *cgr_record_signals(const struct cgr_record_options *options, struct cgr_error *reterr)
+{
+	struct session s = { .options = options };
+	json_t *signals = NULL;
+
+	if (look_around(&s, reterr) == 0) {
+		signals = cgr_plan_signals_json(&s.plan);
+		if (signals == NULL)
+			(void)cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the event catalogue");
+	}
+	close_plan(&s);
+	return signals;
 }

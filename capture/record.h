@@ -2,6 +2,7 @@
 #ifndef CGR_CAPTURE_RECORD_H
 #define CGR_CAPTURE_RECORD_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,5 +49,7 @@ struct cgr_record_result {
 int cgr_record(const struct cgr_record_options *options, struct cgr_record_result *result, struct cgr_error *reterr);
 /* Prints what would be recorded here, signal by signal. */
 int cgr_record_print_plan(const struct cgr_record_options *options, FILE *out, struct cgr_error *reterr);
+/* "signals" of FACTS as they would be here; NULL with reterr filled when this machine cannot record. New reference. */
+json_t *cgr_record_signals(const struct cgr_record_options *options, struct cgr_error *reterr);
 
 #endif
