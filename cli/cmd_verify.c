@@ -29,6 +29,12 @@ static int print_table(const struct cgr_result *r, int64_t tolerance_ppm, size_t
 		double error = f->recorded ? 100.0 * (double)(f->replayed - f->recorded) / (double)f->recorded : 0;
 		char range[64];
 
+		if (f->replayed == INT64_MAX) { /* not reached within the times the replay looks past the recorded end */
+			printf("%-28s %-38s %14" PRId64 " %14s\n", r->cgroup_path[f->cgroup], r->metric_desc[f->metric].name,
+			       f->recorded, "not done");
+			(*ret_off)++;
+			continue;
+		}
 		snprintf(range, sizeof range, "%" PRId64 "..%" PRId64, f->low, f->high);
 		printf("%-28s %-38s %14" PRId64 " %14" PRId64 " %22s %8.2f%%%s\n", r->cgroup_path[f->cgroup],
 		       r->metric_desc[f->metric].name, f->recorded, f->replayed, range, error, fine ? "" : "  <-");
@@ -49,6 +55,7 @@ static int verify(const struct cgr_replay_options *o, const char *path, int64_t 
 	struct cgr_result *result = NULL;
 	struct cgr_run_options run = { .threads = (uint32_t)o->threads,
 		                           .fidelity = true,
+		                           .with_recorder = true,
 		                           .command = command,
 		                           .progress = cgr_progress_terminal(o->quiet) };
 	size_t off = 0;

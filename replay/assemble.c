@@ -143,6 +143,10 @@ bool cgr_recorded_metric(const struct cgr_store *store, const struct cgr_program
 		if (desc->kind == CGR_METRIC_COUNTER && groups[cgroup].born_ns < 0 &&
 		    !cgr_store_counter_first(store, cgroup, desc->name, &first))
 			return false;
+		/* a peak that did not move during the trace is older than it */
+		if (desc->kind == CGR_METRIC_PEAK && groups[cgroup].born_ns < 0 &&
+		    cgr_store_counter_first(store, cgroup, desc->name, &first) && first == last)
+			return false;
 		*ret_value = desc->kind == CGR_METRIC_COUNTER ? last - first : last;
 		return true;
 	}
@@ -263,7 +267,7 @@ static bool applies(const struct cgr_store_cgroup *g, uint32_t id, unsigned bloc
 	if (id == 0)
 		return block == CGR_BLOCK_ENGINE;
 	if (block == CGR_BLOCK_MEMORY)
-		return g->has_memory;
+		return g->has_memory && g->recorded;
 	return block == CGR_BLOCK_ENGINE || g->has_cpu;
 }
 

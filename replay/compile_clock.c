@@ -6,8 +6,8 @@
 #include "replay/compile_internal.h"
 
 #define CHANCE_PERCENT 5u
-#define SLACK_NS 2000000u  /* from the exec to the first look at the clock */
-#define LOOK_NS 15000000u  /* a task that never sleeps looks at the clock at least this often */
+#define SLACK_NS 2000000u /* from the exec to the first look at the clock */
+#define LOOK_NS 15000000u /* a task that never sleeps looks at the clock at least this often */
 #define SHORTEST_LIFE_NS 200000000u
 #define JOIN_NS 2000000u /* an exit this soon after another task's wake-up was ended by that task */
 

@@ -7,6 +7,7 @@
 #include "replay/engine_internal.h"
 
 #define SWITCH_COST_NS 0u
+#define COMPLETION_TIMES_MAX 10u /* how far past the recorded end completion times are looked for */
 #define VIRTUAL_TIMES_MAX 1000u /* --until done gives up after this many times the recorded duration */
 
 const struct cgr_knob_desc cgr_engine_knobs[] = {
@@ -54,6 +55,7 @@ static int allocate(struct cgr_engine *e)
 	e->affinity = cgr_calloc(n, sizeof *e->affinity);
 	e->cpuset_cgroup = cgr_calloc(n, sizeof *e->cpuset_cgroup);
 	e->held_head = cgr_calloc(n, sizeof *e->held_head);
+	e->ended_ns = cgr_calloc(n, sizeof *e->ended_ns);
 	e->cpuset = cgr_calloc(g, sizeof *e->cpuset);
 	e->psi = cgr_calloc(g * e->n_cpus, sizeof *e->psi);
 	for (unsigned d = 0; d < 2; d++) {
@@ -63,7 +65,7 @@ static int allocate(struct cgr_engine *e)
 			return CGR_E_NOMEM;
 	}
 	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
-	    !e->group_next || !e->affinity || !e->cpuset_cgroup || !e->held_head || !e->cpuset || !e->psi)
+	    !e->group_next || !e->affinity || !e->cpuset_cgroup || !e->held_head || !e->ended_ns || !e->cpuset || !e->psi)
 		return CGR_E_NOMEM;
 	return cgr_heap_init(&e->heap, slot_timer(e, 64));
 }
@@ -163,6 +165,8 @@ static int init_tasks(struct cgr_engine *e)
 			e->cpuset_cgroup[i] = 0;
 		e->affinity[i] = parse_affinity(s->cpus_allowed);
 		e->held_head[i] = NONE;
+		e->ended_ns[i] = -1;
+		t->free = e->recorder_tgid && s->tgid == e->recorder_tgid;
 		t->rt = info->prio < 100;
 		t->waker = t->rt_next = NONE;
 		t->cursor = cgr_cursor_start(e->programs, i);
@@ -337,18 +341,18 @@ static bool finished(struct cgr_engine *e, uint64_t *last_progress, uint64_t *la
 	return false;
 }
 
-static int run(struct cgr_engine *e)
+static int run_until(struct cgr_engine *e, uint64_t end_ns)
 {
 	uint64_t last_progress = 0, last_ns = 0;
 	const struct cgr_heap_entry *top;
 
-	while (!e->failed) {
+	while (!e->failed && !(e->frozen && !e->pending)) {
 		uint32_t slot;
 
 		top = cgr_heap_top(&e->heap);
 		if (!top && e->config->until_done && e->active && cgr_run_release_stalled(e))
 			continue;
-		if (!top || top->time_ns > e->end_ns)
+		if (!top || top->time_ns > end_ns)
 			break;
 		slot = top->slot;
 		set_now(e, top->time_ns);
@@ -360,9 +364,38 @@ static int run(struct cgr_engine *e)
 		if (finished(e, &last_progress, &last_ns))
 			break;
 	}
-	if (!e->config->until_done)
-		set_now(e, e->end_ns);
+	if (!e->config->until_done && !e->frozen)
+		set_now(e, end_ns);
 	return e->failed ? cgr_error_set(e->error, e->failed, "the replay ran out of memory") : 0;
+}
+
+/* Everything is judged at the recorded end; what ended in the recording and has not yet goes on for its completion. */
+static int run(struct cgr_engine *e)
+{
+	struct cgr_engine_output *out = e->out;
+	uint64_t blocks, unexplained, violations;
+	int64_t unexplained_ns;
+	int rc;
+
+	for (uint32_t i = 1; i < e->n_tasks; i++)
+		e->pending += e->programs->program[i].exits;
+	CGR_TRY(run_until(e, e->end_ns));
+	cgr_run_finish(e);
+	if (e->config->until_done || !e->pending || out->broken)
+		return 0;
+	blocks = out->blocks;
+	unexplained = out->unexplained_blocks;
+	unexplained_ns = out->unexplained_ns;
+	violations = out->violations;
+	e->frozen = true;
+	cgr_heap_disarm(&e->heap, SLOT_SAMPLE);
+	rc = run_until(e, e->end_ns * COMPLETION_TIMES_MAX);
+	out->blocks = blocks;
+	out->unexplained_blocks = unexplained;
+	out->unexplained_ns = unexplained_ns;
+	out->violations = violations;
+	cgr_run_completion(e);
+	return rc;
 }
 
 static void facts(struct cgr_engine *e)
@@ -381,6 +414,12 @@ static void facts(struct cgr_engine *e)
 
 		cgr_rng_init(&rng, e->config->seed);
 		e->tick_phase_ns = cgr_rng_below(&rng, e->tick_ns);
+	}
+	if (e->config->without_recorder) {
+		const char *recorder = cgr_store_borrow_meta(e->config->store, "facts.recorder");
+		const char *tgid = recorder ? strstr(recorder, "\"tgid\":") : NULL;
+
+		e->recorder_tgid = tgid ? atoi(tgid + 7) : 0;
 	}
 	e->end_ns = e->config->until_done ? duration * VIRTUAL_TIMES_MAX + 3600000000000ull : duration;
 }
@@ -406,6 +445,7 @@ static void release_engine(struct cgr_engine *e)
 	free(e->cpuset_cgroup);
 	free(e->held);
 	free(e->held_head);
+	free(e->ended_ns);
 	free(e->psi);
 	free(e->timer);
 	free(e->early);
@@ -451,8 +491,6 @@ int cgr_engine_run(const struct cgr_engine_config *config, struct cgr_engine_out
 		cgr_run_schedule_all(&e);
 		rc = run(&e);
 	}
-	if (rc >= 0)
-		cgr_run_finish(&e);
 	release_engine(&e);
 	return rc;
 }

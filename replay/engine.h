@@ -34,6 +34,7 @@ struct cgr_engine_config {
 	uint64_t seed;
 	int32_t speed_ppm; /* the machine's own variation: CPU times are longer by so much */
 	bool until_done, open_loop;
+	bool without_recorder; /* the recorder's own threads cost no CPU time */
 	bool keep_series, keep_spans;
 	uint64_t sample_ns;
 	size_t spans_max;

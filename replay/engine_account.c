@@ -182,7 +182,8 @@ void cgr_run_span(struct cgr_engine *e, uint32_t cpu, unsigned state)
 	struct cgr_engine_output *out = e->out;
 	const struct cpu_run *c = &e->cpu[cpu];
 
-	if (!e->config->keep_spans || c->current == NONE || c->span_ns == e->now_ns || out->spans >= e->config->spans_max)
+	if (!e->config->keep_spans || e->frozen || c->current == NONE || c->span_ns == e->now_ns ||
+	    out->spans >= e->config->spans_max)
 		return;
 	if (cgr_grow((void **)&out->span, &out->span_capacity, out->spans + 1, sizeof *out->span, e->error) < 0) {
 		run_fail(e, CGR_E_NOMEM);
@@ -216,7 +217,7 @@ static void fold_up(struct cgr_engine *e, unsigned metric, int64_t divide)
 }
 
 /* From the first start to the last end of what exits in the recording; INT64_MAX while something has not. */
-static void completion(struct cgr_engine *e)
+void cgr_run_completion(struct cgr_engine *e)
 {
 	int64_t *value = e->out->block[CGR_BLOCK_ENGINE].value + (size_t)CGR_EM_COMPLETION * e->n_cgroups;
 	int64_t *first = cgr_calloc(e->n_cgroups, sizeof *first), *last = cgr_calloc(e->n_cgroups, sizeof *last);
@@ -224,13 +225,15 @@ static void completion(struct cgr_engine *e)
 	for (uint32_t i = 1; first && last && i < e->n_tasks; i++) {
 		const struct cgr_task_output *t = &e->out->task[i];
 		bool unborn = e->task[i].killed && t->start_ns < 0;
+		int64_t end_ns;
 
 		if ((!e->programs->program[i].exits && !e->task[i].killed) || unborn)
 			continue;
+		end_ns = e->ended_ns[i];
 		for (uint32_t g = e->task_info[i].cpu_cgroup; g != NONE; g = e->parent[0][g]) {
 			if (!last[g] || t->start_ns < first[g])
 				first[g] = t->start_ns;
-			last[g] = t->end_ns < 0 || last[g] == INT64_MAX ? INT64_MAX : CGR_MAX(last[g], t->end_ns);
+			last[g] = end_ns < 0 || last[g] == INT64_MAX ? INT64_MAX : CGR_MAX(last[g], end_ns);
 		}
 	}
 	for (uint32_t g = 0; first && last && g < e->n_cgroups; g++)
@@ -278,7 +281,7 @@ void cgr_run_finish(struct cgr_engine *e)
 	psi_finish(e);
 	fold_up(e, CGR_EM_USAGE, 1000);
 	fold_up(e, CGR_EM_WAIT, 1000);
-	completion(e);
+	cgr_run_completion(e);
 	latencies(e);
 	for (unsigned m = 0; m < MODEL_COUNT; m++)
 		if (e->model[m].head && e->model[m].head->finish)

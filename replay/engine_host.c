@@ -103,14 +103,16 @@ static void host_metric_add(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metri
 {
 	struct instance *m = instance_of(ctx);
 
-	m->block->value[(size_t)metric * m->engine->n_cgroups + cgroup] += delta;
+	if (!m->engine->frozen)
+		m->block->value[(size_t)metric * m->engine->n_cgroups + cgroup] += delta;
 }
 
 static void host_metric_set(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t value)
 {
 	struct instance *m = instance_of(ctx);
 
-	m->block->value[(size_t)metric * m->engine->n_cgroups + cgroup] = value;
+	if (!m->engine->frozen)
+		m->block->value[(size_t)metric * m->engine->n_cgroups + cgroup] = value;
 }
 
 static void host_metric_bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t low, int64_t high,
@@ -118,7 +120,8 @@ static void host_metric_bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned met
 {
 	struct instance *m = instance_of(ctx);
 
-	m->block->bound[(size_t)metric * m->engine->n_cgroups + cgroup] = (struct cgr_bound){ true, class, low, high };
+	if (!m->engine->frozen)
+		m->block->bound[(size_t)metric * m->engine->n_cgroups + cgroup] = (struct cgr_bound){ true, class, low, high };
 }
 
 static void host_decision(struct cgr_ctx *ctx, const char *kind, uint32_t cgroup, uint32_t task, int64_t value)
@@ -126,7 +129,7 @@ static void host_decision(struct cgr_ctx *ctx, const char *kind, uint32_t cgroup
 	struct cgr_engine *e = engine_of(ctx);
 	struct cgr_engine_output *out = e->out;
 
-	if (out->decisions >= 100000) /* a bound for memory: a throttle storm needs no more marks than this */
+	if (e->frozen || out->decisions >= 100000) /* a bound for memory: a throttle storm needs no more marks than this */
 		return;
 	if (cgr_grow((void **)&out->decision, &out->decision_capacity, out->decisions + 1, sizeof *out->decision,
 	             e->error) < 0) {
@@ -171,7 +174,8 @@ static void host_task_throttled(struct cgr_ctx *ctx, uint32_t task, bool throttl
 	if (throttled && !t->throttled_ns) {
 		t->throttled_ns = e->now_ns ? e->now_ns : 1;
 	} else if (!throttled && t->throttled_ns) {
-		e->out->task[task].throttled_ns += e->now_ns - t->throttled_ns;
+		if (!e->frozen)
+			e->out->task[task].throttled_ns += e->now_ns - t->throttled_ns;
 		t->throttled_ns = 0;
 	}
 }

@@ -25,6 +25,7 @@ struct task_run {
 	uint32_t waker; /* task it waits for, NONE */
 	uint32_t rt_next;
 	uint8_t state;
+	bool free; /* the recorder's own work: costs nothing in a what-if */
 	bool repeating, truncated; /* beyond its recorded work; ended before its recorded end */
 	bool rt, rt_queued, waiting, woken, delayed, killed, missed, finished, memstall, exiting;
 };
@@ -109,6 +110,11 @@ struct cgr_engine {
 	uint32_t *held_head, free_held;
 	struct psi_cpu *psi; /* [cgroup * n_cpus + cpu] */
 	uint64_t progress;
+	/* Past the recorded end: what is still under way goes on until it has ended, for completion times alone. */
+	bool frozen;
+	uint64_t pending; /* tasks that exit in the recording and have not yet */
+	int64_t *ended_ns; /* by task, -1 not yet */
+	int32_t recorder_tgid; /* left out of a what-if; 0 none */
 	bool resched_any;
 };
 
@@ -163,7 +169,8 @@ bool cgr_run_release_stalled(struct cgr_engine *e);
 /* engine_memory.c */
 void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const struct cgr_op *op);
 void cgr_run_preload(struct cgr_engine *e);
-uint64_t cgr_run_cpu_of(struct cgr_engine *e, struct task_run *t, const struct cgr_op *op); /* of a RUN, in the what-if */
+uint64_t cgr_run_cpu_of(struct cgr_engine *e, struct task_run *t,
+                        const struct cgr_op *op); /* of a RUN, in the what-if */
 void cgr_run_uncharge_held(struct cgr_engine *e, uint32_t task);
 int64_t cgr_run_rss(struct cgr_engine *e, uint32_t task);
 /* engine_host.c */
@@ -177,6 +184,7 @@ void cgr_run_knob(struct cgr_engine *e, const struct cgr_knob_change *change);
 void cgr_run_psi_change(struct cgr_engine *e, uint32_t task, int running, int oncpu, int memstall);
 void cgr_run_sample(struct cgr_engine *e);
 void cgr_run_finish(struct cgr_engine *e);
+void cgr_run_completion(struct cgr_engine *e);
 void cgr_run_span(struct cgr_engine *e, uint32_t cpu, unsigned state);
 int cgr_run_series_init(struct cgr_engine *e);
 

@@ -274,5 +274,16 @@ void cgr_run_preload(struct cgr_engine *e)
 			if (pages > 0)
 				e->memory->preload(memory_ctx(e), &request);
 		}
+		/* what no statistic names: kernel memory on v1, and the per-CPU stocks */
+		if (left > 0) {
+			struct cgr_mem_request rest = { .task = NONE,
+				                            .cgroup = cgroup,
+				                            .kind = CGR_CHARGE_KMEM,
+				                            .pages = (uint32_t)left,
+				                            .file = NONE,
+				                            .index = CGR_MEM_NO_INDEX };
+
+			e->memory->preload(memory_ctx(e), &rest);
+		}
 	}
 }

@@ -98,8 +98,13 @@ static void gone(struct cgr_engine *e, uint32_t task)
 	cgr_run_psi_change(e, task, -1, 0, 0);
 	t->state = RUN_GONE;
 	e->task_info[task].alive = false;
-	e->out->task[task].end_ns = (int64_t)e->now_ns;
-	e->out->task[task].killed = t->killed;
+	e->ended_ns[task] = (int64_t)e->now_ns;
+	if (!e->frozen) {
+		e->out->task[task].end_ns = (int64_t)e->now_ns;
+		e->out->task[task].killed = t->killed;
+	}
+	if (e->programs->program[task].exits)
+		e->pending--;
 	if (e->ops->head.task_exit)
 		e->ops->head.task_exit(cpu_ctx(e), task);
 	if (e->memory && e->memory->head.task_exit)
@@ -130,6 +135,8 @@ static void never(struct cgr_engine *e, uint32_t task)
 {
 	if (e->task[task].state != RUN_NONE)
 		return;
+	if (e->programs->program[task].exits)
+		e->pending--;
 	e->task[task].state = RUN_GONE;
 	e->task[task].killed = true;
 	e->task[task].cursor = cgr_cursor_start(e->programs, task);
@@ -418,7 +425,7 @@ static void past_end(struct cgr_engine *e, uint32_t cpu, uint32_t task)
 	struct task_run *t = &e->task[task];
 
 	finish_program(e, task);
-	if (t->killed || e->config->until_done || !e->programs->program[task].runs_at_end) {
+	if (t->killed || t->free || e->config->until_done || !e->programs->program[task].runs_at_end) {
 		if (t->killed) {
 			gone(e, task);
 			cgr_run_schedule(e, cpu);
@@ -487,7 +494,7 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 		e->progress++;
 		switch (op->kind) {
 		case CGR_OP_RUN:
-			t->remaining_ns = scaled(e, cgr_run_cpu_of(e, t, op));
+			t->remaining_ns = t->free ? 0 : scaled(e, cgr_run_cpu_of(e, t, op));
 			break;
 		case CGR_OP_BLOCK:
 			if (block(e, cpu, task, op))

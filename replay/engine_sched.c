@@ -2,6 +2,31 @@
  * above the fair one. */
 #include "replay/engine_internal.h"
 
+static void account(struct cgr_engine *e, uint32_t task, uint64_t ran)
+{
+	uint32_t cgroup = e->task_info[task].cpu_cgroup;
+
+	e->out->task[task].run_ns += ran;
+	e->out->block[CGR_BLOCK_ENGINE].value[CGR_EM_USAGE * e->n_cgroups + cgroup] += (int64_t)ran;
+	if (e->task[task].finished || e->task[task].repeating) {
+		e->out->extrapolated_run_ns += ran;
+		e->out->extrapolated[cgroup] += ran;
+	}
+}
+
+static void account_wait(struct cgr_engine *e, uint32_t task)
+{
+	const struct task_run *t = &e->task[task];
+	uint64_t waited = e->now_ns - t->runnable_ns;
+
+	e->out->switches++;
+	e->out->task[task].wait_ns += waited;
+	e->out->block[CGR_BLOCK_ENGINE].value[CGR_EM_WAIT * e->n_cgroups + e->task_info[task].cpu_cgroup] +=
+	    (int64_t)waited;
+	if (t->woken && cgr_histogram_add(&e->out->task[task].latency, waited / 1000) < 0)
+		run_fail(e, CGR_E_NOMEM);
+}
+
 /* Books what the current task of a CPU did since the last look. */
 void cgr_run_advance(struct cgr_engine *e, uint32_t cpu)
 {
@@ -14,13 +39,8 @@ void cgr_run_advance(struct cgr_engine *e, uint32_t cpu)
 	if (c->current == NONE || !ran)
 		return;
 	t = &e->task[c->current];
-	e->out->task[c->current].run_ns += ran;
-	e->out->block[CGR_BLOCK_ENGINE].value[CGR_EM_USAGE * e->n_cgroups + e->task_info[c->current].cpu_cgroup] +=
-	    (int64_t)ran;
-	if (t->finished || t->repeating) {
-		e->out->extrapolated_run_ns += ran;
-		e->out->extrapolated[e->task_info[c->current].cpu_cgroup] += ran;
-	}
+	if (!e->frozen)
+		account(e, c->current, ran);
 	overhead = CGR_MIN(ran, c->overhead_ns);
 	c->overhead_ns -= overhead;
 	ran -= overhead;
@@ -180,7 +200,7 @@ void cgr_run_start(struct cgr_engine *e, uint32_t task, uint32_t cpu, bool fork)
 	t->runnable_ns = e->now_ns;
 	t->woken = true;
 	t->shift_ns = (int64_t)e->now_ns - e->programs->program[task].start_ns;
-	if (e->programs->program[task].stop_ns)
+	if (e->programs->program[task].stop_ns && !e->config->until_done)
 		t->stop_ns = e->now_ns + e->programs->program[task].stop_ns;
 	e->out->task[task].start_ns = (int64_t)e->now_ns;
 	cgr_run_psi_change(e, task, 1, 0, 0);
@@ -221,13 +241,9 @@ static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 		cgr_heap_disarm(&e->heap, slot_cpu(cpu, CPU_TICK));
 		return;
 	}
-	e->out->switches++;
 	t = &e->task[next];
-	e->out->task[next].wait_ns += e->now_ns - t->runnable_ns;
-	e->out->block[CGR_BLOCK_ENGINE].value[CGR_EM_WAIT * e->n_cgroups + e->task_info[next].cpu_cgroup] +=
-	    (int64_t)(e->now_ns - t->runnable_ns);
-	if (t->woken && cgr_histogram_add(&e->out->task[next].latency, (e->now_ns - t->runnable_ns) / 1000) < 0)
-		run_fail(e, CGR_E_NOMEM);
+	if (!e->frozen)
+		account_wait(e, next);
 	t->woken = false;
 	t->state = RUN_RUNNING;
 	e->task_info[next].cpu = cpu;

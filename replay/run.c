@@ -17,7 +17,7 @@ struct job {
 	struct cgr_engine_output *output;
 	uint64_t seed;
 	int32_t speed_ppm;
-	bool series, spans;
+	bool without_recorder, series, spans;
 };
 struct pool {
 	const struct cgr_programs *programs;
@@ -47,6 +47,7 @@ static void work_one(struct pool *pool, const struct job *job)
 		.knobs = plan->knobs,
 		.cpus = plan->cpus,
 		.seed = job->seed,
+		.without_recorder = job->without_recorder,
 		.speed_ppm = job->speed_ppm,
 		.until_done = plan->until_done,
 		.open_loop = plan->open_loop,
@@ -161,7 +162,7 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 	size_t total = 0;
 	int rc = cgr_whatif_make(store, scenario, &plan, reterr);
 
-	if (rc >= 0 && options->fidelity && !is_baseline(&plan, scenario))
+	if (rc >= 0 && options->fidelity && !(options->with_recorder && is_baseline(&plan, scenario)))
 		rc = make_baseline(store, scenario, &same, reterr);
 	if (rc >= 0) {
 		asked.count = plan.seeds;
@@ -185,16 +186,16 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 				                        .output = &output[i],
 				                        .seed = plan.seed + draw,
 				                        .speed_ppm = variation(draw, first ? asked.count : baseline.count),
+				                        .without_recorder = first && !options->with_recorder,
 				                        .series = i == 0,
 				                        .spans = i == 0 && options->spans };
 		}
 		rc = run_pool(&pool, options->threads, reterr);
 	}
 	if (rc >= 0)
-		rc = cgr_result_assemble(store, programs, scenario, &asked,
-		                         baseline.count || !options->fidelity || !is_baseline(&plan, scenario) ? &baseline
-		                                                                                               : &asked,
-		                         options, ret_result, reterr);
+		rc =
+		    cgr_result_assemble(store, programs, scenario, &asked,
+		                        baseline.count || !options->fidelity ? &baseline : &asked, options, ret_result, reterr);
 	for (size_t i = 0; output && i < total; i++)
 		cgr_engine_output_fini(&output[i]);
 	free(output);

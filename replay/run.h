@@ -11,6 +11,7 @@
 struct cgr_run_options {
 	uint32_t threads; /* 0 = as many as the machine has CPUs */
 	bool fidelity; /* replay the recorded limits too and compare with the recorded counters */
+	bool with_recorder; /* the recorder's own CPU time is part of the replay too (verify) */
 	bool spans; /* keep the simulated schedule of the first seed */
 	const char *command; /* how to make this result again, NULL unknown */
 	struct cgr_progress *progress;

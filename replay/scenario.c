@@ -46,6 +46,13 @@ int cgr_scenario_add(struct cgr_scenario *scenario, const char *cgroup, const ch
 {
 	struct cgr_setting *s;
 
+	for (size_t i = 0; i < scenario->settings; i++) { /* said again: the later one holds */
+		s = &scenario->setting[i];
+		if (s->t_ns != t_ns || strcmp(s->cgroup, cgroup) != 0 || strcmp(s->knob, knob) != 0)
+			continue;
+		CGR_TRY(copy_text(&s->value, value, reterr));
+		return copy_text(&s->where, where, reterr);
+	}
 	CGR_TRY(cgr_grow((void **)&scenario->setting, &scenario->capacity, scenario->settings + 1, sizeof *s, reterr));
 	s = &scenario->setting[scenario->settings++];
 	*s = (struct cgr_setting){ .t_ns = t_ns };
