@@ -43,6 +43,7 @@ struct cgr_trace {
 	bool swap; /* byte order is not ours */
 	bool unfinished; /* killed recorder */
 	uint32_t long_bytes, page_bytes;
+	uint32_t sub_buffer_bytes; /* of the kernel's header_page; 0 unknown */
 	enum cgr_compression compression;
 	struct tep_handle *tep;
 	struct cgr_trace_buffer *buffer;

@@ -6,6 +6,7 @@
 #include "common/limits.h"
 #include "common/tracedat.h"
 #include "common/util.h"
+#include "parser/format_text.h"
 #include "parser/trace.h"
 
 int cgr_trace_text(struct cgr_text *to, const struct cgr_cursor *from, struct cgr_error *reterr)
@@ -68,46 +69,30 @@ int cgr_tracedat_header_info(struct cgr_trace *trace, struct cgr_cursor *cursor,
 
 	if (text == NULL)
 		return cgr_cursor_error(cursor, reterr, "header_page of %llu bytes does not fit", (unsigned long long)length);
-	char *copy = calloc(1, (size_t)length + 1);
-	if (copy == NULL)
-		return cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
-	memcpy(copy, text, (size_t)length);
-	/* No text (kernels before 2.6.30): the library falls back to the old layout by itself. */
-	(void)tep_parse_header_page(trace->tep, copy, length, (int)trace->long_bytes);
-	free(copy);
+	/* "field: char data; offset:16; size:4080;": where the data of a sub-buffer begins and how much of it there is.
+	 * No text (kernels before 2.6.30): pages. */
+	trace->sub_buffer_bytes = cgr_header_page_bytes((const char *)text, (size_t)length);
 	CGR_TRY(expect_label(cursor, "header_event", 13, reterr));
 	length = cgr_cursor_u64(cursor);
 	(void)cgr_cursor_bytes(cursor, length);
 	return cgr_cursor_check(cursor, "header_event", reterr);
 }
 
-/* Only the name, ID and field lines go to the library: print formats are expressions nobody evaluates here, and the
- * less text of a stranger is parsed the better. */
 static int one_format(struct cgr_trace *trace, const char *system, struct cgr_cursor *cursor, struct cgr_error *reterr)
 {
 	uint64_t length = cgr_cursor_u64(cursor);
 	const uint8_t *text = length <= CGR_LIMIT_FORMAT_BYTES ? cgr_cursor_bytes(cursor, length) : NULL;
-	static const char tail[] = "\nprint fmt: \"\"\n";
+	struct cgr_strbuf clean = { 0 };
 
 	if (text == NULL)
-		return cgr_cursor_error(cursor, reterr, "event format of %llu bytes in system \"%s\" does not fit",
+		return cgr_cursor_error(cursor, reterr, "event format of %llu bytes in system \"%.64s\" does not fit",
 		                        (unsigned long long)length, system);
-	char *copy = calloc(1, (size_t)length + sizeof(tail));
-	if (copy == NULL)
-		return cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
-	size_t used = 0;
-	for (; used < length && text[used] != '\0'; used++)
-		copy[used] = text[used] == '\n' || text[used] == '\t' || (text[used] >= ' ' && text[used] < 127)
-		                 ? (char)text[used]
-		                 : '?';
-	char *print = strstr(copy, "\nprint fmt:");
-	if (print != NULL)
-		used = (size_t)(print - copy);
-	memcpy(copy + used, tail, sizeof(tail));
-	/* A format the library cannot read leaves an event without fields: its records become generic ones. */
-	(void)tep_parse_event(trace->tep, copy, used + sizeof(tail) - 1, system);
-	free(copy);
-	return CGR_OK;
+	/* Without a name or number nobody can refer to it: records of it are told as unknown. */
+	if (cgr_format_text((const char *)text, (size_t)length, &clean))
+		(void)tep_parse_event(trace->tep, clean.text, clean.length, system);
+	bool failed = clean.failed;
+	cgr_strbuf_fini(&clean);
+	return failed ? cgr_error_set(reterr, CGR_E_NOMEM, "out of memory for event formats") : CGR_OK;
 }
 
 int cgr_tracedat_ftrace_formats(struct cgr_trace *trace, struct cgr_cursor *cursor, struct cgr_error *reterr)

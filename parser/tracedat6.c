@@ -1,5 +1,4 @@
 /* trace.dat version 6: one straight line, no compression; instances behind options. */
-#include <event-parse.h>
 #include <string.h>
 
 #include "common/limits.h"
@@ -60,9 +59,8 @@ static int read_cpus(struct cgr_trace *trace, struct cgr_cursor *cursor, const c
 	struct cgr_trace_buffer *buffer;
 
 	CGR_TRY(cgr_trace_add_buffer(trace, name, &buffer, reterr));
-	int sub_buffer = tep_get_sub_buffer_size(trace->tep);
-	if (sub_buffer > 64 && (uint32_t)sub_buffer <= CGR_LIMIT_SUBBUF_BYTES)
-		buffer->page_bytes = (uint32_t)sub_buffer;
+	if (trace->sub_buffer_bytes > 64 && trace->sub_buffer_bytes <= CGR_LIMIT_SUBBUF_BYTES)
+		buffer->page_bytes = trace->sub_buffer_bytes;
 	for (uint32_t cpu = 0; cpu < cpus && !cursor->failed; cpu++) {
 		struct cgr_trace_cpu *data;
 
