@@ -139,8 +139,13 @@ static void print_recording(const struct cgr_store *store, const char *path)
 		printf(", cgroup v%d", info->cgroup_version);
 	printf(", clock ");
 	cgr_rows_print_plain(stdout, info->clock[0] == '\0' ? "(unknown)" : info->clock);
-	printf("\n%-11s%" PRIu64 " events, %s%s\n", "", info->events, lost,
-	       lean != NULL && strcmp(lean, "1") == 0 ? ", lean" : "");
+	const char *recorded = cgr_store_borrow_meta(store, "recorded_events");
+	uint64_t events = recorded == NULL ? info->events : strtoull(recorded, NULL, 10);
+
+	printf("\n%-11s%" PRIu64 " events", "", events);
+	if (events < info->events)
+		printf(" and %" PRIu64 " inferred by import", info->events - events);
+	printf(", %s%s\n", lost, lean != NULL && strcmp(lean, "1") == 0 ? ", lean" : "");
 }
 
 static char *section_sql(size_t i, int64_t top)

@@ -234,6 +234,9 @@ static int write_info(struct cgr_writer *w, struct cgr_error *reterr)
 	sqlite3_stmt *s;
 	int rc = cgr_db_prepare(&w->db, "INSERT OR REPLACE INTO meta VALUES(?,?)", &s, reterr);
 
+	/* what the kernel wrote, as trace-cmd counts it; the stream also holds what import inferred */
+	if (rc == 0 && info->events > 0)
+		rc = put_meta(w, s, "recorded_events", (int64_t)info->events, reterr);
 	complete_info(w);
 	if (rc == 0)
 		rc = put_meta(w, s, "schema_version", CGR_STORE_SCHEMA_VERSION, reterr);
