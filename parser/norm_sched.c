@@ -1,4 +1,6 @@
 /* sched:* -> SWITCH, WAKING, WAKEUP, MIGRATE, FORK, EXEC, EXIT, RUNTIME; births, deaths, names, priorities of tasks. */
+#include <sched.h>
+
 #include "parser/norm.h"
 
 /* prev_state since 4.14: index bits 1 S, 2 D, 4 T, 8 t, 0x10 X, 0x20 Z, 0x40 P, 0x80 I; 0x100 preempted in the kernel.
@@ -145,6 +147,29 @@ static int on_exit(struct cgr_norm *norm, const struct cgr_entry *entry)
 	return cgr_norm_push(norm, entry, CGR_EV_EXIT, 0, 0, task->id, (uint32_t)CGR_FIELD(entry, 2));
 }
 
+/* Told just before sched_process_fork, and the only one of the two that knows a thread from a process. */
+static int on_newtask(struct cgr_norm *norm, const struct cgr_entry *entry)
+{
+	struct cgr_task *child = cgr_task_born(norm, (int32_t)CGR_FIELD(entry, 0), entry->task, false);
+
+	if (child == NULL)
+		return norm->err->code;
+	child->thread_known = true;
+	if ((CGR_FIELD(entry, 1) & CLONE_THREAD) != 0)
+		child->row.tgid = entry->task->row.tgid;
+	return cgr_norm_other(norm, entry);
+}
+
+static int on_signal(struct cgr_norm *norm, const struct cgr_entry *entry)
+{
+	struct cgr_task *target = cgr_task_get(norm, (int32_t)CGR_FIELD(entry, 1));
+
+	if (target == NULL)
+		return norm->err->code;
+	return cgr_norm_push(norm, entry, CGR_EV_SIGNAL, CGR_FIELD(entry, 0), CGR_FIELD(entry, 2), target->id,
+	                     (uint32_t)CGR_FIELD(entry, 3));
+}
+
 static int on_runtime(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
 	struct cgr_task *task = cgr_task_get(norm, (int32_t)CGR_FIELD(entry, 0));
@@ -175,6 +200,10 @@ int cgr_norm_sched(struct cgr_norm *norm, const struct cgr_entry *entry)
 		return on_exec(norm, entry);
 	case CGR_RAW_EXIT:
 		return on_exit(norm, entry);
+	case CGR_RAW_NEWTASK:
+		return on_newtask(norm, entry);
+	case CGR_RAW_SIGNAL:
+		return on_signal(norm, entry);
 	default:
 		return on_runtime(norm, entry);
 	}
