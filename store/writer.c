@@ -9,23 +9,30 @@
 
 static int no_memory(const struct cgr_writer *w, struct cgr_error *reterr)
 {
-	return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", w->db.path == NULL ? "store" : w->db.path);
+	return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", w->file.path == NULL ? "store" : w->file.path);
 }
 
 static int bad_id(const struct cgr_writer *w, const char *what, uint64_t id, struct cgr_error *reterr)
 {
-	return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: %s %llu was never added", w->db.path, what,
+	return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: %s %llu was never added", w->file.path, what,
 	                     (unsigned long long)id);
 }
 
 /* The file is nobody's until commit, so nothing needs to survive a crash: no journal, no syncs but the last. */
-static int open_database(struct cgr_writer *w, struct cgr_error *reterr)
+int cgr_writer_open_database(struct cgr_writer *w, struct cgr_error *reterr)
 {
 	CGR_TRY(cgr_db_open_writable(&w->db, w->file.temp_path, w->file.path, reterr));
-	CGR_TRY(cgr_db_exec(&w->db,
-	                    "PRAGMA page_size=16384; PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;"
-	                    "PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-32768; PRAGMA temp_store=MEMORY; BEGIN",
-	                    reterr));
+	return cgr_db_exec(&w->db,
+	                   "PRAGMA page_size=16384; PRAGMA auto_vacuum=NONE; PRAGMA journal_mode=OFF;"
+	                   "PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA cache_size=-32768;"
+	                   "PRAGMA temp_store=MEMORY; BEGIN",
+	                   reterr);
+}
+
+/* Empty tables by SQLite; from then until commit rows are appended to the file page by page. */
+static int make_tables(struct cgr_writer *w, struct cgr_error *reterr)
+{
+	CGR_TRY(cgr_writer_open_database(w, reterr));
 	for (const struct cgr_schema_object *o = cgr_schema_tables; o->name != NULL; o++) {
 		if (strcmp(o->type, "table") == 0)
 			CGR_TRY(cgr_db_exec(&w->db, o->sql, reterr));
@@ -37,8 +44,10 @@ static int open_database(struct cgr_writer *w, struct cgr_error *reterr)
 		free(ddl);
 		CGR_TRY(rc);
 	}
-	CGR_TRY(cgr_source_register(w, reterr));
-	return cgr_writer_prepare(w, reterr);
+	CGR_TRY(cgr_writer_open_trees(w, reterr));
+	CGR_TRY(cgr_db_exec(&w->db, "COMMIT", reterr));
+	cgr_db_close(&w->db);
+	return cgr_dbpages_init(&w->pages, w->file.fd, w->file.path, reterr);
 }
 
 static int allocate(struct cgr_writer *w, struct cgr_error *reterr)
@@ -48,13 +57,10 @@ static int allocate(struct cgr_writer *w, struct cgr_error *reterr)
 	w->packer = cgr_packer_new();
 	w->sched = cgr_sched_new();
 	w->derived = cgr_calloc(CGR_PACK_EVENTS, sizeof(*w->derived));
-	w->source.index = cgr_calloc(CGR_PACK_EVENTS, sizeof(*w->source.index));
-	w->source.first = cgr_calloc(cgr_event_table_count + 1, sizeof(*w->source.first));
-	w->row_statement = cgr_calloc(cgr_event_table_count, sizeof(*w->row_statement));
 	w->event_count = cgr_calloc(counters, sizeof(*w->event_count));
 	w->inferred_count = cgr_calloc(counters, sizeof(*w->inferred_count));
-	if (w->packer == NULL || w->sched == NULL || w->derived == NULL || w->source.index == NULL ||
-	    w->source.first == NULL || w->row_statement == NULL || w->event_count == NULL || w->inferred_count == NULL)
+	if (w->packer == NULL || w->sched == NULL || w->derived == NULL || w->event_count == NULL ||
+	    w->inferred_count == NULL)
 		return no_memory(w, reterr);
 	return 0;
 }
@@ -94,7 +100,7 @@ int cgr_writer_new(const char *path, unsigned flags, struct cgr_writer **ret_wri
 	if (rc == 0)
 		rc = allocate(w, reterr);
 	if (rc == 0)
-		rc = open_database(w, reterr);
+		rc = make_tables(w, reterr);
 	if (rc == 0)
 		rc = cgr_writer_start(w, reterr);
 	if (rc == 0)
@@ -151,14 +157,14 @@ struct cgr_writer *cgr_writer_free(struct cgr_writer *w)
 		return NULL;
 	(void)cgr_writer_stop(w, NULL);
 	cgr_writer_free_blocks(w);
-	cgr_writer_finalize(w);
+	cgr_writer_close_trees(w);
 	cgr_db_close(&w->db);
 	cgr_outfile_abort(&w->file);
 	(void)cgr_packer_free(w->packer);
 	(void)cgr_sched_free(w->sched);
 	free(w->derived);
-	free(w->source.index);
-	free(w->source.first);
+	free(w->time);
+	free(w->counter);
 	free(w->event_count);
 	free(w->inferred_count);
 	free_small_tables(w);
@@ -217,7 +223,7 @@ int cgr_writer_add_cgroup(struct cgr_writer *w, const struct cgr_store_cgroup *c
                           struct cgr_error *reterr)
 {
 	if (w->cgroups >= CGR_LIMIT_CGROUPS)
-		return cgr_error_set(reterr, CGR_E_LIMIT, "%s: more than %u cgroups", w->db.path, CGR_LIMIT_CGROUPS);
+		return cgr_error_set(reterr, CGR_E_LIMIT, "%s: more than %u cgroups", w->file.path, CGR_LIMIT_CGROUPS);
 	CGR_TRY(cgr_grow((void **)&w->cgroup, &w->cgroups_capacity, w->cgroups + 1, sizeof(*w->cgroup), reterr));
 	w->cgroup[w->cgroups] = (struct cgr_store_cgroup){ 0 };
 	w->cgroups++;
@@ -270,7 +276,7 @@ int cgr_writer_add_task(struct cgr_writer *w, const struct cgr_store_task *task,
 	uint32_t id = (uint32_t)w->tasks;
 
 	if (w->tasks >= CGR_LIMIT_TASKS)
-		return cgr_error_set(reterr, CGR_E_LIMIT, "%s: more than %u tasks", w->db.path, CGR_LIMIT_TASKS);
+		return cgr_error_set(reterr, CGR_E_LIMIT, "%s: more than %u tasks", w->file.path, CGR_LIMIT_TASKS);
 	CGR_TRY(cgr_grow((void **)&w->task, &w->tasks_capacity, w->tasks + 1, sizeof(*w->task), reterr));
 	w->task[id] = (struct cgr_store_task){ 0 };
 	w->tasks++;
@@ -305,7 +311,7 @@ int cgr_writer_add_css_set(struct cgr_writer *w, const struct cgr_store_css_set 
                            struct cgr_error *reterr)
 {
 	if (w->css_sets >= CGR_LIMIT_CSS_SETS || count > CGR_LIMIT_HIERARCHIES)
-		return cgr_error_set(reterr, CGR_E_LIMIT, "%s: more than %u css_sets or %u hierarchies", w->db.path,
+		return cgr_error_set(reterr, CGR_E_LIMIT, "%s: more than %u css_sets or %u hierarchies", w->file.path,
 		                     CGR_LIMIT_CSS_SETS, CGR_LIMIT_HIERARCHIES);
 	CGR_TRY(cgr_grow((void **)&w->css_set, &w->css_sets_capacity, w->css_sets + 1, sizeof(*w->css_set), reterr));
 	CGR_TRY(cgr_grow((void **)&w->link, &w->links_capacity, w->links + count, sizeof(*w->link), reterr));
@@ -392,15 +398,35 @@ int cgr_writer_add_knob(struct cgr_writer *w, uint32_t cgroup, const char *name,
 	                            value2, text, source);
 }
 
+/* one of the four words, so that rows need no copy */
+static const char *source_of(const char *source)
+{
+	static const char *const known[] = { "start", "sample", "end", "write" };
+
+	for (size_t i = 0; source != NULL && i < CGR_ARRAY_SIZE(known); i++) {
+		if (strcmp(source, known[i]) == 0)
+			return known[i];
+	}
+	return "sample";
+}
+
 int cgr_writer_add_counter(struct cgr_writer *w, uint32_t cgroup, const char *name, int64_t t_ns, int64_t value,
                            const char *source, struct cgr_error *reterr)
 {
 	uint32_t id;
+	int rc;
 
 	if (cgroup >= w->cgroups)
 		return bad_id(w, "cgroup", cgroup, reterr);
 	CGR_TRY(intern_name(w, name, &id, reterr));
-	return cgr_writer_add_small(w, CGR_SMALL_COUNTER, reterr, (int64_t)cgroup, (int64_t)id, t_ns, value, source);
+	(void)pthread_mutex_lock(&w->lock);
+	rc = cgr_grow((void **)&w->counter, &w->counters_capacity, w->counters + 1, sizeof(*w->counter), reterr);
+	if (rc == 0)
+		w->counter[w->counters++] = (struct cgr_counter_row){
+			.cgroup = cgroup, .name = id, .t_ns = t_ns, .value = value, .source = source_of(source)
+		};
+	(void)pthread_mutex_unlock(&w->lock);
+	return rc;
 }
 
 int cgr_writer_add_file(struct cgr_writer *w, uint64_t dev, uint64_t inode, const char *path, uint32_t *ret_id,
@@ -441,10 +467,10 @@ int cgr_writer_add_source_count(struct cgr_writer *w, const char *system, const 
 static int check_event(const struct cgr_writer *w, const struct cgr_event *e, struct cgr_error *reterr)
 {
 	if (e->ts_ns < w->last_ns)
-		return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: event at %llu ns after one at %llu ns", w->db.path,
+		return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: event at %llu ns after one at %llu ns", w->file.path,
 		                     (unsigned long long)e->ts_ns, (unsigned long long)w->last_ns);
 	if (e->kind >= CGR_EV_COUNT || e->cpu >= CGR_LIMIT_CPUS || e->ts_ns > INT64_MAX)
-		return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: event of kind %u on CPU %u at %llu ns", w->db.path, e->kind,
+		return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: event of kind %u on CPU %u at %llu ns", w->file.path, e->kind,
 		                     e->cpu, (unsigned long long)e->ts_ns);
 	if (e->task >= w->tasks)
 		return bad_id(w, "task", e->task, reterr);
@@ -458,7 +484,7 @@ static int check_event(const struct cgr_writer *w, const struct cgr_event *e, st
 int cgr_writer_append(struct cgr_writer *w, const struct cgr_event *events, size_t count, struct cgr_error *reterr)
 {
 	if (w->failed)
-		return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: append after an error", w->db.path);
+		return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: append after an error", w->file.path);
 	for (size_t i = 0; i < count; i++) {
 		struct cgr_write_block *block = w->filling;
 		int rc = check_event(w, &events[i], reterr);
@@ -481,13 +507,14 @@ int cgr_writer_append(struct cgr_writer *w, const struct cgr_event *events, size
 int cgr_writer_commit(struct cgr_writer *w, struct cgr_error *reterr)
 {
 	if (w->failed)
-		return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: commit after an error", w->db.path);
+		return cgr_error_set(reterr, CGR_E_INTERNAL, "%s: commit after an error", w->file.path);
 	w->failed = true;
 	if (w->filling->count > 0)
 		CGR_TRY(cgr_writer_submit(w, reterr));
 	CGR_TRY(cgr_writer_stop(w, reterr));
+	CGR_TRY(cgr_writer_finish_trees(w, reterr));
+	CGR_TRY(cgr_writer_open_database(w, reterr));
 	CGR_TRY(cgr_writer_write_end(w, reterr));
-	cgr_writer_finalize(w);
 	CGR_TRY(cgr_db_exec(&w->db, "COMMIT", reterr));
 	cgr_db_close(&w->db);
 	return cgr_outfile_commit(&w->file, reterr);

@@ -8,6 +8,75 @@
 #include "store/info_fields.h"
 #include "store/writer_internal.h"
 
+/* types as in cgr_db_insert */
+static const struct {
+	const char *types, *sql;
+} small_sql[CGR_SMALL_COUNT] = {
+	[CGR_SMALL_META] = { "tt", "INSERT OR REPLACE INTO meta VALUES(?,?)" },
+	[CGR_SMALL_LOG] = { "ttit", "INSERT INTO import_log(severity,text,count,cost) VALUES(?,?,?,?)" },
+	[CGR_SMALL_HIERARCHY] = { "iit", "INSERT OR REPLACE INTO hierarchy VALUES(?,?,?)" },
+	[CGR_SMALL_DIR] = { "uiiiee", "INSERT INTO cgroup_dir VALUES(?,?,?,?,?,?)" },
+	[CGR_SMALL_COMM] = { "uit", "INSERT INTO comm_history VALUES(?,?,?)" },
+	[CGR_SMALL_NAME] = { "it", "INSERT INTO name VALUES(?,?)" },
+	[CGR_SMALL_KNOB] = { "iuiiiitt", "INSERT INTO knob VALUES(?,?,?,?,?,?,?,?)" },
+	[CGR_SMALL_FILE] = { "iiit", "INSERT INTO file VALUES(?,?,?,?)" },
+	[CGR_SMALL_FILE_PATH] = { "it", "UPDATE file SET path=?2 WHERE id=?1" },
+	[CGR_SMALL_LOST] = { "iiii", "INSERT INTO lost VALUES(?,?,?,?)" },
+	[CGR_SMALL_FORMAT] = { "itt", "INSERT OR REPLACE INTO event_format VALUES(?,?,?)" },
+	[CGR_SMALL_SOURCE] = { "tti", "INSERT INTO source_count VALUES(?,?,?)" },
+};
+
+static int write_small_row(struct cgr_writer *w, sqlite3_stmt *statement, const struct cgr_small_row *row,
+                           struct cgr_error *reterr)
+{
+	const char *types = small_sql[row->table].types;
+	unsigned number = 0, text = 0;
+	int rc;
+
+	for (int i = 0; types[i] != '\0'; i++) {
+		int64_t value;
+
+		(void)sqlite3_bind_null(statement, i + 1);
+		if (types[i] == 't') {
+			if (row->text[text] != NULL)
+				(void)sqlite3_bind_text(statement, i + 1, row->text[text], -1, SQLITE_STATIC);
+			text++;
+			continue;
+		}
+		value = row->number[number++];
+		if (!((types[i] == 'u' && value == CGR_ID_NONE) || (types[i] == 'e' && value == INT64_MAX)))
+			(void)sqlite3_bind_int64(statement, i + 1, value);
+	}
+	rc = cgr_db_step(&w->db, statement, "writing a small table", reterr);
+	(void)sqlite3_reset(statement);
+	return rc < 0 ? rc : 0;
+}
+
+static int write_smalls(struct cgr_writer *w, struct cgr_error *reterr)
+{
+	sqlite3_stmt *statement[CGR_SMALL_COUNT] = { 0 };
+	int rc = 0;
+
+	for (unsigned i = 0; rc == 0 && i < CGR_SMALL_COUNT; i++)
+		rc = cgr_db_prepare(&w->db, small_sql[i].sql, &statement[i], reterr);
+	for (size_t i = 0; rc == 0 && i < w->smalls; i++)
+		rc = write_small_row(w, statement[w->small[i].table], &w->small[i], reterr);
+	for (unsigned i = 0; i < CGR_SMALL_COUNT; i++)
+		(void)sqlite3_finalize(statement[i]);
+	return rc;
+}
+
+static int write_time_index(struct cgr_writer *w, struct cgr_error *reterr)
+{
+	sqlite3_stmt *s;
+	int rc = cgr_db_prepare(&w->db, "INSERT INTO time_index VALUES(?,?)", &s, reterr);
+
+	for (size_t i = 0; rc == 0 && i < w->times; i++)
+		rc = cgr_db_insert(&w->db, s, reterr, "ii", w->time[i].ts_ns, (int64_t)w->time[i].id);
+	(void)sqlite3_finalize(s);
+	return rc;
+}
+
 static int write_cgroups(struct cgr_writer *w, struct cgr_error *reterr)
 {
 	sqlite3_stmt *s;
@@ -279,7 +348,8 @@ static int create_rest(struct cgr_writer *w, struct cgr_error *reterr)
 
 int cgr_writer_write_end(struct cgr_writer *w, struct cgr_error *reterr)
 {
-	CGR_TRY(cgr_writer_write_small(w, reterr));
+	CGR_TRY(write_smalls(w, reterr));
+	CGR_TRY(write_time_index(w, reterr));
 	CGR_TRY(write_cgroups(w, reterr));
 	CGR_TRY(write_tasks(w, reterr));
 	CGR_TRY(write_css_sets(w, reterr));

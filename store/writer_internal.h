@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "common/util.h"
+#include "store/btree.h"
 #include "store/db.h"
 #include "store/pack.h"
 #include "store/sched.h"
@@ -37,7 +38,7 @@ struct cgr_write_queue {
 	bool closed;
 };
 
-/* Rows of small tables told by the caller's thread, written by the row thread between two blocks. */
+/* Rows of small tables: kept until commit, when SQLite has the file again. */
 enum cgr_small {
 	CGR_SMALL_META,
 	CGR_SMALL_LOG,
@@ -46,7 +47,6 @@ enum cgr_small {
 	CGR_SMALL_COMM,
 	CGR_SMALL_NAME,
 	CGR_SMALL_KNOB,
-	CGR_SMALL_COUNTER,
 	CGR_SMALL_FILE,
 	CGR_SMALL_FILE_PATH,
 	CGR_SMALL_LOST,
@@ -66,12 +66,15 @@ struct cgr_membership {
 	const char *how;
 };
 
-struct cgr_source { /* the block that INSERT ... SELECT reads from */
-	const struct cgr_event *event;
-	const struct cgr_sched_derived *derived;
-	uint64_t first_id;
-	uint32_t *index; /* events grouped by table */
-	uint32_t *first; /* per table + 1: start in index */
+/* Counters come by the million in long recordings: they go straight into pages, as events do. */
+struct cgr_counter_row {
+	uint32_t cgroup, name;
+	int64_t t_ns, value;
+	const char *source; /* static */
+};
+struct cgr_time_row {
+	int64_t ts_ns;
+	uint64_t id;
 };
 
 struct cgr_writer {
@@ -101,38 +104,41 @@ struct cgr_writer {
 	uint64_t knobs;
 	uint32_t files;
 	uint64_t lost_events;
+	struct cgr_small_row *small;
+	size_t smalls, smalls_capacity;
 	struct cgr_attach_list attach;
 	/* shared, under lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct cgr_write_block *free_blocks;
 	struct cgr_write_queue to_pack, to_rows;
-	struct cgr_small_row *small;
-	size_t smalls, smalls_capacity;
+	struct cgr_counter_row *counter;
+	size_t counters, counters_capacity;
 	struct cgr_error error; /* first one of a thread */
 	/* row thread */
 	pthread_t pack_thread, row_thread;
 	struct cgr_packer *packer;
 	struct cgr_sched *sched;
 	struct cgr_sched_derived *derived;
-	struct cgr_source source;
 	struct cgr_attach_list pending;
-	sqlite3_stmt *small_statement[CGR_SMALL_COUNT];
-	sqlite3_stmt **row_statement; /* per event table; NULL: not written (lean) */
-	sqlite3_stmt *block_statement, *time_statement;
+	struct cgr_dbpages pages;
+	struct cgr_btree *tree; /* per event table, then stream_block, then counter */
+	struct cgr_time_row *time;
+	size_t times, times_capacity;
+	int64_t counter_id;
 	uint64_t *event_count, *inferred_count; /* [kind][cpu] */
 	uint64_t kinds_seen;
 	uint32_t cpus_seen;
 	int64_t blocks;
 };
 
-/* source.c: registers cgr_source_TABLE for every event table */
-int cgr_source_register(struct cgr_writer *writer, struct cgr_error *reterr);
+/* writer.c: the temporary file, in a transaction */
+int cgr_writer_open_database(struct cgr_writer *writer, struct cgr_error *reterr);
 /* writer_rows.c */
-int cgr_writer_prepare(struct cgr_writer *writer, struct cgr_error *reterr);
+int cgr_writer_open_trees(struct cgr_writer *writer, struct cgr_error *reterr); /* roots, from the open database */
 int cgr_writer_write_block(struct cgr_writer *writer, struct cgr_write_block *block, struct cgr_error *reterr);
-int cgr_writer_write_small(struct cgr_writer *writer, struct cgr_error *reterr);
-void cgr_writer_finalize(struct cgr_writer *writer);
+int cgr_writer_finish_trees(struct cgr_writer *writer, struct cgr_error *reterr);
+void cgr_writer_close_trees(struct cgr_writer *writer);
 /* writer_commit.c: what is known only at the end */
 int cgr_writer_write_end(struct cgr_writer *writer, struct cgr_error *reterr);
 /* writer_pipe.c */

@@ -125,18 +125,18 @@ int cgr_writer_start(struct cgr_writer *w, struct cgr_error *reterr)
 		struct cgr_write_block *block = new_block();
 
 		if (block == NULL)
-			return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", w->db.path);
+			return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", w->file.path);
 		block->next = w->free_blocks;
 		w->free_blocks = block;
 	}
 	w->filling = w->free_blocks;
 	w->free_blocks = w->filling->next;
 	if (pthread_create(&w->pack_thread, NULL, pack_main, w) != 0)
-		return cgr_error_set(reterr, CGR_E_IO, "%s: cannot start a thread", w->db.path);
+		return cgr_error_set(reterr, CGR_E_IO, "%s: cannot start a thread", w->file.path);
 	if (pthread_create(&w->row_thread, NULL, row_main, w) != 0) {
 		close_queue(w, &w->to_pack);
 		(void)pthread_join(w->pack_thread, NULL);
-		return cgr_error_set(reterr, CGR_E_IO, "%s: cannot start a thread", w->db.path);
+		return cgr_error_set(reterr, CGR_E_IO, "%s: cannot start a thread", w->file.path);
 	}
 	w->threads_started = true;
 	return 0;
@@ -214,11 +214,10 @@ int cgr_writer_add_small(struct cgr_writer *w, enum cgr_small table, struct cgr_
 	static const struct {
 		uint8_t numbers, texts;
 	} counts[CGR_SMALL_COUNT] = {
-		[CGR_SMALL_META] = { 0, 2 },      [CGR_SMALL_LOG] = { 1, 3 },     [CGR_SMALL_HIERARCHY] = { 2, 1 },
-		[CGR_SMALL_DIR] = { 6, 0 },       [CGR_SMALL_COMM] = { 2, 1 },    [CGR_SMALL_NAME] = { 1, 1 },
-		[CGR_SMALL_KNOB] = { 6, 2 },      [CGR_SMALL_COUNTER] = { 4, 1 }, [CGR_SMALL_FILE] = { 3, 1 },
-		[CGR_SMALL_FILE_PATH] = { 1, 1 }, [CGR_SMALL_LOST] = { 4, 0 },    [CGR_SMALL_FORMAT] = { 1, 2 },
-		[CGR_SMALL_SOURCE] = { 1, 2 },
+		[CGR_SMALL_META] = { 0, 2 }, [CGR_SMALL_LOG] = { 1, 3 },    [CGR_SMALL_HIERARCHY] = { 2, 1 },
+		[CGR_SMALL_DIR] = { 6, 0 },  [CGR_SMALL_COMM] = { 2, 1 },   [CGR_SMALL_NAME] = { 1, 1 },
+		[CGR_SMALL_KNOB] = { 6, 2 }, [CGR_SMALL_FILE] = { 3, 1 },   [CGR_SMALL_FILE_PATH] = { 1, 1 },
+		[CGR_SMALL_LOST] = { 4, 0 }, [CGR_SMALL_FORMAT] = { 1, 2 }, [CGR_SMALL_SOURCE] = { 1, 2 },
 	};
 	struct cgr_small_row row = { .table = table };
 	va_list arguments;
@@ -232,15 +231,13 @@ int cgr_writer_add_small(struct cgr_writer *w, enum cgr_small table, struct cgr_
 
 		row.text[i] = text == NULL ? NULL : cgr_strdup(text);
 		if (text != NULL && row.text[i] == NULL)
-			rc = cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", w->db.path);
+			rc = cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", w->file.path);
 	}
 	va_end(arguments);
-	(void)pthread_mutex_lock(&w->lock);
 	if (rc == 0)
 		rc = cgr_grow((void **)&w->small, &w->smalls_capacity, w->smalls + 1, sizeof(row), reterr);
 	if (rc == 0)
 		w->small[w->smalls++] = row;
-	(void)pthread_mutex_unlock(&w->lock);
 	for (size_t i = 0; rc < 0 && i < CGR_ARRAY_SIZE(row.text); i++)
 		free(row.text[i]);
 	return rc;
