@@ -335,6 +335,50 @@ static void test_page_keeps_its_size(void **state)
 	cgr_strbuf_fini(&small);
 }
 
+/* An hour with 200 cgroups: 5 MB, whatever the recording holds. */
+static struct cgr_result *hour(void)
+{
+	enum { GROUPS = 200, POINTS = 2000 };
+	static const char *const names[] = {
+		"memory.current",           "memory.anon", "memory.file", "cpu.usage", "cpu.stat.throttled_usec",
+		"memory.pressure.some_usec"
+	};
+	struct cgr_result *r = fixture_result(256);
+	char **paths = fixture_array(4 + GROUPS, sizeof *paths);
+	memcpy(paths, r->cgroup_path, 4 * sizeof *paths);
+	free(r->cgroup_path);
+	r->cgroup_path = paths;
+	r->duration_usec = r->replayed_usec = INT64_C(3600000000);
+	r->metric = realloc(r->metric, (r->metrics + GROUPS * 6) * sizeof *r->metric);
+	r->series = realloc(r->series, (r->series_count + GROUPS * 12) * sizeof *r->series);
+	assert_true(r->metric && r->series);
+	for (uint32_t g = 4; g < 4 + GROUPS; g++) {
+		r->cgroup_path[r->cgroups++] =
+		    cgr_printf("/kubepods/burstable/pod%08x-0000-4000-8000-%012x", g * 2654435761u, g);
+		for (uint32_t m = 0; m < 6; m++)
+			fixture_metric(r, g, m, 1000 * g + m, 1001 * g + m, 1000 * g, 1002 * g, CGR_CLASS_BOUNDED);
+		for (size_t i = 0; i < CGR_ARRAY_SIZE(names); i++)
+			for (int recorded = 0; recorded < 2; recorded++)
+				fixture_series(r, g, names[i], recorded, POINTS, 1000000 * g, 90000000 * (int64_t)g, 7654321);
+	}
+	return r;
+}
+
+static void test_page_of_an_hour(void **state)
+{
+	(void)state;
+	struct cgr_result *r = hour();
+	struct cgr_strbuf out = { 0 };
+	struct cgr_error err = { 0 };
+	const struct cgr_result *const results[] = { r };
+	assert_int_equal(cgr_report_html(&out, results, 1, NULL, &err), 0);
+	print_message("page of an hour with 200 cgroups: %zu bytes\n", out.length);
+	assert_in_range(out.length, 1 << 20, 5 << 20);
+	write_file("report-hour.html", &out);
+	cgr_strbuf_fini(&out);
+	cgr_result_free(r);
+}
+
 static void test_no_runs(void **state)
 {
 	(void)state;
@@ -360,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_knee),
 		cmocka_unit_test(test_page),
 		cmocka_unit_test(test_page_keeps_its_size),
+		cmocka_unit_test(test_page_of_an_hour),
 		cmocka_unit_test(test_no_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
