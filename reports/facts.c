@@ -222,7 +222,15 @@ static int64_t top_weight(const struct cgr_result *result, size_t index)
 {
 	const struct cgr_result_metric *metric = &result->metric[index];
 	bool kill = strcmp(result->metric_desc[metric->metric].name, "memory.events.oom_kill") == 0;
-	return cgr_facts_weight(result, metric) + (kill && metric->predicted != metric->recorded ? 2000000 : 0);
+	int64_t weight = cgr_facts_weight(result, metric);
+	if (kill && metric->predicted != metric->recorded)
+		weight += 2000000;
+	/* what was asked about, then what is inside of it, then bystanders */
+	if (weight > 0 && cgr_facts_changed(result, metric->cgroup))
+		weight += 1000000;
+	else if (weight > 0 && result->changes > 0 && !cgr_facts_concerned(result, metric->cgroup))
+		weight /= 4;
+	return weight;
 }
 
 size_t cgr_facts_top(const struct cgr_result *result, size_t *ret_metric, size_t count)

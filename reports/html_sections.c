@@ -222,7 +222,7 @@ static void put_trust_sentence(struct cgr_strbuf *out, const struct cgr_result *
 	}
 	cgr_strbuf_printf(out,
 	                  "<p class=lead>At the recorded limits the models reproduce <b>%zu of %zu</b> counters%s within "
-	                  "2 %% or their own interval",
+	                  "2&nbsp;%% or their own interval",
 	                  facts->good, facts->counters, result->changes ? " of the cgroups in question" : "");
 	if (facts->worst != SIZE_MAX && facts->worst_ppm > 0) {
 		const struct cgr_result_fidelity *worst = &result->fidelity[facts->worst];
@@ -230,7 +230,7 @@ static void put_trust_sentence(struct cgr_strbuf *out, const struct cgr_result *
 		cgr_text_html(out, result->metric_desc[worst->metric].name);
 		cgr_strbuf_printf(out, "</code> of ");
 		cgr_text_html(out, result->cgroup_path[worst->cgroup]);
-		cgr_strbuf_printf(out, " with %" PRId64 ".%" PRId64 " %%", facts->worst_ppm / 10000,
+		cgr_strbuf_printf(out, " with %" PRId64 ".%" PRId64 "&nbsp;%%", facts->worst_ppm / 10000,
 		                  facts->worst_ppm / 1000 % 10);
 	}
 	cgr_strbuf_printf(out, ".</p>");

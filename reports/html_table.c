@@ -44,7 +44,12 @@ static void put_row(struct cgr_strbuf *out, const struct cgr_result *result, con
 	const struct cgr_result_metric_desc *desc = &result->metric_desc[metric->metric];
 	char range[112];
 	int worse;
-	cgr_strbuf_printf(out, "<tr%s><td data-v=\"%zu\">", cgr_facts_differs(result, metric, &worse) ? "" : " class=same",
+	bool same = !cgr_facts_differs(result, metric, &worse);
+	bool aside = same && result->changes > 0 && !cgr_facts_concerned(result, metric->cgroup);
+	cgr_strbuf_printf(out, "<tr%s><td data-v=\"%zu\">",
+	                  aside  ? " class=\"same aside\""
+	                  : same ? " class=same"
+	                         : "",
 	                  order);
 	cgr_text_html(out, result->cgroup_path[metric->cgroup]);
 	cgr_strbuf_printf(out, "</td><td><code title=\"");
@@ -205,7 +210,7 @@ void cgr_html_decisions(struct cgr_strbuf *out, const struct cgr_result *result)
 		return;
 	cgr_strbuf_printf(out, "<section class=\"card decisions\"><h2>What the models decided</h2>");
 	if (throttles > 0)
-		cgr_strbuf_printf(out, "<p>%zu throttles of a run queue; the lanes below show where.</p>", throttles);
+		cgr_strbuf_printf(out, "<p>%zu throttles of a run queue; the lanes above show where.</p>", throttles);
 	if (left > 0)
 		cgr_strbuf_printf(out, "<div class=scroll><table class=sortable><thead><tr><th scope=col class=n>time</th>"
 		                       "<th scope=col>what</th><th scope=col>cgroup</th><th scope=col>task</th></tr></thead>"

@@ -95,7 +95,7 @@ static void fixture_all_series(struct cgr_result *r, int64_t limit_mib)
 	fixture_series(r, 1, "memory.current", false, 20000, 20 * mib, peak - 10 * mib, 7 * mib);
 	fixture_series(r, 1, "memory.max", true, 1, 512 * mib, 512 * mib, 0);
 	fixture_series(r, 1, "memory.max", false, 1, limit_mib * mib, limit_mib * mib, 0);
-	fixture_series(r, 1, "memory.anon", false, 2000, 10 * mib, peak / 2, 4 * mib);
+	fixture_series(r, 1, "memory.stat.anon", false, 2000, 10 * mib, peak / 2, 4 * mib);
 	fixture_series(r, 1, "cpu.usage", true, 600, 300000, 380000, 90000);
 	fixture_series(r, 1, "cpu.usage", false, 600, 290000, 350000, 110000);
 	fixture_series(r, 1, "cpu.max", true, 1, CGR_UNLIMITED, 0, 0);

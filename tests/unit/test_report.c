@@ -340,7 +340,7 @@ static struct cgr_result *hour(void)
 {
 	enum { GROUPS = 200, POINTS = 2000 };
 	static const char *const names[] = {
-		"memory.current",           "memory.anon", "memory.file", "cpu.usage", "cpu.stat.throttled_usec",
+		"memory.current",           "memory.stat.anon", "memory.stat.file", "cpu.usage", "cpu.stat.throttled_usec",
 		"memory.pressure.some_usec"
 	};
 	struct cgr_result *r = fixture_result(256);

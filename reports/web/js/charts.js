@@ -4,7 +4,7 @@ const syncKey = uPlot.sync('cgr');
 let charts = [];
 let zooming = false;
 
-const gauges = /^(memory\.(current|max|high|low|min|swap\.current|swap\.max|anon|file|kernel|peak)|cpu\.(usage|max|weight))$/;
+const gauges = /^(memory\.(current|max|high|low|min|swap\.current|swap\.max|peak|stat\.(anon|file|kernel))|cpu\.(usage|max|weight))$/;
 const styles = {
 	recorded: { colour: 'recorded', dash: [5, 4], width: 1.6 },
 	predicted: { colour: 'predicted', width: 2 },
@@ -22,9 +22,9 @@ function line(series, style, label, unit) {
 function memoryChart(list) {
 	const find = (name, recorded) => list.find((s) => s.n === name && s.r === recorded);
 	const lines = [];
-	for (const [name, style] of [['memory.file', 'file'], ['memory.anon', 'anon']])
+	for (const [name, style] of [['memory.stat.file', 'file'], ['memory.stat.anon', 'anon']])
 		if (find(name, 0))
-			lines.push(line(find(name, 0), style, name, 'bytes'));
+			lines.push(line(find(name, 0), style, style + ' predicted', 'bytes'));
 	for (const [name, recorded, style, label] of [['memory.current', 1, 'recorded', 'recorded'],
 		['memory.current', 0, 'predicted', 'predicted'], ['memory.max', 1, 'waslimit', 'memory.max recorded'],
 		['memory.max', 0, 'limit', 'memory.max'], ['memory.high', 0, 'limit', 'memory.high']]) {
@@ -63,7 +63,7 @@ function otherCharts(list, duration) {
 		let unit = 'count';
 		for (const series of list.filter((s) => s.n === name)) {
 			const style = series.r ? 'recorded' : name.includes('throttled') ? 'throttle' : 'predicted';
-			const grows = series.values.length > 1 && series.values.every((v, i) => v !== null && (i === 0 || v >= series.values[i - 1]));
+			const grows = series.u !== 'bytes' && series.u !== 'ppm' && series.values.length > 1 && series.values.every((v, i) => v !== null && (i === 0 || v >= series.values[i - 1]));
 			unit = grows ? (series.u === 'usec' ? 'usec/s' : series.u + '/s') : series.u;
 			lines.push({ ...line(series, style, series.r ? 'recorded' : 'predicted', unit),
 				...(grows ? rateOf(series, rateBins(duration)) : {}) });

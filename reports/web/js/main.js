@@ -101,6 +101,8 @@ function onChange(change) {
 		setTheme();
 	if ('run' in change)
 		showRun();
+	if ('curves' in change)
+		drawSweeps();
 	if ('run' in change || 'g' in change || 'theme' in change)
 		drawAll();
 	else if ('z' in change) {

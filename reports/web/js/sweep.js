@@ -47,6 +47,17 @@ function drawCurve(parent, sweep, curve) {
 	}, [sweep.x, curve.low, curve.y, curve.high], plot));
 }
 
+// The questions people ask of a sweep, in that order; then whatever moves most.
+const asked = ['memory.events.oom_kill', 'completion_usec', 'completion', 'memory.stat.workingset_refault_file',
+	'cpu.stat.throttled_usec', 'wakeup_latency.p99_usec', 'cpu.stat.nr_throttled', 'memory.failcnt'];
+const CURVES_SHOWN = 4;
+
+function curveRank(curve) {
+	const known = asked.indexOf(curve.metric);
+	const values = curve.y.filter((value) => value !== null), high = Math.max(...values), low = Math.min(...values);
+	return known >= 0 ? known - 100 : (curve.worse ? 0 : 2) - (high > 0 ? (high - low) / high : 0);
+}
+
 function drawSweeps() {
 	const list = document.getElementById('sweep-list');
 	for (const curve of curves)
@@ -56,8 +67,13 @@ function drawSweeps() {
 	document.getElementById('sweeps').hidden = data.sweeps.length === 0;
 	for (const sweep of data.sweeps) {
 		const grid = make('div', { class: 'grid2' });
+		const ranked = [...sweep.curves].sort((a, b) => curveRank(a) - curveRank(b));
+		const shown = state.curves === 'all' ? ranked : ranked.slice(0, CURVES_SHOWN);
 		list.append(make('h3', {}, `${sweep.knob} of ${sweep.cgroup || 'the machine'}, ${sweep.x.length} values`), grid);
-		for (const curve of sweep.curves)
+		for (const curve of shown)
 			drawCurve(grid, sweep, curve);
+		if (ranked.length > CURVES_SHOWN)
+			list.append(make('button', { type: 'button', 'aria-pressed': String(state.curves === 'all'),
+				onclick: () => setState({ curves: state.curves === 'all' ? undefined : 'all' }) }, `All ${ranked.length} curves`));
 	}
 }

@@ -47,25 +47,30 @@ function makeFilter(section) {
 	const table = section.querySelector('table'), tools = section.querySelector('.tools');
 	const input = make('input', { type: 'search', placeholder: 'Filter cgroup or metric  ( / )', 'aria-label': 'Filter the numbers', size: '30' });
 	const only = make('button', { type: 'button', 'aria-pressed': 'false' }, 'Only differences');
+	const all = make('button', { type: 'button', 'aria-pressed': 'false' }, 'All cgroups');
 	const count = make('span', { class: 'dim' });
 	const apply = () => {
 		const words = (state.q ?? '').toLowerCase().split(/\s+/).filter(Boolean);
 		let shown = 0;
 		for (const row of table.tBodies[0].rows) {
 			const text = row.cells[0].textContent.toLowerCase() + ' ' + row.cells[1].textContent.toLowerCase();
-			row.hidden = !words.every((word) => text.includes(word)) || (state.diff === '1' && row.classList.contains('same'));
+			// bystanders that nothing happens to wait until somebody asks for them
+			const aside = row.classList.contains('aside') && state.all !== '1' && words.length === 0;
+			row.hidden = aside || !words.every((word) => text.includes(word)) || (state.diff === '1' && row.classList.contains('same'));
 			shown += !row.hidden;
 		}
 		count.textContent = `${shown} of ${table.tBodies[0].rows.length} rows`;
 		only.setAttribute('aria-pressed', String(state.diff === '1'));
+		all.setAttribute('aria-pressed', String(state.all === '1'));
 		if (input.value !== (state.q ?? ''))
 			input.value = state.q ?? '';
 	};
 	input.addEventListener('input', () => setState({ q: input.value }));
+	all.addEventListener('click', () => setState({ all: state.all === '1' ? undefined : '1' }));
 	only.addEventListener('click', () => setState({ diff: state.diff === '1' ? undefined : '1' }));
-	tools.append(input, only, make('span', { class: 'spread' }), count);
+	tools.append(input, only, ...(table.querySelector('tr.aside') ? [all] : []), make('span', { class: 'spread' }), count);
 	listeners.push((change) => {
-		if ('q' in change || 'diff' in change)
+		if ('q' in change || 'diff' in change || 'all' in change)
 			apply();
 	});
 	apply();
