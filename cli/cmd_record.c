@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "capture/perf.h"
 #include "capture/plan.h"
 #include "capture/record.h"
 #include "cli/cli.h"
@@ -53,12 +54,12 @@ static void print_result(const struct cgr_record_options *options, const struct 
 		              (unsigned long long)result->lost_events);
 }
 
-static int record(const struct cgr_record_options *options, bool quiet, struct cgr_error *reterr)
+static int record(const struct cgr_record_options *options, bool perf, bool quiet, struct cgr_error *reterr)
 {
 	struct cgr_record_result result;
 
 	cgr_interrupt_install();
-	CGR_TRY(cgr_record(options, &result, reterr));
+	CGR_TRY(perf ? cgr_record_perf(options, &result, reterr) : cgr_record(options, &result, reterr));
 	if (!quiet)
 		print_result(options, &result);
 	return result.ran_command ? result.command_status : 0;
@@ -66,7 +67,7 @@ static int record(const struct cgr_record_options *options, bool quiet, struct c
 
 static int run(int argc, char **argv, struct cgr_error *reterr)
 {
-	const char *output = NULL, *preset = "full";
+	const char *output = NULL, *preset = "full", *backend = "ftrace";
 	int64_t duration_ns = 0, buffer_bytes = CGR_RECORD_BUFFER_BYTES, sample_ns = CGR_RECORD_SAMPLE_NS;
 	int64_t ring_bytes = 0;
 	const char *until = NULL;
@@ -107,6 +108,12 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		  .value = &sample_ns,
 		  .argument = "TIME",
 		  .help = "interval at which knobs and counters are read (100ms); 0 for never" },
+		{ .name = "backend",
+		  .type = CGR_OPT_ENUM,
+		  .value = &backend,
+		  .argument = "NAME",
+		  .choices = "ftrace|perf",
+		  .help = "ftrace (trace.dat with all facts), or perf where no tracefs instance can be had (perf.data)" },
 		{ .name = "ring",
 		  .type = CGR_OPT_BYTES,
 		  .value = &ring_bytes,
@@ -154,12 +161,14 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "record: --until needs --ring SIZE");
 	else if (ring_bytes != 0 && (ring_bytes < 1 << 20 || sample_ns <= 0))
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "record: --ring takes at least 1M, and needs --sample");
+	else if (ring_bytes != 0 && strcmp(backend, "perf") == 0)
+		rc = cgr_error_set(reterr, CGR_E_USAGE, "record: --ring needs --backend ftrace");
 	else if (dry_run)
 		rc = cgr_record_print_plan(&options, stdout, reterr);
 	else if (output == NULL)
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "record: -o FILE is missing");
 	else
-		rc = record(&options, quiet, reterr);
+		rc = record(&options, strcmp(backend, "perf") == 0, quiet, reterr);
 	cgr_string_list_fini(&globs);
 	return rc;
 }
