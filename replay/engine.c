@@ -151,6 +151,7 @@ static int init_tasks(struct cgr_engine *e)
 			info->prio = -1;
 		info->oom_score_adj = s->oom_score_adj;
 		info->kernel_thread = s->kernel_thread;
+		info->session = e->info->autogroup ? s->session : 0;
 		info->cpu = p->start_cpu < e->n_cpus ? p->start_cpu : p->start_cpu % e->n_cpus;
 		if (s->css_set < sets) {
 			info->cpu_cgroup = css[s->css_set].cpu_cgroup;

@@ -153,6 +153,10 @@ struct cgr_fair {
 	uint64_t tick_ns, migration_cost_ns;
 	int64_t phase_ns; /* fixed period phase or -1 */
 	uint32_t newidle_ratio;
+	uint32_t n_sessions; /* autogroup: hidden groups of the root's tasks, numbered after the cgroups */
+	struct cgr_fair_group *session_group;
+	struct cgr_fair_slot *session_slot;
+	uint32_t *session_of; /* by task; CGR_NONE: none */
 	bool overloaded; /* some CPU had two tasks since balancing last looked (root domain's flag) */
 	char check[160];
 };
@@ -195,6 +199,8 @@ static inline struct cgr_fair_cpu *cgr_fair_cpu(struct cgr_fair *fair, uint32_t 
 }
 static inline struct cgr_fair_slot *cgr_fair_slot(struct cgr_fair *fair, uint32_t cgroup, uint32_t cpu)
 {
+	if (cgroup >= fair->ctx->n_cgroups)
+		return &fair->session_slot[(size_t)(cgroup - fair->ctx->n_cgroups) * fair->ctx->n_cpus + cpu];
 	return cgr_cgroup_cpu_state(fair->ctx, cgroup, cpu);
 }
 static inline struct cgr_fair_queue *cgr_fair_root(struct cgr_fair *fair, uint32_t cpu)
@@ -203,6 +209,8 @@ static inline struct cgr_fair_queue *cgr_fair_root(struct cgr_fair *fair, uint32
 }
 static inline struct cgr_fair_group *cgr_fair_group(struct cgr_fair *fair, uint32_t cgroup)
 {
+	if (cgroup >= fair->ctx->n_cgroups)
+		return &fair->session_group[cgroup - fair->ctx->n_cgroups];
 	return cgr_cgroup_state(fair->ctx, cgroup);
 }
 /* cfs_rq_throttled: this queue's own limit */
@@ -282,11 +290,16 @@ uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_c
 bool cgr_fair_cpu_idle(struct cgr_fair *fair, uint32_t cpu);
 bool cgr_fair_balance(struct cgr_ctx *ctx, uint32_t cpu, enum cgr_idle idle);
 
+/* ---- lib/autogroup.c ---- */
+int cgr_autogroup_init(struct cgr_fair *fair);
+uint32_t cgr_autogroup_home(struct cgr_fair *fair, uint32_t task, uint32_t cgroup);
+
 /* ---- lib/fair_ops.c: table entries both models use ---- */
 extern const struct cgr_knob_desc cgr_fair_knobs[CGR_FAIR_KNOBS];
 #define CGR_FAIR_METRICS 5
 extern const struct cgr_metric_desc cgr_fair_metrics[CGR_FAIR_METRICS];
 int cgr_fair_init(struct cgr_ctx *ctx, const struct cgr_fair_policy *policy);
+void cgr_fair_group_init(struct cgr_fair *fair, uint32_t cgroup, struct cgr_fair_group *parent);
 void cgr_fair_cgroup_online(struct cgr_ctx *ctx, uint32_t cgroup);
 void cgr_fair_cgroup_offline(struct cgr_ctx *ctx, uint32_t cgroup);
 void cgr_fair_task_fork(struct cgr_ctx *ctx, uint32_t task, uint32_t parent);

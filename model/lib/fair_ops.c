@@ -54,7 +54,7 @@ int cgr_fair_init(struct cgr_ctx *ctx, const struct cgr_fair_policy *policy)
 		rq->newidle_ratio = fair->newidle_ratio;
 	}
 	cgr_fair_cgroup_online(ctx, 0);
-	return 0;
+	return cgr_autogroup_init(fair);
 }
 
 static void init_slot(struct cgr_fair *fair, struct cgr_fair_group *group, uint32_t cpu)
@@ -84,29 +84,34 @@ static void init_slot(struct cgr_fair *fair, struct cgr_fair_group *group, uint3
 	queue->pelt_frozen = queue->throttle_count != 0;
 }
 
-void cgr_fair_cgroup_online(struct cgr_ctx *ctx, uint32_t cgroup)
+void cgr_fair_group_init(struct cgr_fair *fair, uint32_t cgroup, struct cgr_fair_group *parent)
 {
-	struct cgr_fair *fair = cgr_fair_of(ctx);
 	struct cgr_fair_group *group = cgr_fair_group(fair, cgroup);
-	if (group->online)
-		return;
 	memset(group, 0, sizeof(*group));
 	group->cgroup = cgroup;
 	group->online = true;
 	group->shares = CGR_LOAD_NICE_0;
 	for (unsigned knob = 0; knob < CGR_FAIR_KNOBS; knob++)
 		memcpy(group->knob[knob], cgr_fair_knobs[knob].fallback, sizeof(group->knob[knob]));
+	if (parent) {
+		group->parent = parent;
+		group->sibling = parent->child;
+		parent->child = group;
+	}
+	cgr_bandwidth_init(fair, group);
+	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus; cpu++)
+		init_slot(fair, group, cpu);
+}
+
+void cgr_fair_cgroup_online(struct cgr_ctx *ctx, uint32_t cgroup)
+{
+	struct cgr_fair *fair = cgr_fair_of(ctx);
+	if (cgr_fair_group(fair, cgroup)->online)
+		return;
 	uint32_t parent = cgroup ? cgr_cgroup_parent(ctx, cgroup) : CGR_NONE;
 	if (cgroup && parent == CGR_NONE)
 		parent = 0;
-	if (cgroup) {
-		group->parent = cgr_fair_group(fair, parent);
-		group->sibling = group->parent->child;
-		group->parent->child = group;
-	}
-	cgr_bandwidth_init(fair, group);
-	for (uint32_t cpu = 0; cpu < ctx->n_cpus; cpu++)
-		init_slot(fair, group, cpu);
+	cgr_fair_group_init(fair, cgroup, cgroup ? cgr_fair_group(fair, parent) : NULL);
 }
 
 void cgr_fair_cgroup_offline(struct cgr_ctx *ctx, uint32_t cgroup)
@@ -131,11 +136,6 @@ static void set_home(struct cgr_fair *fair, struct cgr_fair_task *t, uint32_t cg
 	se->depth = se->parent ? se->parent->depth + 1 : 0;
 }
 
-static uint32_t home_cgroup(struct cgr_fair *fair, uint32_t cgroup)
-{
-	return cgroup < fair->ctx->n_cgroups && cgr_fair_group(fair, cgroup)->online ? cgroup : 0;
-}
-
 void cgr_fair_task_fork(struct cgr_ctx *ctx, uint32_t task, uint32_t parent)
 {
 	struct cgr_fair *fair = cgr_fair_of(ctx);
@@ -147,7 +147,7 @@ void cgr_fair_task_fork(struct cgr_ctx *ctx, uint32_t task, uint32_t parent)
 	t->entity.id = task;
 	t->entity.slice_ns = fair->slice_ns;
 	t->recent_cpu = info->cpu < ctx->n_cpus ? info->cpu : 0;
-	set_home(fair, t, home_cgroup(fair, info->cpu_cgroup), t->recent_cpu);
+	set_home(fair, t, cgr_autogroup_home(fair, task, info->cpu_cgroup), t->recent_cpu);
 	cgr_fair_set_load(&t->entity, (uint64_t)cgr_weight_of_task(info->prio, info->policy) << CGR_LOAD_SHIFT);
 	cgr_fair_load_init(&t->entity);
 	/* Who was there before has a history, and most of them slept: nothing is nearer to that than the full weight of
@@ -187,7 +187,7 @@ void cgr_fair_task_attach(struct cgr_ctx *ctx, uint32_t task, uint32_t from, uin
 	(void)from;
 	struct cgr_fair *fair = cgr_fair_of(ctx);
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
-	to = home_cgroup(fair, to);
+	to = cgr_autogroup_home(fair, task, to);
 	if (!t->alive || t->cgroup == to)
 		return;
 	/* sched_move_task: off the queue and off the CPU, change, and back */
@@ -641,7 +641,7 @@ static const char *check_group(struct cgr_fair *fair, struct cgr_fair_group *gro
 const char *cgr_fair_self_check(struct cgr_ctx *ctx)
 {
 	struct cgr_fair *fair = cgr_fair_of(ctx);
-	for (uint32_t cgroup = 0; cgroup < ctx->n_cgroups; cgroup++) {
+	for (uint32_t cgroup = 0; cgroup < ctx->n_cgroups + fair->n_sessions; cgroup++) {
 		struct cgr_fair_group *group = cgr_fair_group(fair, cgroup);
 		const char *wrong = group->online ? check_group(fair, group) : NULL;
 		if (wrong) {

@@ -137,10 +137,12 @@ static void mini_user_return(struct cgr_ctx *ctx, uint32_t cpu, uint64_t delay_n
 }
 
 /* parent[] gives the tree (parent[0] ignored). Params are the table's fallbacks unless overridden in param[]. */
-static struct mini *mini_new(const struct cgr_cpu_ops *ops, uint32_t n_cpus, uint32_t n_cgroups, const uint32_t *parent,
-                             uint32_t kernel_version, uint64_t seed, const int64_t *overrides)
+static void mini_init(struct mini *m, const struct cgr_cpu_ops *ops, uint32_t n_cpus, uint32_t n_cgroups,
+                      const uint32_t *parent, uint32_t kernel_version, uint64_t seed, const int64_t *overrides,
+                      const int32_t *session, uint32_t sessions)
 {
-	struct mini *m = calloc(1, sizeof(*m));
+	for (uint32_t i = 0; i < sessions; i++)
+		m->task[i].info.session = session[i];
 	m->ops = ops;
 	m->rng = seed;
 	m->host = (struct cgr_host){ .struct_size = sizeof(m->host),
@@ -194,6 +196,13 @@ static struct mini *mini_new(const struct cgr_cpu_ops *ops, uint32_t n_cpus, uin
 	(void)rc;
 	for (uint32_t i = 0; i < n_cgroups; i++)
 		ops->head.cgroup_online(ctx, i);
+}
+
+static struct mini *mini_new(const struct cgr_cpu_ops *ops, uint32_t n_cpus, uint32_t n_cgroups, const uint32_t *parent,
+                             uint32_t kernel_version, uint64_t seed, const int64_t *overrides)
+{
+	struct mini *m = calloc(1, sizeof(*m));
+	mini_init(m, ops, n_cpus, n_cgroups, parent, kernel_version, seed, overrides, NULL, 0);
 	return m;
 }
 
@@ -279,6 +288,7 @@ static void mini_start(struct mini *m, uint32_t task, uint32_t cgroup, int nice,
 		                              .prio = 120 + nice,
 		                              .cpus_allowed = t->info.cpus_allowed ? t->info.cpus_allowed : ~0ull,
 		                              .policy = t->info.policy,
+		                              .session = t->info.session,
 		                              .cpu_cgroup = cgroup,
 		                              .alive = true,
 		                              .mm_owner = task };

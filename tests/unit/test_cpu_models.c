@@ -283,6 +283,20 @@ static void pipe_and_balance(void **state)
 	}
 }
 
+/* Root tasks share by session: one against eight of another session is half and half. */
+static void autogroup_sessions(void **state)
+{
+	(void)state;
+	struct mini *m = calloc(1, sizeof(*m));
+	mini_init(m, &cgr_cpu_eevdf, 1, 1, flat, V618, 5, NULL,
+	          (const int32_t[]){ 0, 100, 200, 200, 200, 200, 200, 200, 200, 200 }, 10);
+	for (uint32_t t = 1; t <= 9; t++)
+		mini_start(m, t, 0, 0, MINI_NEVER, 0);
+	mini_run(m, 5 * SEC);
+	within((int64_t)(m->task[1].used_ns / (5 * MS)), 490, 510);
+	mini_free(m);
+}
+
 static uint64_t digest_of(const struct cgr_cpu_ops *ops, uint64_t seed)
 {
 	struct mini *m = mini_new(ops, 4, 3, flat, ops == &cgr_cpu_cfs ? V61 : V618, seed, NULL);
@@ -323,6 +337,7 @@ int main(void)
 		cmocka_unit_test(limit_changes_in_mid_run),
 		cmocka_unit_test(attach_in_mid_run),
 		cmocka_unit_test(pipe_and_balance),
+		cmocka_unit_test(autogroup_sessions),
 		cmocka_unit_test(determinism),
 	};
 	return cmocka_run_group_tests_name("cpu models", tests, NULL, NULL);
