@@ -15,6 +15,8 @@ void cgr_build_note_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum
 {
 	struct task_build *t = &b->t[task];
 
+	if (t->exiting)
+		return; /* what is on the way out is no part of the loop */
 	t->previous_block_end_ns = t->block_end_ns;
 	t->block_end_ns = ts_ns;
 	t->last_cause = (uint8_t)cause;

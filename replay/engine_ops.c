@@ -445,7 +445,8 @@ static void repeat(struct cgr_engine *e, uint32_t task)
 	struct task_run *t = &e->task[task];
 
 	if (p->loop_chunk == CGR_ID_NONE || (t->repeating && t->rewind_ns == e->out->task[task].run_ns)) {
-		t->remaining_ns = FOREVER_NS; /* until it stops */
+		t->remaining_ns = FOREVER_NS; /* until it stops, and then exits from here */
+		t->cursor.position--;
 	} else {
 		t->cursor = (struct cgr_cursor){ p->loop_chunk, p->loop_position };
 		t->rewind_ns = e->out->task[task].run_ns;
