@@ -185,9 +185,23 @@ static char *scenario_json(const struct cgr_whatif *plan, const struct cgr_scena
 	                 (json_int_t)plan->seed, "seeds", (int)plan->seeds, "until", plan->until_done ? "done" : "end",
 	                 "open_loop", (int)plan->open_loop, "cpu_model", plan->cpu_name, "memory_model", plan->memory_name,
 	                 "reclaim_model", plan->reclaim_name);
+	if (root && s->point >= 0)
+		json_object_set_new(root, "point", json_integer(s->point));
 	text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 	json_decref(root);
 	return text;
+}
+
+int cgr_scenario_key(const struct cgr_store *store, const struct cgr_scenario *scenario, char **ret_json,
+                     struct cgr_error *reterr)
+{
+	struct cgr_whatif plan;
+	size_t count;
+
+	CGR_TRY(cgr_whatif_make(store, scenario, &plan, reterr));
+	*ret_json = scenario_json(&plan, scenario, cgr_store_borrow_cgroups(store, &count));
+	cgr_whatif_fini(&plan);
+	return *ret_json ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "scenario");
 }
 
 static int fill_head(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,

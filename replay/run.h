@@ -22,4 +22,8 @@ struct cgr_run_options {
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
                const struct cgr_run_options *options, struct cgr_result **ret_result, struct cgr_error *reterr);
 
+/* Canonical JSON text of the effective scenario, as the result carries it. The caller frees. */
+int cgr_scenario_key(const struct cgr_store *store, const struct cgr_scenario *scenario, char **ret_json,
+                     struct cgr_error *reterr);
+
 #endif

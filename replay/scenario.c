@@ -18,7 +18,7 @@ static int copy_text(char **to, const char *from, struct cgr_error *reterr)
 
 int cgr_scenario_init(struct cgr_scenario *scenario, const char *name, struct cgr_error *reterr)
 {
-	*scenario = (struct cgr_scenario){ .seed = 1 };
+	*scenario = (struct cgr_scenario){ .seed = 1, .point = -1 };
 	return copy_text(&scenario->name, name, reterr);
 }
 
@@ -77,6 +77,7 @@ int cgr_scenario_copy(struct cgr_scenario *to, const struct cgr_scenario *from, 
 {
 	CGR_TRY(cgr_scenario_init(to, from->name, reterr));
 	to->cpus = from->cpus;
+	to->point = from->point;
 	to->seed = from->seed;
 	to->seeds = from->seeds;
 	to->until_done = from->until_done;

@@ -27,6 +27,7 @@ struct cgr_scenario {
 	uint64_t seed;
 	uint32_t seeds; /* 0 = default */
 	bool until_done, open_loop;
+	int64_t point; /* its place in a sweep, -1 in none */
 };
 
 /* The caller frees what _init and _copy made with _fini (legal on zeroed). */
