@@ -5,8 +5,8 @@ binary=$(readlink -f "$1")
 mkdir -p "$2"
 out=$(readlink -f "$2")
 cd "$(dirname "$0")"
-sample=periodic
-cgroup=/periodic
+sample=periodic-service
+cgroup=/cgrlab
 
 step() { printf '\n\033[1m$ %s\033[0m\n' "$*"; }
 
@@ -15,8 +15,8 @@ step "cgreplay import samples/$sample.dat -o $sample.db     # a recording of a r
 step "cgreplay verify $sample.db                            # do the models reproduce what was recorded?"
 "$binary" verify "$out/$sample.db"
 rm -f "$out/runs.db"
-step "cgreplay replay $sample.db --set '$cgroup:cpu.max=30000 100000' -o runs.db"
-"$binary" replay "$out/$sample.db" --set "$cgroup:cpu.max=30000 100000" -o "$out/runs.db"
+step "cgreplay replay $sample.db --set '$cgroup:cpu.max=50000 100000' -o runs.db"
+"$binary" replay "$out/$sample.db" --set "$cgroup:cpu.max=50000 100000" -o "$out/runs.db"
 step "cgreplay report runs.db -o report.html"
 "$binary" report "$out/runs.db" -o "$out/report.html"
 printf '\nThe report is %s (one file, opens offline in any browser).\n' "$out/report.html"
