@@ -42,6 +42,7 @@ struct cgr_knob_desc {
 	int64_t fallback[2]; /* value a fresh cgroup has */
 	int64_t minimum, maximum; /* of v[0], unlimited always allowed for BYTES and QUOTA */
 };
+enum cgr_metric_class { CGR_METRIC_EXACT, CGR_METRIC_BOUNDED, CGR_METRIC_EXTRAPOLATED }; /* of metric_bound */
 enum cgr_metric_kind { CGR_METRIC_COUNTER, CGR_METRIC_GAUGE, CGR_METRIC_PEAK };
 struct cgr_metric_desc {
 	const char *name, *unit, *help;

@@ -136,7 +136,8 @@ uint32_t cgr_mem_pages_insert(struct cgr_mem_pages *pages, uint32_t file, uint64
 void cgr_mem_pages_erase(struct cgr_mem_pages *pages, uint32_t number)
 {
 	unchain(pages, number);
-	pages->page[number] = (struct cgr_page){ .chain = pages->free };
+	/* no key matches it: hints may still point here */
+	pages->page[number] = (struct cgr_page){ .file = UINT32_MAX, .chain = pages->free };
 	pages->free = number;
 	pages->used--;
 }

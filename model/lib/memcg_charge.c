@@ -218,10 +218,10 @@ static int charge_slow(struct memcg *m, struct memcg_group *group, uint32_t page
 {
 	uint32_t batch = CGR_MAX((uint32_t)MEMCG_CHARGE_BATCH, pages);
 	int retries = MEMCG_MAX_RECLAIM_RETRIES;
-	bool drained = false, may_swap;
+	bool drained = false, killed = false, may_swap;
 	struct memcg_group *full;
 	for (;;) {
-		if (consume_stock(m, group->id, pages))
+		if (!killed && consume_stock(m, group->id, pages))
 			return CGR_MEM_OK;
 		full = charge_counters(m, group, batch, &may_swap);
 		if (!full)
@@ -247,11 +247,16 @@ static int charge_slow(struct memcg *m, struct memcg_group *group, uint32_t page
 			continue;
 		if (retries-- > 0)
 			continue;
+		if (killed) /* passed the OOM killer once and is dying: the charge fails at last */
+			return CGR_MEM_TASK_KILLED;
 		if (!memcg_oom(m, full->id, pages))
 			return CGR_MEM_NOMEM;
-		if (task_killed(m))
-			return CGR_MEM_TASK_KILLED;
+		killed = task_killed(m);
 		retries = MEMCG_MAX_RECLAIM_RETRIES;
+	}
+	if (killed) { /* its memory came back meanwhile; the engine gives it nothing more */
+		memcg_uncharge(m, group->id, batch);
+		return CGR_MEM_TASK_KILLED;
 	}
 	memcg_refill_stock(m, group->id, batch - pages);
 	note_over_high(m, group, batch);

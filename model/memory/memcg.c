@@ -412,6 +412,35 @@ static void memcg_sample(struct cgr_ctx *ctx)
 			publish(m, cgroup);
 }
 
+/* What reclaim decides hangs on things no recording shows: which page stood in which batch, when rstat was flushed,
+ * what the stocks held. Repeated runs of the real kernel differ by that much too. */
+#define SPREAD_PERMILLE 20
+#define SPREAD_COUNT 48
+static void bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t value)
+{
+	int64_t spread = value * SPREAD_PERMILLE / 1000 + SPREAD_COUNT;
+	cgr_metric_bound(ctx, cgroup, metric, CGR_MAX(value - spread, (int64_t)0), value + spread, CGR_METRIC_BOUNDED);
+}
+
+static void memcg_finish(struct cgr_ctx *ctx)
+{
+	const struct memcg *m = memcg_of(ctx);
+	memcg_sample(ctx);
+	for (uint32_t cgroup = 1; cgroup < ctx->n_cgroups; cgroup++) {
+		const struct memcg_group *group = memcg_group(m, cgroup);
+		if (!group->online && !group->dying)
+			continue;
+		if (group->memory.failcnt)
+			bound(ctx, cgroup, METRIC_FAILCNT, group->memory.failcnt);
+		if (group->event[MEMCG_MAX])
+			bound(ctx, cgroup, METRIC_EVENTS + MEMCG_MAX, group->event[MEMCG_MAX]);
+		if (group->event[MEMCG_HIGH])
+			bound(ctx, cgroup, METRIC_EVENTS + MEMCG_HIGH, group->event[MEMCG_HIGH]);
+		for (unsigned i = 0; group->stat[CGR_STAT_PGSCAN] && i < CGR_STAT_COUNT; i++)
+			bound(ctx, cgroup, METRIC_STATS + i, group->stat[i]);
+	}
+}
+
 /* ---- invariants ---- */
 static const char *check_group(const struct memcg *m, const struct memcg_group *group)
 {
@@ -471,7 +500,7 @@ const struct cgr_memory_ops cgr_memory_memcg = {
 		.task_size = sizeof(struct memcg_task), .cpu_size = sizeof(struct memcg_stock),
 		.init = memcg_init, .fini = memcg_fini, .cgroup_online = memcg_cgroup_online,
 		.cgroup_offline = memcg_cgroup_offline, .task_exit = memcg_task_exit, .knob_write = memcg_knob_write,
-		.sample = memcg_sample, .finish = memcg_sample, .self_check = memcg_self_check,
+		.sample = memcg_sample, .finish = memcg_finish, .self_check = memcg_self_check,
 	},
 	.charge = memcg_charge, .uncharge = memcg_uncharge_op, .access = memcg_access, .preload = memcg_preload,
 };

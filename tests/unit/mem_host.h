@@ -15,7 +15,7 @@
 #include "model/reclaim.h"
 
 extern const struct cgr_memory_ops cgr_memory_memcg;
-extern const struct cgr_reclaim_ops cgr_reclaim_lru2, cgr_reclaim_fifo, cgr_reclaim_lru;
+extern const struct cgr_reclaim_ops cgr_reclaim_lru2, cgr_reclaim_fifo, cgr_reclaim_lru, cgr_reclaim_mglru;
 
 #define HOST_TASKS 16
 #define HOST_METRICS 128

@@ -279,9 +279,9 @@ static void readahead_folios(void **state)
 static void policies_differ(void **state)
 {
 	(void)state;
-	static const struct cgr_reclaim_ops *const policy[] = { &cgr_reclaim_fifo, &cgr_reclaim_lru };
-	int64_t refaults[2];
-	for (unsigned p = 0; p < 2; p++) {
+	static const struct cgr_reclaim_ops *const policy[] = { &cgr_reclaim_fifo, &cgr_reclaim_lru, &cgr_reclaim_mglru };
+	int64_t refaults[3];
+	for (unsigned p = 0; p < 3; p++) {
 		struct mem_host *h = host_new(policy[p], 1, V618, 0, 2, flat);
 		host_knob(h, 1, "memory.max", 8 << 20);
 		for (uint64_t i = 0; i < 200000; i++) /* every second read in a hot quarter of the limit */
@@ -291,6 +291,7 @@ static void policies_differ(void **state)
 		host_free(h);
 	}
 	assert_true(refaults[1] < refaults[0]);
+	assert_true(refaults[2] < refaults[0]); /* tiers protect what is read again and again */
 }
 
 int main(void)
