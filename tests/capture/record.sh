@@ -1,0 +1,129 @@
+#!/bin/bash
+# The recorder on the live kernel, good days and bad: record.sh CGREPLAY [KILLS]
+# Needs root and tracefs; says SKIP with the reason without them. Touches only its own cgroup and instances.
+set -u
+cgreplay=$(readlink -f "$1")
+kills=${2:-12}
+skip() { echo "SKIP: $*"; [ -z "${CGR_TRUTH_REQUIRED:-}" ] || exit 1; exit 77; }
+[ "$(id -u)" = 0 ] || skip "recording needs root"
+tracing=$(awk '$3 == "tracefs" { print $2; exit }' /proc/mounts)
+[ -n "$tracing" ] && [ -d "$tracing/instances" ] || skip "no tracefs with instances is mounted"
+memory=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
+limit=memory.limit_in_bytes
+if [ -z "$memory" ]; then
+	memory=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+	limit=memory.max
+fi
+group=$memory/cgrcapture-$$
+work=$(mktemp -d)
+finish() {
+	umount "$work/small" 2>/dev/null
+	[ ! -d "$group" ] || rmdir "$group" 2>/dev/null
+	rm -rf "$work"
+}
+trap finish EXIT
+cd "$work" || exit 1
+failed=0
+check() { # WHAT CONDITION...
+	local what=$1
+	shift
+	if "$@"; then echo "ok   $what"; else echo "FAIL $what"; failed=1; fi
+}
+is() { [ "$1" = "$2" ] || { echo "     got '$1', expected '$2'"; return 1; }; }
+says() { grep -q -- "$1" "$2" || { echo "     no '$1' in: $(head -c 400 "$2")"; return 1; }; }
+leftovers() { # instances whose recorder is gone: nobody holds the lock on trace_clock
+	local n=0 dir
+	for dir in "$tracing"/instances/cgreplay-*; do
+		[ -d "$dir" ] || continue
+		flock -n "$dir/trace_clock" true 2>/dev/null && n=$((n + 1))
+	done
+	echo $n
+}
+
+"$cgreplay" record -o a.dat --no-calibrate -- sh -c 'exit 7' 2>a.err
+check "the status of the command is ours" is $? 7
+check "the recording is there, whole" test -s a.dat
+check "and nothing half-written beside it" is "$(ls | grep -c partial)" 0
+check "it imports" "$cgreplay" import a.dat -o a.db -q
+events=$(sed -n 's/.* s, \([0-9]*\) events.*/\1/p' a.err)
+if command -v trace-cmd >/dev/null; then
+	# the first line of the report is "cpus=N"
+	check "trace-cmd reports as many events as were recorded" is "$(trace-cmd report a.dat 2>/dev/null | tail -n +2 | wc -l)" "$events"
+else
+	echo "SKIP trace-cmd is not installed"
+fi
+
+"$cgreplay" record -q -o b.dat -- sh -c 'kill -TERM $$'
+check "128 + signal of a killed command" is $? 143
+"$cgreplay" record -o c.dat -- /no/such/command 2>c.err
+check "a command that cannot run is a usage error" is $? 2
+check "and named" says "/no/such/command" c.err
+check "and leaves no file" is "$(ls c.dat* 2>/dev/null)" ""
+"$cgreplay" record -q -o d.dat & pid=$!
+sleep 0.8
+kill -INT $pid
+wait $pid
+check "SIGINT ends a recording cleanly" is $? 0
+check "which imports" "$cgreplay" import d.dat -o d.db -q
+"$cgreplay" record -o /no/such/folder/x.dat -d 1s 2>e.err
+check "a folder that is not there is an I/O error" is $? 4
+setpriv --reuid=65534 --clear-groups "$cgreplay" record -o /dev/null/x -d 1s 2>f.err
+check "without root: exit 2" is $? 2
+check "and one clear sentence" is "$(grep -c . f.err)" 1
+
+mkdir small && mount -t tmpfs -o size=400k cgr-small small 2>/dev/null && {
+	"$cgreplay" record -o small/x.dat -d 5s -- sh -c 'for i in $(seq 400); do /bin/true; done' 2>g.err
+	check "a full disk is an I/O error" is $? 4
+	check "that says where the recording is kept" says "x.dat.partial" g.err
+	check "no file under the final name" test ! -e small/x.dat
+	check "what was flushed imports" "$cgreplay" import small/x.dat.partial -o g.db -q
+	umount small
+}
+
+if mkdir "$group" 2>/dev/null; then
+	"$cgreplay" record -q -o h.dat -- sh -c "sleep 0.3; rmdir '$group'; sleep 0.3"
+	check "a cgroup removed meanwhile does no harm" is $? 0
+	check "the recording imports" "$cgreplay" import h.dat -o h.db -q
+	mkdir "$group" && echo 16M >"$group/$limit"
+	"$cgreplay" record -o i.dat --ring 4M --until oom -d 20s 2>i.err & pid=$!
+	sleep 2
+	(echo 0 >"$group/cgroup.procs" && exec head -c 64M /dev/zero | tail >/dev/null) 2>/dev/null
+	wait $pid
+	check "the flight recorder writes at an OOM kill" says "oom_kill" i.err
+	check "within its bound" test "$(stat -c %s i.dat)" -le 4500000
+	check "and its file imports" "$cgreplay" import i.dat -o i.db -q
+	for _ in 1 2 3 4 5; do rmdir "$group" 2>/dev/null && break; sleep 0.2; done
+else
+	echo "SKIP no writable memory hierarchy for the OOM test"
+fi
+"$cgreplay" record -o j.dat --ring 2M -d 0.3s 2>j.err
+check "a flight recorder nobody triggers writes nothing" test ! -e j.dat
+
+"$cgreplay" record --backend perf --preset cpu -o k.data -- sleep 0.3 2>k.err
+status=$?
+if [ $status = 0 ]; then
+	check "the perf backend's file imports" "$cgreplay" import k.data -o k.db -q
+	if command -v perf >/dev/null; then
+		check "perf script prints as many samples as were recorded" is "$(perf script -i k.data 2>/dev/null | wc -l)" \
+			"$(sed -n 's/.* s, \([0-9]*\) events.*/\1/p' k.err)"
+	fi
+else
+	echo "SKIP perf backend: $(cat k.err)"
+fi
+
+imported=0 files=0
+for ((i = 0; i < kills; i++)); do
+	"$cgreplay" record -q --no-calibrate -o "m$i.dat" & pid=$!
+	for ((j = 0; j < 200; j++)); do [ -e "m$i.dat.partial" ] && break; sleep 0.01; done
+	sleep "0.$((RANDOM % 80 + 15))"
+	kill -KILL $pid
+	wait $pid 2>/dev/null
+	[ -e "m$i.dat.partial" ] || continue
+	files=$((files + 1))
+	"$cgreplay" import "m$i.dat.partial" -o m.db -q 2>>m.err && imported=$((imported + 1))
+done
+check "killed $kills times at random: $files files" is "$files" "$kills"
+check "all of which import" is "$imported" "$files"
+"$cgreplay" record -q --no-calibrate -o n.dat -d 0.1s
+check "and the next run removes what they left in the kernel" is "$(leftovers)" 0
+exit $failed
