@@ -302,7 +302,7 @@ const struct cgr_cpu_ops cgr_cpu_cfs = {
 		.summary = "fair class to 6.5: smallest virtual runtime first",
 		.doc = "Models kernel/sched/fair.c of 6.1: sleeper credit, start debit, tick and wake-up preemption by granularities, "
 		       "next, last and skip buddies, group weights from load averages, bandwidth control that takes the whole group "
-		       "off, CPU choice and balancing within one cache domain. Leaves out: autogroup, SMT and NUMA topology, "
+		       "off, CPU choice and balancing within one cache domain. Leaves out: SMT and NUMA topology, "
 		       "asymmetric capacity, core scheduling.",
 		.needs = 1ull << CGR_EV_SWITCH,
 		.params = params,

@@ -372,7 +372,7 @@ const struct cgr_cpu_ops cgr_cpu_eevdf = {
 		.summary = "fair class from 6.6: earliest eligible virtual deadline first",
 		.doc = "Models kernel/sched/fair.c of 6.12 to 6.18: placement by lag, eligibility, deadlines, slice protection, "
 		       "delayed dequeue, group weights from load averages, bandwidth control (up to 6.17 whole groups, from 6.18 "
-		       "tasks at their return to user mode), CPU choice and balancing within one cache domain. Leaves out: autogroup, "
+		       "tasks at their return to user mode), CPU choice and balancing within one cache domain. Leaves out: "
 		       "SMT and NUMA topology, asymmetric capacity, core scheduling, proxy execution, the deadline server.",
 		.needs = 1ull << CGR_EV_SWITCH,
 		.params = params,

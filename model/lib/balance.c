@@ -9,14 +9,7 @@
 #define NR_MIGRATE 32u
 #define BUSY_FACTOR 16u
 
-enum group_type { HAS_SPARE, FULLY_BUSY, OVERLOADED };
 enum migration { MIGRATE_TASK, MIGRATE_LOAD };
-
-struct load_stats {
-	enum group_type type;
-	uint64_t load, util;
-	uint32_t tasks, runnable;
-};
 
 struct balance {
 	struct cgr_fair *fair;
@@ -26,30 +19,30 @@ struct balance {
 	int64_t imbalance;
 };
 
-static struct load_stats stats_of(struct cgr_fair *fair, uint32_t cpu)
+struct cgr_fair_stats cgr_fair_stats_of(struct cgr_fair *fair, uint32_t cpu)
 {
 	const struct cgr_fair_queue *root = cgr_fair_root(fair, cpu);
 	const struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, cpu);
-	struct load_stats s = {
+	struct cgr_fair_stats s = {
 		.load = root->pelt.load_avg, .util = root->pelt.util_avg, .tasks = rq->nr_tasks, .runnable = root->h_nr_runnable
 	};
 	uint64_t runnable = rq->runnable.load_avg * CAPACITY;
 	bool util_high = CAPACITY * 100 < s.util * IMBALANCE_PCT;
 	bool runnable_high = CAPACITY * IMBALANCE_PCT < runnable * 100;
 	if (s.tasks > 1 && (util_high || runnable_high))
-		s.type = OVERLOADED;
+		s.type = CGR_OVERLOADED;
 	else if (s.tasks < 1 || (!runnable_high && !util_high))
-		s.type = HAS_SPARE;
+		s.type = CGR_HAS_SPARE;
 	else
-		s.type = FULLY_BUSY;
+		s.type = CGR_FULLY_BUSY;
 	return s;
 }
 
-static bool busier(const struct load_stats *a, const struct load_stats *b)
+static bool busier(const struct cgr_fair_stats *a, const struct cgr_fair_stats *b)
 {
 	if (a->type != b->type)
 		return a->type > b->type;
-	if (a->type == HAS_SPARE)
+	if (a->type == CGR_HAS_SPARE)
 		return a->tasks > b->tasks;
 	return a->load > b->load;
 }
@@ -58,14 +51,14 @@ static bool busier(const struct load_stats *a, const struct load_stats *b)
 static bool find_source(struct balance *env)
 {
 	struct cgr_fair *fair = env->fair;
-	struct load_stats local = stats_of(fair, env->cpu), busiest = { 0 };
+	struct cgr_fair_stats local = cgr_fair_stats_of(fair, env->cpu), busiest = { 0 };
 	uint64_t total = local.load;
 	env->source = CGR_NONE;
 	fair->overloaded = local.tasks > 1;
 	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus; cpu++) {
 		if (cpu == env->cpu)
 			continue;
-		struct load_stats s = stats_of(fair, cpu);
+		struct cgr_fair_stats s = cgr_fair_stats_of(fair, cpu);
 		total += s.load;
 		fair->overloaded |= s.tasks > 1;
 		if (s.runnable && (env->source == CGR_NONE || busier(&s, &busiest))) {
@@ -76,12 +69,12 @@ static bool find_source(struct balance *env)
 	if (env->source == CGR_NONE || local.type > busiest.type)
 		return false;
 	uint64_t average = total / fair->ctx->n_cpus;
-	if (local.type == OVERLOADED &&
+	if (local.type == CGR_OVERLOADED &&
 	    (local.load >= busiest.load || local.load >= average || 100 * busiest.load <= IMBALANCE_PCT * local.load))
 		return false;
-	if (busiest.type != OVERLOADED && (env->idle == CGR_NOT_IDLE || busiest.runnable == 1))
+	if (busiest.type != CGR_OVERLOADED && (env->idle == CGR_NOT_IDLE || busiest.runnable == 1))
 		return false;
-	if (local.type == HAS_SPARE) {
+	if (local.type == CGR_HAS_SPARE) {
 		int64_t spread = env->idle == CGR_NOT_IDLE || busiest.tasks < local.tasks
 		                     ? 0
 		                     : (int64_t)busiest.tasks - (int64_t)local.tasks;

@@ -288,6 +288,13 @@ bool cgr_throttle_return_to_user(struct cgr_fair *fair, uint32_t cpu, uint32_t t
 /* ---- lib/select.c, lib/balance.c ---- */
 uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_cpu, uint32_t waker_cpu, unsigned flags);
 bool cgr_fair_cpu_idle(struct cgr_fair *fair, uint32_t cpu);
+enum cgr_fair_group_type { CGR_HAS_SPARE, CGR_FULLY_BUSY, CGR_OVERLOADED };
+struct cgr_fair_stats {
+	enum cgr_fair_group_type type;
+	uint64_t load, util;
+	uint32_t tasks, runnable;
+};
+struct cgr_fair_stats cgr_fair_stats_of(struct cgr_fair *fair, uint32_t cpu); /* update_sg_lb_stats of one CPU */
 bool cgr_fair_balance(struct cgr_ctx *ctx, uint32_t cpu, enum cgr_idle idle);
 
 /* ---- lib/autogroup.c ---- */

@@ -1,8 +1,8 @@
 /* Where a waking or new task goes, for CPUs that share one cache and have no SMT siblings (kernel:
- * select_task_rq_fair, wake_affine, wake_wide, select_idle_sibling, sched_balance_find_dst_group_cpu). */
+ * select_task_rq_fair, wake_affine, wake_wide, select_idle_sibling, sched_balance_find_dst_group). */
 #include "model/lib/fair.h"
 
-#define IMBALANCE_PCT 117
+#define IMBALANCE_PCT 117u
 
 static bool allowed(const struct cgr_task_info *info, uint32_t cpu)
 {
@@ -65,7 +65,7 @@ static uint32_t affine_by_load(struct cgr_fair *fair, uint32_t task, uint32_t th
 	int64_t load = (int64_t)cgr_fair_task_h_load(fair, task);
 	int64_t there = (int64_t)cgr_fair_root(fair, prev_cpu)->pelt.load_avg - load;
 	here = (here + load) * 100;
-	there = there * (100 + (IMBALANCE_PCT - 100) / 2) + sync;
+	there = there * (int64_t)(100 + (IMBALANCE_PCT - 100) / 2) + sync;
 	return here < there ? this_cpu : prev_cpu;
 }
 
@@ -131,30 +131,49 @@ static uint32_t idle_sibling(struct cgr_fair *fair, uint32_t task, uint32_t prev
 	return target;
 }
 
-/* Fork and exec: an idle CPU, the one that went idle last first; else the least loaded. */
-static uint32_t least_loaded(struct cgr_fair *fair, const struct cgr_task_info *info, uint32_t here)
+/* update_pick_idlest: is a a better home for a new task than b? */
+static bool idler(const struct cgr_fair_stats *a, bool a_idle, const struct cgr_fair_stats *b, bool b_idle)
 {
-	uint32_t best = CGR_NONE, idle = CGR_NONE;
-	for (uint32_t i = 0; i < fair->ctx->n_cpus; i++) {
+	if (a->type != b->type)
+		return a->type < b->type;
+	if (a->type != CGR_HAS_SPARE)
+		return a->load < b->load;
+	return a_idle != b_idle ? a_idle : a->util < b->util;
+}
+
+/* Does the new task leave the CPU it was forked on for the idlest other one? (sched_balance_find_dst_group) */
+static bool worth_leaving(const struct cgr_fair_stats *here, bool here_idle, const struct cgr_fair_stats *there,
+                          bool there_idle)
+{
+	if (here->type != there->type)
+		return here->type > there->type;
+	if (here->type == CGR_HAS_SPARE)
+		return there_idle && !here_idle;
+	uint64_t allowed_imbalance = CGR_WEIGHT_NICE_0 * (IMBALANCE_PCT - 100) / 100;
+	return there->load < here->load + allowed_imbalance && 100 * here->load > IMBALANCE_PCT * there->load;
+}
+
+static uint32_t place_new(struct cgr_fair *fair, const struct cgr_task_info *info, uint32_t here)
+{
+	struct cgr_fair_stats best = { 0 };
+	uint32_t idlest = CGR_NONE;
+	bool best_idle = false;
+	for (uint32_t i = 1; i < fair->ctx->n_cpus; i++) {
 		uint32_t cpu = (here + i) % fair->ctx->n_cpus;
 		if (!allowed(info, cpu))
 			continue;
-		if (cgr_fair_cpu_idle(fair, cpu)) {
-			if (idle == CGR_NONE || cgr_fair_cpu(fair, cpu)->idle_since_ns > cgr_fair_cpu(fair, idle)->idle_since_ns)
-				idle = cpu;
-			continue;
+		struct cgr_fair_stats s = cgr_fair_stats_of(fair, cpu);
+		bool idle = cgr_fair_cpu_idle(fair, cpu);
+		if (idlest == CGR_NONE || idler(&s, idle, &best, best_idle)) {
+			best = s;
+			best_idle = idle;
+			idlest = cpu;
 		}
-		/* the local CPU keeps the task unless another is clearly less loaded */
-		uint64_t load = cgr_fair_root(fair, cpu)->pelt.load_avg * 100;
-		uint64_t least = best == CGR_NONE ? UINT64_MAX : cgr_fair_root(fair, best)->pelt.load_avg * 100;
-		if (best == here)
-			load = load * IMBALANCE_PCT / 100;
-		if (best == CGR_NONE || load < least)
-			best = cpu;
 	}
-	if (idle != CGR_NONE)
-		return idle;
-	return best == CGR_NONE ? here : best;
+	if (idlest == CGR_NONE || !allowed(info, here))
+		return idlest == CGR_NONE ? here : idlest;
+	struct cgr_fair_stats local = cgr_fair_stats_of(fair, here);
+	return worth_leaving(&local, cgr_fair_cpu_idle(fair, here), &best, best_idle) ? idlest : here;
 }
 
 uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_cpu, uint32_t waker_cpu, unsigned flags)
@@ -168,7 +187,7 @@ uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_c
 	if (waker_cpu >= ctx->n_cpus)
 		waker_cpu = prev_cpu;
 	if (flags & CGR_WAKE_FORK)
-		return least_loaded(fair, info, waker_cpu);
+		return place_new(fair, info, waker_cpu);
 	uint32_t waker = cgr_cpu_current(ctx, waker_cpu);
 	bool affine = allowed(info, waker_cpu);
 	if (waker != CGR_NONE && waker < ctx->n_tasks) {
