@@ -94,12 +94,14 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		  .help = "results store to write; what is there already is not added again" },
 	};
 	int positionals, rest,
-	    rc = cgr_options_parse(&cgr_command_merge, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals, &rest, reterr);
+	    rc = cgr_options_parse(&cgr_command_merge, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals, &rest,
+	                           reterr);
 
 	if (rc)
 		return rc < 0 ? rc : 0;
 	if (!positionals || !output)
-		return cgr_error_set(reterr, CGR_E_USAGE, "expected -o RESULTS and the parts, e.g. cgreplay merge -o runs.db part*.db");
+		return cgr_error_set(reterr, CGR_E_USAGE,
+		                     "expected -o RESULTS and the parts, e.g. cgreplay merge -o runs.db part*.db");
 	return merge(argv + 1, positionals, output, reterr);
 }
 

@@ -152,12 +152,14 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	};
 	char *command = cgr_command_line(argc, argv);
 	int positionals, rest,
-	    rc = cgr_options_parse(&cgr_command_sweep, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals, &rest, reterr);
+	    rc = cgr_options_parse(&cgr_command_sweep, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals, &rest,
+	                           reterr);
 
 	if (rc == 0 && positionals != 1)
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "expected one event store; got %d", positionals);
 	else if (rc == 0 && (!vary.count || vary.count > AXES_MAX))
-		rc = cgr_error_set(reterr, CGR_E_USAGE, "give one to %d --vary, e.g. --vary '/web:memory.max=64M..1G/32'", AXES_MAX);
+		rc = cgr_error_set(reterr, CGR_E_USAGE, "give one to %d --vary, e.g. --vary '/web:memory.max=64M..1G/32'",
+		                   AXES_MAX);
 	else if (rc == 0 && !o.output)
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "give -o RESULTS: a sweep is kept in a results store");
 	else if (rc == 0)

@@ -8,10 +8,13 @@
 #include "replay/compile_internal.h"
 #include "store/stream.h"
 
+/* One ftrace event with its filter and its share of the ring buffer, when the recorder did not measure it. */
+#define EVENT_COST_NS 300u
+
 int cgr_build_flush(struct builder *b, uint32_t task)
 {
 	struct task_build *t = &b->t[task];
-	struct cgr_op op = { .kind = CGR_OP_RUN, .a = t->run_ns };
+	struct cgr_op op = { .kind = CGR_OP_RUN, .a = t->run_ns, .b = CGR_MIN(t->cost_ns, t->run_ns) };
 
 	if (!t->run_ns)
 		return 0;
@@ -24,6 +27,7 @@ int cgr_build_flush(struct builder *b, uint32_t task)
 	b->programs->program[task].run_ns += t->run_ns;
 	b->programs->program_run_ns += t->run_ns;
 	t->run_ns = 0;
+	t->cost_ns -= op.b;
 	return cgr_programs_append(b->programs, task, &t->tail, &op, b->error);
 }
 
@@ -136,6 +140,9 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 	if (e->cpu >= b->n_cpus || e->task >= b->n_tasks)
 		return cgr_error_set(b->error, CGR_E_INPUT, "event at %llu ns names CPU %u, task %u: the store is damaged",
 		                     (unsigned long long)e->ts_ns, e->cpu, e->task);
+	/* each recorded event took its time from whoever was running */
+	if (e->task && !(e->flags & CGR_EVF_INFERRED))
+		b->t[e->task].cost_ns += b->event_cost_ns;
 	switch (e->kind) {
 	case CGR_EV_RUNTIME:
 		runtime(b, e);
@@ -265,6 +272,7 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 	b->css_set = cgr_store_borrow_css_sets(store, &b->n_css_sets);
 	b->n_tasks = (uint32_t)tasks;
 	b->n_cpus = b->info->cpus;
+	b->event_cost_ns = b->info->event_cost_ns ? b->info->event_cost_ns : EVENT_COST_NS;
 	if (tasks < 2 || !b->n_cpus || b->n_cpus > CGR_LIMIT_CPUS)
 		return cgr_error_set(b->error, CGR_E_INPUT, "the store has %zu tasks on %u CPUs: nothing to replay", tasks,
 		                     b->n_cpus);

@@ -14,6 +14,7 @@ struct task_build {
 	uint32_t tail; /* last chunk of its program */
 	uint32_t token; /* number of blocks paid by a task so far */
 	uint64_t run_ns; /* CPU time not yet written as a RUN */
+	uint64_t cost_ns; /* what recording the events of that time cost */
 	uint64_t mark_ns; /* wall time up to here is booked while it runs */
 	uint64_t booked_ns; /* wall time booked since the last RUNTIME event */
 	uint64_t debt_ns; /* booked in excess of what the kernel charged */
@@ -65,6 +66,7 @@ struct builder {
 	uint64_t reclaim_ns, reclaim_pages; /* CPU time in memcg reclaim, pages it freed */
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
+	uint32_t event_cost_ns;
 	uint64_t tick_ns;
 	struct cgr_error *error;
 };

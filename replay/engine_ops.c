@@ -464,6 +464,16 @@ static uint64_t scaled(const struct cgr_engine *e, uint64_t ns)
 	return ns + (uint64_t)((__int128)ns * e->config->speed_ppm / 1000000);
 }
 
+/* In a what-if nobody records: neither the recorder's own work nor its share of the others' costs anything. */
+static uint64_t run_length(struct cgr_engine *e, struct task_run *t, const struct cgr_op *op)
+{
+	uint64_t ns = t->free ? 0 : cgr_run_cpu_of(e, t, op);
+
+	if (e->config->without_recorder)
+		ns -= CGR_MIN(ns, op->b);
+	return scaled(e, ns);
+}
+
 /* The current task of the CPU has used up its RUN. */
 void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 {
@@ -495,7 +505,7 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 		e->progress++;
 		switch (op->kind) {
 		case CGR_OP_RUN:
-			t->remaining_ns = t->free ? 0 : scaled(e, cgr_run_cpu_of(e, t, op));
+			t->remaining_ns = run_length(e, t, op);
 			break;
 		case CGR_OP_BLOCK:
 			if (block(e, cpu, task, op))

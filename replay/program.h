@@ -16,6 +16,7 @@
 
 enum cgr_op_kind {
 	CGR_OP_NONE, /* the recording ended here */
+	/* b: how much of it recording cost */
 	CGR_OP_RUN, /* a ns of CPU time */
 	CGR_OP_BLOCK, /* cause; a recorded delay ns, b recorded wake time ns; c waker task or timer site */
 	CGR_OP_WAKE, /* c wakee, a number of the wakee's block that this wake pays */

@@ -51,8 +51,8 @@ static int add_list(struct cgr_axis *axis, const char *list, struct cgr_error *r
 	return axis->count ? 0 : cgr_error_set(reterr, CGR_E_USAGE, "no values");
 }
 
-/* Fixed-point steps: the same on every machine, whatever its libm. Ratio steps by repeated integer roots would drift, so
- * they are taken from the 64-bit double pow and rounded to a page or a microsecond, far above its error. */
+/* Fixed-point steps: the same on every machine, whatever its libm. Ratio steps by repeated integer roots would drift,
+ * so they are taken from the 64-bit double pow and rounded to a page or a microsecond, far above its error. */
 static int64_t step_value(int64_t low, int64_t high, int64_t i, int64_t n, bool ratio, bool bytes)
 {
 	int64_t value = low;
@@ -105,9 +105,9 @@ int cgr_axis_parse(const char *text, struct cgr_axis *axis, struct cgr_error *re
 		if (*p == ':')
 			colon = p;
 	if (!equals || !colon || colon == text || !equals[1])
-		return cgr_error_set(reterr, CGR_E_USAGE,
-		                     "--vary '%s': expected CGROUP:KNOB=A..B/N, e.g. '/web:memory.max=64M..1G/32', or a list A,B,C",
-		                     text);
+		return cgr_error_set(
+		    reterr, CGR_E_USAGE,
+		    "--vary '%s': expected CGROUP:KNOB=A..B/N, e.g. '/web:memory.max=64M..1G/32', or a list A,B,C", text);
 	axis->cgroup = cgr_printf("%.*s", (int)(colon - text), text);
 	axis->knob = cgr_printf("%.*s", (int)(equals - colon - 1), colon + 1);
 	if (!axis->cgroup || !axis->knob)
@@ -115,8 +115,8 @@ int cgr_axis_parse(const char *text, struct cgr_axis *axis, struct cgr_error *re
 	dots = strstr(equals + 1, "..");
 	slash = dots ? strchr(dots, '/') : NULL;
 	rc = dots && slash ? add_range(axis, equals + 1, dots, slash, reterr)
-	                   : dots ? cgr_error_set(reterr, CGR_E_USAGE, "a range needs the number of values: A..B/N")
-	                          : add_list(axis, equals + 1, reterr);
+	     : dots        ? cgr_error_set(reterr, CGR_E_USAGE, "a range needs the number of values: A..B/N")
+	                   : add_list(axis, equals + 1, reterr);
 	return rc < 0 ? cgr_error_cause(reterr, "--vary '%s'", text) : 0;
 }
 
@@ -262,7 +262,9 @@ int cgr_sweep_run(const struct cgr_store *store, const struct cgr_programs *prog
                   const struct cgr_scenario *scenarios, size_t count, const struct cgr_sweep_options *options,
                   struct cgr_error *reterr)
 {
-	struct sweep w = { .store = store, .programs = programs, .scenario = scenarios, .count = count, .options = options };
+	struct sweep w = {
+		.store = store, .programs = programs, .scenario = scenarios, .count = count, .options = options
+	};
 	long online = sysconf(_SC_NPROCESSORS_ONLN);
 	uint32_t threads = options->threads ? options->threads : online > 0 ? (uint32_t)online : 1, started = 0;
 	pthread_t thread[64];

@@ -1,0 +1,41 @@
+/* The smallest limit that keeps what is asked for. */
+#ifndef CGR_REPLAY_RECOMMEND_H
+#define CGR_REPLAY_RECOMMEND_H
+
+#include "replay/run.h"
+
+/* "memory.events.oom_kill==0", "cpu.throttled_share<1%", "p99 wakeup_latency<5ms", "completion<+3%" (relative to the
+ * prediction at the recorded limits). */
+struct cgr_requirement {
+	char *text; /* as given */
+	char *metric; /* canonical metric name */
+	char op[3]; /* "<", "<=", "==", ">", ">=" */
+	bool relative; /* value is ppm on top of the baseline */
+	int64_t value; /* in the unit of the metric; ppm for shares */
+};
+int cgr_requirement_parse(const char *text, struct cgr_requirement *requirement, struct cgr_error *reterr);
+void cgr_requirement_fini(struct cgr_requirement *requirement);
+
+struct cgr_curve_point {
+	int64_t value; /* of the knob: bytes, or usec of quota */
+	bool kept; /* all requirements hold, judged at the bad end of each interval */
+	int64_t *figure; /* one per requirement: what was judged; INT64_MAX = never */
+};
+struct cgr_recommendation {
+	bool found;
+	bool monotone; /* larger was never worse among the points tried */
+	int64_t smallest_kept, largest_broken; /* largest_broken -1: nothing smaller breaks them */
+	int64_t period_usec; /* cpu.max: the period the quota is of */
+	int64_t recorded; /* the knob in the recording, INT64_MAX = max */
+	struct cgr_curve_point *point; /* by value */
+	size_t points, capacity;
+	enum cgr_class class; /* the weakest class among what was judged at smallest_kept */
+};
+/* knob is memory.max, memory.high or cpu.max (v1 names too). CGR_E_SCENARIO for others or an unknown metric. */
+int cgr_recommend(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *base,
+                  const char *cgroup, const char *knob, const struct cgr_requirement *requirement, size_t requirements,
+                  const struct cgr_run_options *options, struct cgr_recommendation *ret_recommendation,
+                  struct cgr_error *reterr);
+void cgr_recommendation_fini(struct cgr_recommendation *recommendation);
+
+#endif
