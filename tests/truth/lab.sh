@@ -200,6 +200,9 @@ lab_launcher() { # OUTPUT
 	echo "for i in \${!pid[@]}; do [ ! -e progress.\$i ] || ! grep -q \"exit.\$i 137\" '$1' ||"
 	echo "	echo victim_pages \$(od -An -t u8 -N 8 progress.\$i); done >>'$1'"
 	echo "end=\${EPOCHREALTIME/./}; echo \"completion_usec \$((end - start))\" >>'$1'"
+	# CPU time of everything this script started, to tell it from what others on the machine used
+	echo "times >'$1.times'; awk 'NR == 2 { split(\$1, u, /[ms]/); split(\$2, s, /[ms]/)"
+	echo "	printf \"cpu_usec %.0f\\n\", ((u[1] + s[1]) * 60 + u[2] + s[2]) * 1e6 }' '$1.times' >>'$1'"
 }
 
 lab_rows() { # SETTING REPEAT OUTPUT: CSV rows setting,repeat,group,metric,value of a run that just ended
@@ -212,14 +215,33 @@ lab_rows() { # SETTING REPEAT OUTPUT: CSV rows setting,repeat,group,metric,value
 	done < <(case_all_groups)
 }
 
+lab_busy() { # CPU time (usec) that all CPUs together did not idle since boot
+	awk -v cpus="$(nproc)" -v hz="$(getconf CLK_TCK)" 'FNR == 1 && FILENAME == "/proc/uptime" { up = $1 }
+		FILENAME == "/proc/stat" && $1 == "cpu" { printf "%.0f", (up * cpus - ($5 + $6) / hz) * 1e6 }' /proc/uptime /proc/stat
+}
+
+# Whether others took more than a twentieth of the machine during the run that just ended: its result would be that of
+# a slower machine. $1 the run's output, $2 lab_busy before it.
+lab_disturbed() {
+	local all ours wall
+	all=$(($(lab_busy) - $2))
+	ours=$(awk '$1 == "cpu_usec" { print $2 }' "$1") wall=$(awk '$1 == "completion_usec" { print $2 }' "$1")
+	[ $((all - ours)) -gt 60000 ] && [ $(((all - ours) * 20)) -gt $((wall * $(nproc))) ]
+}
+
 lab_measure() { # SETTING REPEAT: one run without recording; CSV rows setting,repeat,group,metric,value
-	local out
+	local out try before
 	out=$(mktemp)
-	lab_prepare "$1"
-	lab_launcher "$out" >"$out.sh"
-	bash "$out.sh" 2>"$out.err" || { cat "$out.err" >&2; rm -f "$out"*; return 1; }
+	for try in 1 2 3 4; do
+		lab_prepare "$1"
+		lab_launcher "$out" >"$out.sh"
+		before=$(lab_busy)
+		bash "$out.sh" 2>"$out.err" || { cat "$out.err" >&2; rm -f "$out"*; return 1; }
+		lab_disturbed "$out" "$before" || break
+		echo "disturbed by other work, once more: $CASE_NAME $1 ($try)" >&2
+	done
 	lab_rows "$1" "$2" "$out"
-	rm -f "$out" "$out.sh" "$out.err"
+	rm -f "$out"*
 	lab_remove
 }
 
@@ -233,7 +255,7 @@ lab_killed() { # GROUP KIB: exit 0 when something is killed with memory.max of t
 	while read -r group; do
 		[ "$(lab_counters "$group" | awk '$1 == "memory.events.oom_kill" { print $2 }')" = 0 ] || killed=0
 	done < <(case_all_groups)
-	rm -f "$out" "$out.sh"
+	rm -f "$out"*
 	lab_remove
 	return $killed
 }
@@ -245,10 +267,10 @@ lab_record() { # SETTING FILE [RECORD-OPTION]...: one run under the recorder; it
 	lab_prepare "$setting"
 	lab_launcher "$out" >"$out.sh"
 	if ! "$LAB_CGREPLAY" record -o "$file" "$@" -- bash "$out.sh" 2>"$file.log"; then
-		cat "$file.log" >&2; rm -f "$out" "$out.sh"; lab_remove; return 1
+		cat "$file.log" >&2; rm -f "$out"*; lab_remove; return 1
 	fi
 	[ -s "$file" ] || { echo "the recorder left no $file" >&2; lab_remove; return 1; }
 	lab_rows "$setting" 0 "$out" >"$file.csv"
-	rm -f "$out" "$out.sh"
+	rm -f "$out"*
 	lab_remove
 }
