@@ -220,13 +220,13 @@ lab_busy() { # CPU time (usec) that all CPUs together did not idle since boot
 		FILENAME == "/proc/stat" && $1 == "cpu" { printf "%.0f", (up * cpus - ($5 + $6) / hz) * 1e6 }' /proc/uptime /proc/stat
 }
 
-# Whether others took more than a twentieth of the machine during the run that just ended: its result would be that of
-# a slower machine. $1 the run's output, $2 lab_busy before it.
+# Whether others took more than 1/$3 of the machine during the run that just ended: its result would be that of a
+# slower machine. $1 the run's output, $2 lab_busy before it.
 lab_disturbed() {
 	local all ours wall
 	all=$(($(lab_busy) - $2))
 	ours=$(awk '$1 == "cpu_usec" { print $2 }' "$1") wall=$(awk '$1 == "completion_usec" { print $2 }' "$1")
-	[ $((all - ours)) -gt 60000 ] && [ $(((all - ours) * 20)) -gt $((wall * $(nproc))) ]
+	[ $((all - ours)) -gt 60000 ] && [ $(((all - ours) * $3)) -gt $((wall * $(nproc))) ]
 }
 
 lab_measure() { # SETTING REPEAT: one run without recording; CSV rows setting,repeat,group,metric,value
@@ -237,7 +237,7 @@ lab_measure() { # SETTING REPEAT: one run without recording; CSV rows setting,re
 		lab_launcher "$out" >"$out.sh"
 		before=$(lab_busy)
 		bash "$out.sh" 2>"$out.err" || { cat "$out.err" >&2; rm -f "$out"*; return 1; }
-		[ "${LAB_RETRIES:=5}" -gt 0 ] && lab_disturbed "$out" "$before" || break
+		[ "${LAB_RETRIES:=5}" -gt 0 ] && lab_disturbed "$out" "$before" 20 || break
 		LAB_RETRIES=$((LAB_RETRIES - 1)) # a machine that is never quiet is measured as it is
 		echo "disturbed by other work, once more: $CASE_NAME $1 ($try)" >&2
 	done
@@ -262,14 +262,19 @@ lab_killed() { # GROUP KIB: exit 0 when something is killed with memory.max of t
 }
 
 lab_record() { # SETTING FILE [RECORD-OPTION]...: one run under the recorder; its own counters beside it as FILE.csv
-	local setting=$1 file=$2 out
+	local setting=$1 file=$2 out try before
 	shift 2
 	out=$(mktemp)
-	lab_prepare "$setting"
-	lab_launcher "$out" >"$out.sh"
-	if ! "$LAB_CGREPLAY" record -o "$file" "$@" -- bash "$out.sh" 2>"$file.log"; then
-		cat "$file.log" >&2; rm -f "$out"*; lab_remove; return 1
-	fi
+	for try in 1 2 3; do # the recorder itself takes some of the machine, hence the wider bound
+		lab_prepare "$setting"
+		lab_launcher "$out" >"$out.sh"
+		before=$(lab_busy)
+		if ! "$LAB_CGREPLAY" record -o "$file" "$@" -- bash "$out.sh" 2>"$file.log"; then
+			cat "$file.log" >&2; rm -f "$out"*; lab_remove; return 1
+		fi
+		lab_disturbed "$out" "$before" 6 || break
+		echo "disturbed by other work, recorded once more: $CASE_NAME $setting ($try)" >&2
+	done
 	[ -s "$file" ] || { echo "the recorder left no $file" >&2; lab_remove; return 1; }
 	lab_rows "$setting" 0 "$out" >"$file.csv"
 	rm -f "$out"*
