@@ -216,8 +216,8 @@ lab_rows() { # SETTING REPEAT OUTPUT: CSV rows setting,repeat,group,metric,value
 }
 
 lab_busy() { # CPU time (usec) that all CPUs together did not idle since boot
-	awk -v cpus="$(nproc)" -v hz="$(getconf CLK_TCK)" 'FNR == 1 && FILENAME == "/proc/uptime" { up = $1 }
-		FILENAME == "/proc/stat" && $1 == "cpu" { printf "%.0f", (up * cpus - ($5 + $6) / hz) * 1e6 }' /proc/uptime /proc/stat
+	awk -v cpus="$(nproc)" 'FNR == 1 && FILENAME == "/proc/uptime" { up = $1 }
+		FILENAME == "/proc/stat" && $1 == "cpu" { printf "%.0f", (up * cpus - ($5 + $6) / 100) * 1e6 }' /proc/uptime /proc/stat
 }
 
 # Whether others took more than 1/$3 of the machine during the run that just ended: its result would be that of a
