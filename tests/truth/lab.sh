@@ -272,7 +272,8 @@ lab_record() { # SETTING FILE [RECORD-OPTION]...: one run under the recorder; it
 		if ! "$LAB_CGREPLAY" record -o "$file" "$@" -- bash "$out.sh" 2>"$file.log"; then
 			cat "$file.log" >&2; rm -f "$out"*; lab_remove; return 1
 		fi
-		lab_disturbed "$out" "$before" 6 || break
+		[ "${LAB_RETRIES:=5}" -gt 0 ] && lab_disturbed "$out" "$before" 6 || break
+		LAB_RETRIES=$((LAB_RETRIES - 1))
 		echo "disturbed by other work, recorded once more: $CASE_NAME $setting ($try)" >&2
 	done
 	[ -s "$file" ] || { echo "the recorder left no $file" >&2; lab_remove; return 1; }
