@@ -19,6 +19,7 @@ usage: truth.sh cpu|memory|guest-cpu|guest-memory [OPTION]... [CASE]...
   --predict    only predict, from what is there
   --fresh      forget what is kept for the chosen cases first
   --safe       instead of the table: the smallest memory.max without a kill, by bisecting the kernel and the prediction
+  --open       beside the closed-loop prediction the open-loop one (recorded wake times), as the column "open"
   --bless      write the table to tests/truth/TABLE.csv as well
   --list       name the cases
   --outcomes   print the ground truth of the chosen cases as setting,set,until,cgroup,metric,runs,min,median,max
@@ -28,7 +29,7 @@ CGR_TRUTH_REQUIRED set: what cannot run fails instead of being skipped
 TEXT
 }
 
-table= only= quick= repeats=5 fresh= bless= list= wanted=() visit_one=
+table= only= quick= repeats=5 fresh= bless= list= wanted=() visit_one= open_loop=
 while [ $# -gt 0 ]; do
 	case $1 in
 	cpu | memory | guest-cpu | guest-memory | samples) [ -n "$table" ] && wanted+=("$1") || table=$1 ;;
@@ -40,6 +41,7 @@ while [ $# -gt 0 ]; do
 	--predict) only=predict ;;
 	--fresh) fresh=1 ;;
 	--safe) only=safe ;;
+	--open) open_loop=1 ;;
 	--bless) bless=1 ;;
 	--list) list=1 ;;
 	--outcomes) list=outcomes ;;
@@ -181,7 +183,7 @@ import_one() { # SETTING
 }
 
 replay_one() { # FROM TO: one prediction beside its truth, rows appended
-	local options=() latency=()
+	local options=() latency=() open=()
 	[ -s "$(dir)/$2.measured.csv" ] || return 0
 	[ "$1" = "$2" ] || mapfile -t -d '' options < <(sets "$1" "$2")
 	if ! timeout 300 "$LAB_CGREPLAY" replay "$(dir)/$1.db" "${options[@]}" --until "$CASE_UNTIL" --format json \
@@ -189,9 +191,13 @@ replay_one() { # FROM TO: one prediction beside its truth, rows appended
 		echo "truth: replay of $CASE_NAME $1 -> $2 failed: $(tail -n 1 "$(dir)/$1-$2.log")" >&2
 		return 1
 	fi
+	if [ -n "$open_loop" ] && timeout 300 "$LAB_CGREPLAY" replay "$(dir)/$1.db" "${options[@]}" --until "$CASE_UNTIL" --open-loop \
+		--format json >"$(dir)/$1-$2.open.json" 2>/dev/null; then
+		open=(--open "$(dir)/$1-$2.open.json")
+	fi
 	[ ! -s "$(dir)/$2-$2.json" ] || latency=(--latency "$(dir)/$2-$2.json")
 	"$truth_table" --case "$CASE_NAME" --from "$1" --to "$2" --until "$CASE_UNTIL" --table "${table#guest-}" \
-		--measured "$(dir)/$2.measured.csv" --json "$(dir)/$1-$2.json" "${latency[@]}" "${groups[@]/#//$LAB_TOP/}" >>"$rows"
+		--measured "$(dir)/$2.measured.csv" --json "$(dir)/$1-$2.json" "${latency[@]}" "${open[@]}" "${groups[@]/#//$LAB_TOP/}" >>"$rows"
 }
 
 predict() {
