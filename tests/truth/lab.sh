@@ -229,6 +229,12 @@ lab_disturbed() {
 	[ $((all - ours)) -gt 60000 ] && [ $(((all - ours) * $3)) -gt $((wall * $(nproc))) ]
 }
 
+lab_again() { # SETTING TRY: whether a disturbed run is made once more; a machine that is never quiet is taken as it is
+	[ "${LAB_RETRIES:=5}" -gt 0 ] && [ "$2" -lt 3 ] || return 1
+	LAB_RETRIES=$((LAB_RETRIES - 1))
+	echo "disturbed by other work, once more: $CASE_NAME $1 ($2)" >&2
+}
+
 lab_measure() { # SETTING REPEAT: one run without recording; CSV rows setting,repeat,group,metric,value
 	local out try before
 	out=$(mktemp)
@@ -237,9 +243,8 @@ lab_measure() { # SETTING REPEAT: one run without recording; CSV rows setting,re
 		lab_launcher "$out" >"$out.sh"
 		before=$(lab_busy)
 		bash "$out.sh" 2>"$out.err" || { cat "$out.err" >&2; rm -f "$out"*; return 1; }
-		[ "${LAB_RETRIES:=5}" -gt 0 ] && lab_disturbed "$out" "$before" 20 || break
-		LAB_RETRIES=$((LAB_RETRIES - 1)) # a machine that is never quiet is measured as it is
-		echo "disturbed by other work, once more: $CASE_NAME $1 ($try)" >&2
+		lab_disturbed "$out" "$before" 20 || break
+		lab_again "$1" "$try" || { echo "disturbed 1" >>"$out"; break; }
 	done
 	lab_rows "$1" "$2" "$out"
 	rm -f "$out"*
@@ -272,9 +277,8 @@ lab_record() { # SETTING FILE [RECORD-OPTION]...: one run under the recorder; it
 		if ! "$LAB_CGREPLAY" record -o "$file" "$@" -- bash "$out.sh" 2>"$file.log"; then
 			cat "$file.log" >&2; rm -f "$out"*; lab_remove; return 1
 		fi
-		[ "${LAB_RETRIES:=5}" -gt 0 ] && lab_disturbed "$out" "$before" 6 || break
-		LAB_RETRIES=$((LAB_RETRIES - 1))
-		echo "disturbed by other work, recorded once more: $CASE_NAME $setting ($try)" >&2
+		lab_disturbed "$out" "$before" 6 || break
+		lab_again "$setting" "$try" || { echo "disturbed 1" >>"$out"; break; }
 	done
 	[ -s "$file" ] || { echo "the recorder left no $file" >&2; lab_remove; return 1; }
 	lab_rows "$setting" 0 "$out" >"$file.csv"

@@ -183,7 +183,7 @@ import_one() { # SETTING
 }
 
 replay_one() { # FROM TO: one prediction beside its truth, rows appended
-	local options=() latency=() open=()
+	local options=() latency=() open=() disturbed=()
 	[ -s "$(dir)/$2.measured.csv" ] || return 0
 	[ "$1" = "$2" ] || mapfile -t -d '' options < <(sets "$1" "$2")
 	if ! timeout 300 "$LAB_CGREPLAY" replay "$(dir)/$1.db" "${options[@]}" --until "$CASE_UNTIL" --format json \
@@ -196,7 +196,11 @@ replay_one() { # FROM TO: one prediction beside its truth, rows appended
 		open=(--open "$(dir)/$1-$2.open.json")
 	fi
 	[ ! -s "$(dir)/$2-$2.json" ] || latency=(--latency "$(dir)/$2-$2.json")
-	"$truth_table" --case "$CASE_NAME" --from "$1" --to "$2" --until "$CASE_UNTIL" --table "${table#guest-}" \
+	# other work ran beside the recording or beside most of the repeats: shown, but not counted
+	if grep -q ',disturbed,1' "$(dir)/$1.dat.csv" || [ "$(grep -c ',disturbed,1' "$(dir)/$2.measured.csv")" -gt $((repeats / 2)) ]; then
+		disturbed=(--disturbed)
+	fi
+	"$truth_table" "${disturbed[@]}" --case "$CASE_NAME" --from "$1" --to "$2" --until "$CASE_UNTIL" --table "${table#guest-}" \
 		--measured "$(dir)/$2.measured.csv" --json "$(dir)/$1-$2.json" "${latency[@]}" "${open[@]}" "${groups[@]/#//$LAB_TOP/}" >>"$rows"
 }
 

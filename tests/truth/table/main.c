@@ -12,13 +12,21 @@
 #include <string.h>
 
 static const struct option long_options[] = {
-	{ "table", required_argument, NULL, 't' },    { "case", required_argument, NULL, 'c' },
-	{ "from", required_argument, NULL, 'f' },     { "to", required_argument, NULL, 'o' },
-	{ "until", required_argument, NULL, 'u' },    { "measured", required_argument, NULL, 'm' },
-	{ "json", required_argument, NULL, 'j' },     { "summary", required_argument, NULL, 's' },
-	{ "gate", no_argument, NULL, 'g' },           { "open", required_argument, NULL, 'p' },
-	{ "outcomes", required_argument, NULL, 'O' }, { "bound", required_argument, NULL, 'b' },
-	{ "latency", required_argument, NULL, 'l' },  { NULL, 0, NULL, 0 },
+	{ "table", required_argument, NULL, 't' },
+	{ "case", required_argument, NULL, 'c' },
+	{ "from", required_argument, NULL, 'f' },
+	{ "to", required_argument, NULL, 'o' },
+	{ "until", required_argument, NULL, 'u' },
+	{ "measured", required_argument, NULL, 'm' },
+	{ "json", required_argument, NULL, 'j' },
+	{ "summary", required_argument, NULL, 's' },
+	{ "gate", no_argument, NULL, 'g' },
+	{ "open", required_argument, NULL, 'p' },
+	{ "outcomes", required_argument, NULL, 'O' },
+	{ "bound", required_argument, NULL, 'b' },
+	{ "latency", required_argument, NULL, 'l' },
+	{ "disturbed", no_argument, NULL, 'd' },
+	{ NULL, 0, NULL, 0 },
 };
 
 int main(int argc, char **argv)
@@ -58,6 +66,9 @@ int main(int argc, char **argv)
 			break;
 		case 'g':
 			gate = true;
+			break;
+		case 'd':
+			request.disturbed = true;
 			break;
 		case 'l':
 			request.latency_json = optarg;

@@ -178,7 +178,7 @@ static void print_row(const struct truth_row *row)
 	put(row->predicted);
 	put(row->high);
 	put(row->open);
-	printf(",%s\n", row->class);
+	printf(",%s,%s\n", row->class, row->disturbed ? "disturbed" : "");
 }
 
 static double open_loop(const json_t *open, const struct truth_row *row)
@@ -199,6 +199,7 @@ static struct truth_row new_row(const struct truth_request *request, const char 
 	snprintf(row.to, sizeof(row.to), "%s", request->to);
 	snprintf(row.group, sizeof(row.group), "%s", group);
 	snprintf(row.metric, sizeof(row.metric), "%s", metric);
+	row.disturbed = request->disturbed;
 	return row;
 }
 

@@ -12,6 +12,7 @@ struct truth_request {
 	const char *table, *name, *from, *to, *until, *measured, *json;
 	const char *latency_json; /* a replay of a recording under the asked setting: its recorded latencies; or NULL */
 	const char *open_json; /* the open-loop prediction of the same question, or NULL */
+	bool disturbed; /* other work ran beside the recording or the measured runs */
 	char **group; /* cgroup paths whose metrics are judged */
 	size_t groups;
 };
@@ -29,9 +30,12 @@ struct truth_spread {
 struct truth_row {
 	char table[TRUTH_TEXT_MAX], name[TRUTH_TEXT_MAX], from[TRUTH_TEXT_MAX], to[TRUTH_TEXT_MAX];
 	char group[TRUTH_TEXT_MAX], metric[TRUTH_TEXT_MAX], class[TRUTH_TEXT_MAX];
+	bool disturbed;
 	double min, median, max, low, predicted, high, open;
 };
 
+/* Times on a disturbed machine are those of another machine; what memory counts does not care. */
+bool truth_counts(const struct truth_row *row);
 /* Prints rows for one prediction to stdout. Returns an exit status. */
 int truth_rows(const struct truth_request *request);
 /* A sample's outcomes file (see samples/make.sh) beside the prediction for one of its settings: prints one line per
