@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "capture/container.h"
 #include "capture/facts.h"
 #include "capture/jsontext.h"
 #include "capture/procfile.h"
@@ -26,6 +27,9 @@ static json_t *cgroup_json(const struct cgr_cgroupfs *fs, const struct cgr_cgrou
 	cgr_json_set_int(obj, "mono_ns", cgr_mono_ns());
 	(void)json_object_set_new(obj, "dirs", cgr_cgroup_dirs_json(fs, cgroup));
 	cgr_cgroup_read(fs, cgroup, knobs, counters, files);
+	json_t *container = cgr_container_json(cgroup->path, "");
+	if (container != NULL)
+		(void)json_object_set_new(obj, "container", container);
 	(void)json_object_set_new(obj, "knobs", knobs);
 	(void)json_object_set_new(obj, "counters", counters);
 	(void)json_object_set_new(obj, "files", files);

@@ -16,6 +16,7 @@
 
 #include "capture/btf.h"
 #include "capture/cgroupfs.h"
+#include "capture/container.h"
 #include "capture/flight.h"
 #include "capture/journal.h"
 #include "capture/jsontext.h"
@@ -232,6 +233,30 @@ static void test_bytes_that_are_no_text(void **state)
 	(void)state;
 	assert_string_equal(json_string_value(value), "a\\xff\xc3\xa4\\xc0\\x80");
 	json_decref(value);
+}
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void test_container_names(void **state)
+{
+	json_t *c = cgr_container_json("/kubepods.slice/kubepods-burstable.slice/"
+	                               "kubepods-burstable-pod1234abcd_12ab_34cd_56ef_1234567890ab.slice/"
+	                               "cri-containerd-" ID ".scope",
+	                               "");
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(c, "runtime")), "containerd");
+	assert_string_equal(json_string_value(json_object_get(c, "container_id")), ID);
+	assert_string_equal(json_string_value(json_object_get(c, "pod_uid")), "1234abcd-12ab-34cd-56ef-1234567890ab");
+	json_decref(c);
+	c = cgr_container_json("/docker/" ID, "");
+	assert_string_equal(json_string_value(json_object_get(c, "runtime")), "docker");
+	json_decref(c);
+	c = cgr_container_json("/system.slice/nginx.service", "");
+	assert_string_equal(json_string_value(json_object_get(c, "unit")), "nginx.service");
+	json_decref(c);
+	assert_null(cgr_container_json("/web/podium", ""));
+	assert_null(cgr_container_json("/", ""));
 }
 
 /* ---- plan: a kernel made of files ---- */
@@ -497,12 +522,19 @@ static void test_triggers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_btf_finds_enums_and_members), cmocka_unit_test(test_btf_refuses_every_truncation),
-		cmocka_unit_test(test_v1_files_get_v2_names),       cmocka_unit_test(test_v2_files),
-		cmocka_unit_test(test_globs_select_subtrees),       cmocka_unit_test(test_bytes_that_are_no_text),
-		cmocka_unit_test(test_plan_takes_what_is_there),    cmocka_unit_test(test_probe_needs_type_information),
-		cmocka_unit_test(test_journal_becomes_a_trace),     cmocka_unit_test(test_journal_of_a_killed_recorder_is_kept),
-		cmocka_unit_test(test_flight_keeps_the_last_bytes), cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_btf_finds_enums_and_members),
+		cmocka_unit_test(test_btf_refuses_every_truncation),
+		cmocka_unit_test(test_v1_files_get_v2_names),
+		cmocka_unit_test(test_v2_files),
+		cmocka_unit_test(test_globs_select_subtrees),
+		cmocka_unit_test(test_bytes_that_are_no_text),
+		cmocka_unit_test(test_container_names),
+		cmocka_unit_test(test_plan_takes_what_is_there),
+		cmocka_unit_test(test_probe_needs_type_information),
+		cmocka_unit_test(test_journal_becomes_a_trace),
+		cmocka_unit_test(test_journal_of_a_killed_recorder_is_kept),
+		cmocka_unit_test(test_flight_keeps_the_last_bytes),
+		cmocka_unit_test(test_triggers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
