@@ -13,7 +13,8 @@ struct follow { /* one task */
 	uint64_t since_ns; /* READY: runnable since */
 	uint64_t wake; /* READY: the wake-up's event id, 0 = preempted */
 	uint64_t early_wake; /* woken while still switching out: counts from the switch on */
-	uint32_t cpu; /* RUNNING: where */
+	uint32_t cpu; /* RUNNING: where; READY: for which it waits */
+	uint64_t idle_ns; /* READY: how long that CPU had been idle before */
 	uint32_t css_set;
 	uint32_t sum; /* row for (css_set, cpu); CGR_ID_NONE: look it up */
 	uint32_t sum_cpu;
@@ -25,6 +26,9 @@ struct cgr_sched {
 	size_t tasks;
 	struct cgr_sched_sum *sum;
 	size_t sums, sums_capacity;
+	struct cgr_sched_held *held;
+	size_t helds, helds_capacity;
+	uint64_t idle_ns[CGR_LIMIT_CPUS];
 	uint32_t *slot; /* open addressing over (task, css_set, cpu) -> row + 1 */
 	size_t slots;
 	uint32_t current[CGR_LIMIT_CPUS]; /* CGR_ID_NONE unknown */
@@ -46,6 +50,7 @@ struct cgr_sched *cgr_sched_free(struct cgr_sched *sched)
 		return NULL;
 	free(sched->task);
 	free(sched->sum);
+	free(sched->held);
 	free(sched->slot);
 	free(sched);
 	return NULL;
@@ -143,6 +148,35 @@ static bool is_on(const struct cgr_sched *sched, uint32_t task, uint32_t cpu)
 	       (task == 0 || (sched->task[task].life == RUNNING && sched->task[task].cpu == cpu));
 }
 
+/* How long a CPU has been idle up to now. */
+static uint64_t idle_up_to(const struct cgr_sched *sched, uint32_t cpu, uint64_t now_ns)
+{
+	return sched->idle_ns[cpu] + (sched->current[cpu] == 0 ? now_ns - sched->since_ns[cpu] : 0);
+}
+
+static void begin_wait(struct cgr_sched *sched, struct follow *f, uint32_t cpu, uint64_t now_ns)
+{
+	f->life = READY;
+	f->since_ns = now_ns;
+	f->cpu = CGR_MIN(cpu, CGR_LIMIT_CPUS - 1);
+	f->idle_ns = idle_up_to(sched, f->cpu, now_ns);
+}
+
+static int note_held(struct cgr_sched *sched, const struct follow *f, const struct cgr_event *e, uint64_t wait_ns,
+                     struct cgr_error *reterr)
+{
+	/* the switch that ends the wait has already ended the idle stretch */
+	uint64_t idle_ns = sched->idle_ns[f->cpu] - CGR_MIN(f->idle_ns, sched->idle_ns[f->cpu]);
+
+	if (f->cpu != e->cpu || wait_ns < CGR_SCHED_HELD_MIN_NS || idle_ns * 2 < wait_ns)
+		return 0;
+	CGR_TRY(cgr_grow((void **)&sched->held, &sched->helds_capacity, sched->helds + 1, sizeof(*sched->held), reterr));
+	sched->held[sched->helds++] = (struct cgr_sched_held){
+		.task = e->c, .css_set = f->css_set, .cpu = e->cpu, .from_ns = f->since_ns, .to_ns = e->ts_ns
+	};
+	return 0;
+}
+
 static int leave_cpu(struct cgr_sched *sched, const struct cgr_event *e, struct cgr_sched_derived *derived,
                      struct cgr_error *reterr)
 {
@@ -155,11 +189,14 @@ static int leave_cpu(struct cgr_sched *sched, const struct cgr_event *e, struct 
 	if (is_on(sched, e->task, e->cpu)) {
 		derived->run_ns = (int64_t)(e->ts_ns - sched->since_ns[e->cpu]);
 		sum->run_ns += (uint64_t)derived->run_ns;
+		if (e->task == 0)
+			sched->idle_ns[e->cpu] += (uint64_t)derived->run_ns;
 	}
 	sum->switches++;
 	sum->preemptions += runnable && e->task != 0;
-	f->life = runnable || f->early_wake != 0 ? READY : BLOCKED;
-	f->since_ns = e->ts_ns;
+	f->life = BLOCKED;
+	if (runnable || f->early_wake != 0)
+		begin_wait(sched, f, e->cpu, e->ts_ns);
 	f->wake = runnable ? 0 : f->early_wake;
 	f->early_wake = 0;
 	return 0;
@@ -195,6 +232,7 @@ static int enter_cpu(struct cgr_sched *sched, const struct cgr_event *e, struct 
 		derived->wait_ns = (int64_t)(e->ts_ns - f->since_ns);
 		derived->wake = f->wake;
 		note_wait(sum, e->ts_ns - f->since_ns, e->ts_ns, f->wake != 0);
+		CGR_TRY(note_held(sched, f, e, e->ts_ns - f->since_ns, reterr));
 	}
 	f->life = RUNNING;
 	f->wake = 0;
@@ -217,8 +255,7 @@ static int wake(struct cgr_sched *sched, const struct cgr_event *e, uint64_t id,
 		sum->wakeups++;
 	}
 	if (f->life == UNKNOWN || f->life == BLOCKED) {
-		f->life = READY;
-		f->since_ns = e->ts_ns;
+		begin_wait(sched, f, e->d & 0xffffu, e->ts_ns);
 		f->wake = id;
 	} else if (f->life == RUNNING) {
 		f->early_wake = e->kind == CGR_EV_WAKING ? id : 0;
@@ -286,6 +323,12 @@ int cgr_sched_finish(struct cgr_sched *sched, uint64_t end_ns, struct cgr_error 
 		sum->open_run_ns += end_ns - sched->since_ns[cpu];
 	}
 	return 0;
+}
+
+const struct cgr_sched_held *cgr_sched_borrow_held(const struct cgr_sched *sched, size_t *ret_count)
+{
+	*ret_count = sched->helds;
+	return sched->held;
 }
 
 const struct cgr_sched_sum *cgr_sched_borrow_sums(const struct cgr_sched *sched, size_t *ret_count)

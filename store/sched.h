@@ -20,6 +20,14 @@ struct cgr_sched_sum { /* one row of task_sched: a task, in one css_set, on one 
 	uint64_t wake_waits, wake_wait_ns, max_wake_wait_ns, max_wake_wait_at_ns; /* runnable since a wake-up */
 };
 
+/* A wait through which the CPU was idle for the most part: nothing but a quota keeps a runnable task off an idle CPU
+ * that long. Whether there is a quota, the caller knows. */
+#define CGR_SCHED_HELD_MIN_NS 1000000u
+struct cgr_sched_held {
+	uint32_t task, css_set, cpu;
+	uint64_t from_ns, to_ns;
+};
+
 struct cgr_sched;
 struct cgr_sched *cgr_sched_new(void);
 struct cgr_sched *cgr_sched_free(struct cgr_sched *sched);
@@ -30,6 +38,7 @@ int cgr_sched_event(struct cgr_sched *sched, const struct cgr_event *event, uint
                     struct cgr_sched_derived *derived, struct cgr_error *reterr);
 /* Closes open slices at end_ns; then the sums, in order of first appearance. */
 int cgr_sched_finish(struct cgr_sched *sched, uint64_t end_ns, struct cgr_error *reterr);
+const struct cgr_sched_held *cgr_sched_borrow_held(const struct cgr_sched *sched, size_t *ret_count);
 const struct cgr_sched_sum *cgr_sched_borrow_sums(const struct cgr_sched *sched, size_t *ret_count);
 
 #endif

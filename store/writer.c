@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "common/units.h"
 #include "store/writer_internal.h"
 
 static int no_memory(const struct cgr_writer *w, struct cgr_error *reterr)
@@ -164,6 +165,8 @@ struct cgr_writer *cgr_writer_free(struct cgr_writer *w)
 	(void)cgr_sched_free(w->sched);
 	free(w->derived);
 	free(w->time);
+	free(w->told);
+	free(w->quota);
 	free(w->counter);
 	free(w->event_count);
 	free(w->inferred_count);
@@ -392,6 +395,10 @@ int cgr_writer_add_knob(struct cgr_writer *w, uint32_t cgroup, const char *name,
 		return bad_id(w, "cgroup", cgroup, reterr);
 	CGR_TRY(intern_name(w, name, &id, reterr));
 	w->knobs++;
+	if (value != CGR_UNLIMITED && strcmp(name, "cpu.max") == 0) {
+		CGR_TRY(cgr_grow((void **)&w->quota, &w->quotas_capacity, w->quotas + 1, sizeof(*w->quota), reterr));
+		w->quota[w->quotas++] = cgroup;
+	}
 	if (ret_row != NULL)
 		*ret_row = w->knobs;
 	return cgr_writer_add_small(w, CGR_SMALL_KNOB, reterr, (int64_t)w->knobs, (int64_t)cgroup, (int64_t)id, t_ns, value,

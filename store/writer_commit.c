@@ -213,6 +213,44 @@ static int write_sched_sums(struct cgr_writer *w, struct cgr_error *reterr)
 	return rc;
 }
 
+/* The nearest cgroup upward, itself included, that had a quota; CGR_ID_NONE: none. */
+static uint32_t quota_above(const struct cgr_writer *w, uint32_t cgroup)
+{
+	for (size_t steps = 0; cgroup < w->cgroups && steps < CGR_LIMIT_PATH; steps++) {
+		for (size_t i = 0; i < w->quotas; i++) {
+			if (w->quota[i] == cgroup)
+				return cgroup;
+		}
+		cgroup = w->cgroup[cgroup].parent;
+	}
+	return CGR_ID_NONE;
+}
+
+/* What the kernel told; where it told nothing, waits through an idle CPU of tasks under a quota. */
+static int write_throttle_spans(struct cgr_writer *w, struct cgr_error *reterr)
+{
+	size_t count;
+	const struct cgr_sched_held *held = cgr_sched_borrow_held(w->sched, &count);
+	sqlite3_stmt *s;
+	int rc;
+
+	CGR_TRY(cgr_db_prepare(&w->db, "INSERT INTO throttle_span VALUES(?,?,?,?,?,?)", &s, reterr));
+	rc = 0;
+	for (size_t i = 0; rc == 0 && i < w->tolds; i++)
+		rc = cgr_db_insert(&w->db, s, reterr, "uuuiii", w->told[i].cgroup, CGR_ID_NONE, w->told[i].cpu,
+		                   w->told[i].from_ns, CGR_MIN(w->told[i].to_ns, (int64_t)w->last_ns), (int64_t)0);
+	for (size_t i = 0; rc == 0 && w->tolds == 0 && i < count; i++) {
+		uint32_t set = held[i].css_set == CGR_ID_NONE ? w->task[held[i].task].css_set : held[i].css_set;
+		uint32_t cgroup = set < w->css_sets ? quota_above(w, w->css_set[set].cpu_cgroup) : CGR_ID_NONE;
+
+		if (cgroup != CGR_ID_NONE)
+			rc = cgr_db_insert(&w->db, s, reterr, "uuuiii", cgroup, held[i].task, held[i].cpu, (int64_t)held[i].from_ns,
+			                   (int64_t)held[i].to_ns, (int64_t)1);
+	}
+	(void)sqlite3_finalize(s);
+	return rc;
+}
+
 static int write_event_counts(struct cgr_writer *w, struct cgr_error *reterr)
 {
 	sqlite3_stmt *s;
@@ -355,6 +393,7 @@ int cgr_writer_write_end(struct cgr_writer *w, struct cgr_error *reterr)
 	CGR_TRY(write_css_sets(w, reterr));
 	CGR_TRY(write_memberships(w, reterr));
 	CGR_TRY(write_sched_sums(w, reterr));
+	CGR_TRY(write_throttle_spans(w, reterr));
 	CGR_TRY(write_event_counts(w, reterr));
 	CGR_TRY(write_kinds(w, reterr));
 	CGR_TRY(write_names(w, "charge_kind", CGR_CHARGE_KIND_COUNT, cgr_charge_kind_name, reterr));

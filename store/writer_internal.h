@@ -77,6 +77,11 @@ struct cgr_time_row {
 	uint64_t id;
 };
 
+struct cgr_told_span { /* throttle_cfs_rq .. unthrottle_cfs_rq */
+	uint32_t cgroup, cpu;
+	int64_t from_ns, to_ns; /* INT64_MAX: still open */
+};
+
 struct cgr_writer {
 	struct cgr_outfile file;
 	struct cgr_db db;
@@ -104,6 +109,8 @@ struct cgr_writer {
 	uint64_t knobs;
 	uint32_t files;
 	uint64_t lost_events;
+	uint32_t *quota; /* cgroups that had a cpu.max at some time */
+	size_t quotas, quotas_capacity;
 	struct cgr_small_row *small;
 	size_t smalls, smalls_capacity;
 	struct cgr_attach_list attach;
@@ -126,6 +133,8 @@ struct cgr_writer {
 	struct cgr_time_row *time;
 	size_t times, times_capacity;
 	int64_t counter_id;
+	struct cgr_told_span *told;
+	size_t tolds, tolds_capacity;
 	uint64_t *event_count, *inferred_count; /* [kind][cpu] */
 	uint64_t kinds_seen;
 	uint32_t cpus_seen;

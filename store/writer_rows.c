@@ -101,6 +101,24 @@ static int take_attaches(struct cgr_writer *w, struct cgr_write_block *block, st
 	return 0;
 }
 
+/* A THROTTLE opens a span of its cgroup and CPU, the next UNTHROTTLE closes it. */
+static int note_throttle(struct cgr_writer *w, const struct cgr_event *e, struct cgr_error *reterr)
+{
+	if (e->kind == CGR_EV_THROTTLE) {
+		CGR_TRY(cgr_grow((void **)&w->told, &w->tolds_capacity, w->tolds + 1, sizeof(*w->told), reterr));
+		w->told[w->tolds++] = (struct cgr_told_span){ (uint32_t)e->a, e->d, (int64_t)e->ts_ns, INT64_MAX };
+		return 0;
+	}
+	for (size_t i = w->tolds; i-- > 0 && w->tolds - i < 100000;) {
+		if (w->told[i].cgroup == (uint32_t)e->a && w->told[i].cpu == e->d) {
+			if (w->told[i].to_ns == INT64_MAX)
+				w->told[i].to_ns = (int64_t)e->ts_ns;
+			break;
+		}
+	}
+	return 0;
+}
+
 static int derive(struct cgr_writer *w, const struct cgr_write_block *block, struct cgr_error *reterr)
 {
 	size_t applied = 0;
@@ -113,6 +131,8 @@ static int derive(struct cgr_writer *w, const struct cgr_write_block *block, str
 			CGR_TRY(
 			    cgr_sched_attach(w->sched, w->pending.item[applied].task, w->pending.item[applied].css_set, reterr));
 		CGR_TRY(cgr_sched_event(w->sched, e, block->first_id + i, &w->derived[i], reterr));
+		if (e->kind == CGR_EV_THROTTLE || e->kind == CGR_EV_UNTHROTTLE)
+			CGR_TRY(note_throttle(w, e, reterr));
 		w->event_count[counter]++;
 		w->inferred_count[counter] += (e->flags & CGR_EVF_INFERRED) != 0;
 		w->kinds_seen |= 1ull << e->kind;
