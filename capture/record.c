@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -580,6 +581,16 @@ static void fill_result(const struct session *s, struct cgr_record_result *resul
 	};
 }
 
+/* Memory given back to the kernel is faulted in again with the next sample: faults that land in the recording and cost
+ * more than what is sampled. What the recorder once had it keeps. */
+static void keep_memory(void)
+{
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_TRIM_THRESHOLD, 256 << 20);
+	(void)mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	(void)mallopt(M_TOP_PAD, 1 << 20);
+}
+
 int cgr_record(const struct cgr_record_options *options, struct cgr_record_result *result, struct cgr_error *reterr)
 {
 	struct session s = { .options = options,
@@ -589,6 +600,7 @@ int cgr_record(const struct cgr_record_options *options, struct cgr_record_resul
 	bool recorded = false;
 
 	*result = (struct cgr_record_result){ 0 };
+	keep_memory();
 	int rc = look_around(&s, reterr);
 	if (rc == 0)
 		rc = begin(&s, reterr);
