@@ -21,6 +21,7 @@ struct task_build {
 	uint64_t block_ns, waking_ns, reclaim_end_ns;
 	uint64_t read_cpu_ns; /* CPU time since the first page added after the last look-up of the page cache */
 	uint32_t missed_pages; /* pages added to the cache since the last wait for a device */
+	uint32_t added_pages; /* and since the last look-up */
 	uint64_t timer_start_ns, timer_address;
 	int64_t timer_expiry_ns;
 	struct recent_add add[RECENT_ADDS];

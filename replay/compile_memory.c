@@ -42,13 +42,16 @@ int cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns)
 }
 
 /* What comes before the insert (the program's own work, the way into the kernel) a hit costs too. */
-static int note_lookup(struct builder *b, const struct task_build *t, uint32_t claimed)
+static int note_lookup(struct builder *b, struct task_build *t, uint32_t claimed)
 {
-	if (!claimed)
+	uint32_t added = t->added_pages; /* with what was read ahead */
+
+	t->added_pages = 0;
+	if (!claimed || !added)
 		return 0;
-	if (claimed == 1)
+	if (added == 1)
 		return note(b, &b->miss_cpu, t->read_cpu_ns / 64);
-	return note(b, &b->page_cpu, t->read_cpu_ns / claimed);
+	return note(b, &b->page_cpu, t->read_cpu_ns / added);
 }
 
 void cgr_build_calibrate_misses(struct builder *b)
@@ -75,6 +78,7 @@ static int cache_add(struct builder *b, const struct cgr_event *e)
 		return 0;
 	t->missed = true;
 	t->missed_pages += e->c;
+	t->added_pages += e->c;
 	if (!t->adds)
 		t->read_cpu_ns = 0;
 	if (t->adds == RECENT_ADDS) {

@@ -486,6 +486,8 @@ int cgr_engine_run(const struct cgr_engine_config *config, struct cgr_engine_out
 	if (rc >= 0)
 		rc = init_models(&e);
 	if (rc >= 0)
+		rc = cgr_run_foresee(&e);
+	if (rc >= 0)
 		rc = cgr_run_series_init(&e);
 	if (rc >= 0) {
 		start_world(&e);

@@ -169,6 +169,7 @@ bool cgr_run_release_stalled(struct cgr_engine *e);
 /* engine_memory.c */
 void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const struct cgr_op *op);
 void cgr_run_preload(struct cgr_engine *e);
+int cgr_run_foresee(struct cgr_engine *e);
 uint64_t cgr_run_cpu_of(struct cgr_engine *e, struct task_run *t,
                         const struct cgr_op *op); /* of a RUN, in the what-if */
 void cgr_run_uncharge_held(struct cgr_engine *e, uint32_t task);

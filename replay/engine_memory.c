@@ -1,5 +1,7 @@
 /* Memory operations of a program, put to the memory controller; what comes back costs the task time or its life. */
+#include "model/reclaim.h"
 #include "replay/engine_internal.h"
+#include "store/stream.h"
 
 /* Pages read by one wait of the device: the read-ahead window of an ordinary disk (read_ahead_kb 128). */
 #define PAGES_PER_WAIT 32u
@@ -241,6 +243,31 @@ static int64_t own_pages(const struct cgr_engine *e, uint32_t cgroup, const char
 		if (e->store_cgroup[child].parent == cgroup && e->store_cgroup[child].born_ns < 0)
 			pages -= start_pages(e, child, name);
 	return CGR_MAX(pages, 0);
+}
+
+/* A reclaim policy that knows the future is told it: every look-up of the page cache in recorded order. */
+int cgr_run_foresee(struct cgr_engine *e)
+{
+	const uint64_t kinds = 1ull << CGR_EV_CACHE_READ | 1ull << CGR_EV_CACHE_FAULT | 1ull << CGR_EV_CACHE_ACCESS;
+	const struct cgr_reclaim_ops *policy = (const void *)e->model[MODEL_RECLAIM].head;
+	struct cgr_ctx *ctx = &e->model[MODEL_RECLAIM].ctx;
+	struct cgr_stream *stream = NULL;
+	const struct cgr_event *events;
+	size_t count;
+	int rc;
+
+	if (!e->memory || !policy || !policy->foresee)
+		return 0;
+	rc = cgr_stream_open(e->config->store, 0, kinds, &stream, e->error);
+	while (rc >= 0 && (rc = cgr_stream_next(stream, &events, &count, e->error)) > 0)
+		for (size_t i = 0; i < count && rc >= 0; i++)
+			if (kinds >> events[i].kind & 1 &&
+			    policy->foresee(ctx, (uint32_t)events[i].a, events[i].b, CGR_MAX(events[i].c, 1u)) < 0)
+				rc = cgr_error_set(e->error, CGR_E_NOMEM, "the future of %s", policy->head.name);
+	cgr_stream_free(stream);
+	if (rc >= 0)
+		(void)policy->foresee(ctx, 0, 0, 0);
+	return rc < 0 ? rc : 0;
 }
 
 void cgr_run_preload(struct cgr_engine *e)

@@ -4,7 +4,7 @@
 
 static const uint32_t tree[] = { 0, 1, 1, 2, 0 };
 static const struct cgr_reclaim_ops *const policies[] = { &cgr_reclaim_lru2, &cgr_reclaim_mglru, &cgr_reclaim_lru,
-	                                                      &cgr_reclaim_fifo };
+	                                                      &cgr_reclaim_fifo, &cgr_reclaim_opt };
 
 static void uncharge(struct mem_host *h, uint32_t task, uint32_t pages)
 {

@@ -15,7 +15,8 @@
 #include "model/reclaim.h"
 
 extern const struct cgr_memory_ops cgr_memory_memcg;
-extern const struct cgr_reclaim_ops cgr_reclaim_lru2, cgr_reclaim_fifo, cgr_reclaim_lru, cgr_reclaim_mglru;
+extern const struct cgr_reclaim_ops cgr_reclaim_lru2, cgr_reclaim_fifo, cgr_reclaim_lru, cgr_reclaim_mglru,
+    cgr_reclaim_opt;
 
 #define HOST_TASKS 16
 #define HOST_METRICS 128
@@ -179,6 +180,8 @@ static inline struct mem_host *host_new(const struct cgr_reclaim_ops *reclaim, i
 static inline void host_free(struct mem_host *h)
 {
 	struct cgr_ctx *ctx[2] = { &h->memory, &h->reclaim };
+	if (h->reclaim.head->fini)
+		h->reclaim.head->fini(&h->reclaim);
 	cgr_memory_memcg.head.fini(&h->memory);
 	for (unsigned i = 0; i < 2; i++) {
 		free(ctx[i]->model);

@@ -294,6 +294,32 @@ static void policies_differ(void **state)
 	assert_true(refaults[2] < refaults[0]); /* tiers protect what is read again and again */
 }
 
+/* Belady against LRU on a cyclic scan that does not fit: LRU misses always, the floor misses (n - size) / (n - 1). */
+static void opt_is_the_floor(void **state)
+{
+	(void)state;
+	static const struct cgr_reclaim_ops *const policy[] = { &cgr_reclaim_opt, &cgr_reclaim_lru };
+	int64_t missed[2] = { 0, 0 };
+	for (unsigned p = 0; p < 2; p++) {
+		struct mem_host *h = host_new(policy[p], 1, V618, 0, 2, flat);
+		host_knob(h, 1, "memory.max", 8 << 20);
+		for (int round = 0; policy[p]->foresee && round < 8; round++)
+			for (uint64_t i = 0; i < 12 * HOST_MIB; i++)
+				assert_int_equal(policy[p]->foresee(&h->reclaim, 1, i, 1), 0);
+		for (int round = 0; round < 8; round++)
+			for (uint64_t i = 0; i < 12 * HOST_MIB; i++) {
+				if (!round)
+					host_insert(h, 1, 1, i, 1);
+				missed[p] += host_read(h, 1, 1, i, 1).missed_pages;
+			}
+		host_check(h);
+		host_free(h);
+	}
+	assert_int_equal(missed[1], 7 * 12 * HOST_MIB);
+	int64_t floor = (int64_t)7 * 12 * HOST_MIB * (12 - 8) / 12;
+	assert_in_range(missed[0], floor * 97 / 100, floor * 110 / 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +337,7 @@ int main(void)
 		cmocka_unit_test(stocks),
 		cmocka_unit_test(readahead_folios),
 		cmocka_unit_test(policies_differ),
+		cmocka_unit_test(opt_is_the_floor),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
