@@ -173,6 +173,9 @@ static int event_record(struct cgr_norm *norm, const struct cgr_record *record)
 int cgr_norm_record(struct cgr_norm *norm, const struct cgr_record *record, struct cgr_error *reterr)
 {
 	norm->err = reterr;
+	if (record->time > INT64_MAX)
+		return cgr_error_set(reterr, CGR_E_INPUT, "%s: CPU %u: a time of %llu ns is out of range: damaged",
+		                     norm->trace->input.path, record->cpu, (unsigned long long)record->time);
 	norm->now_ns = record->time > norm->start ? record->time - norm->start : 0;
 	norm->stats.time_backwards += record->time_backwards;
 	if (record->cpu >= norm->cpus)
