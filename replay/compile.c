@@ -116,7 +116,14 @@ int cgr_build_running(struct builder *b, uint32_t task, uint32_t cpu, uint64_t t
 		bool from_start = b->task[task].start_ns <= 0 && t->state == TASK_UNSEEN;
 
 		p->start_cpu = cpu;
-		if (from_start) {
+		if (from_start && b->idle_ns) {
+			/* it was there and a CPU went idle without running it: it slept, and what woke it was not seen */
+			struct cgr_op op = { .kind = CGR_OP_BLOCK, .cause = CGR_CAUSE_ARRIVAL, .c = CGR_ID_NONE, .a = ts_ns, .b = ts_ns };
+
+			p->start = CGR_START_BLOCKED;
+			p->blocks[CGR_CAUSE_ARRIVAL]++;
+			CGR_TRY(cgr_build_emit(b, task, &op));
+		} else if (from_start) {
 			p->start = CGR_START_RUNNABLE;
 			p->start_ns = 0;
 		} else {
@@ -184,6 +191,9 @@ static bool runs_at_end(const struct builder *b, uint32_t task)
 	if (t->state == TASK_RUNNING)
 		return b->cpu[t->cpu].current == task;
 	if (t->state != TASK_RUNNABLE || t->hidden || b->task[task].tgid == 1)
+		return false;
+	/* an idle CPU would have taken it */
+	if (t->out_ns && t->out_ns < b->idle_ns)
 		return false;
 	return !t->waking_ns || end_ns - CGR_MIN(t->waking_ns, end_ns) < 20000000;
 }

@@ -68,6 +68,7 @@ struct builder {
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
 	uint32_t event_cost_ns;
+	uint64_t idle_ns; /* last time a CPU went idle */
 	uint64_t tick_ns;
 	struct cgr_error *error;
 };

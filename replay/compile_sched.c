@@ -89,6 +89,8 @@ static int on_switch(struct builder *b, const struct cgr_event *e)
 		CGR_TRY(note_prio(b, prev, e->d & 0xffff));
 		CGR_TRY(switch_out(b, e));
 	}
+	if (!next)
+		b->idle_ns = e->ts_ns;
 	cpu->current = next;
 	cpu->softirq = cpu->irq = -1;
 	if (next) {

@@ -131,6 +131,12 @@ static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_out
 		t->sleep_ns += miss_wait_ns(e, miss_pages);
 }
 
+/* Outside the recorded subtrees the page cache is known in parts only: what happened there happens again. */
+static bool recorded(const struct cgr_engine *e, uint32_t cgroup)
+{
+	return cgroup != 0 && e->store_cgroup[cgroup].recorded;
+}
+
 static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request)
 {
 	struct cgr_mem_outcome outcome = { 0 };
@@ -141,11 +147,12 @@ static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 	if (outcome.verdict == CGR_MEM_OK && task != NONE && request->file == NONE && !e->task[task].killed)
 		held_add(e, task, request->cgroup, (uint8_t)request->kind, request->pages);
 	if (task != NONE && request->file != NONE) {
-		e->task[task].missed |= outcome.missed_pages != 0;
-		if (!outcome.missed_pages)
+		e->task[task].missed |= outcome.missed_pages != 0 || !recorded(e, request->cgroup);
+		if (!outcome.missed_pages && recorded(e, request->cgroup))
 			e->task[task].credit_ns += miss_cpu_ns(e, request->pages);
 	}
-	suffer(e, task, &outcome, 0);
+	if (recorded(e, request->cgroup))
+		suffer(e, task, &outcome, 0);
 }
 
 static void uncharge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request)
@@ -165,7 +172,8 @@ static void lookup(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 	if (task != NONE && e->task[task].killed)
 		return;
 	e->memory->access(memory_ctx(e), request, &outcome);
-	suffer(e, task, &outcome, outcome.missed_pages);
+	if (recorded(e, request->cgroup))
+		suffer(e, task, &outcome, outcome.missed_pages);
 }
 
 static uint32_t flags_of(const struct cgr_op *op)
