@@ -98,7 +98,7 @@ static int dispatch(struct cgr_norm *norm, const struct cgr_entry *entry)
 		return cgr_norm_sched(norm, entry);
 	case CGR_RAW_IRQ_ENTRY ... CGR_RAW_BLOCK_DONE:
 		return cgr_norm_timer(norm, entry);
-	case CGR_RAW_CGROUP_MKDIR ... CGR_RAW_CGROUP_UNFREEZE:
+	case CGR_RAW_CGROUP_MKDIR ... CGR_RAW_UNTHROTTLE:
 		return cgr_norm_cgroup(norm, entry);
 	case CGR_RAW_MEMCG_COUNT ... CGR_RAW_RSS_STAT:
 		return cgr_norm_memcg(norm, entry);

@@ -127,6 +127,20 @@ static int on_other(struct cgr_norm *norm, const struct cgr_entry *entry)
 	return cgr_norm_push(norm, entry, CGR_EV_CGROUP_OTHER, cgroup, norm->cgroups.hierarchy[hierarchy].number, which, 0);
 }
 
+/* From kprobes: the id is that of the directory on the hierarchy of the cpu controller. */
+static int on_throttle(struct cgr_norm *norm, const struct cgr_entry *entry)
+{
+	const struct cgr_cgroup_dir *dir = NULL;
+
+	for (uint32_t i = 0; i < norm->cgroups.hierarchies && dir == NULL; i++)
+		if (norm->cgroups.hierarchy[i].cpu)
+			dir = cgr_cgroup_dir_find(norm, i, CGR_FIELD(entry, 0));
+	if (dir == NULL)
+		return cgr_norm_other(norm, entry);
+	return cgr_norm_push(norm, entry, entry->format->raw == CGR_RAW_THROTTLE ? CGR_EV_THROTTLE : CGR_EV_UNTHROTTLE,
+	                     dir->cgroup, 0, 0, entry->cpu);
+}
+
 int cgr_norm_cgroup(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
 	switch (entry->format->raw) {
@@ -134,6 +148,9 @@ int cgr_norm_cgroup(struct cgr_norm *norm, const struct cgr_entry *entry)
 	case CGR_RAW_CGROUP_RMDIR:
 	case CGR_RAW_CGROUP_RELEASE:
 		return on_life(norm, entry);
+	case CGR_RAW_THROTTLE:
+	case CGR_RAW_UNTHROTTLE:
+		return on_throttle(norm, entry);
 	case CGR_RAW_CGROUP_ATTACH:
 	case CGR_RAW_CGROUP_TRANSFER:
 		return on_attach(norm, entry);
