@@ -106,9 +106,10 @@ static void compare(const struct cgr_rule *rule, const struct cgr_result_metric_
 		higher = higher && m->low > base_high;
 		lower = lower && m->high < base_low;
 	}
-	bool worse = desc->worse > 0 ? higher : desc->worse < 0 ? lower : higher || lower;
+	int direction = rule->worse == 2 ? 0 : rule->worse ? rule->worse : desc->worse;
+	bool worse = direction > 0 ? higher : direction < 0 ? lower : higher || lower;
 	o->passed = !worse;
-	o->limit = add_clamped(o->base, desc->worse < 0 ? -margin : margin);
+	o->limit = add_clamped(o->base, direction < 0 ? -margin : margin);
 }
 
 static void put_value(struct cgr_strbuf *out, const char *unit, int64_t value)

@@ -89,6 +89,21 @@ static int set_value(struct reader *r, struct cgr_rule *rule, const yaml_node_t 
 	return rc;
 }
 
+static int set_worse(struct reader *r, struct cgr_rule *rule, const yaml_node_t *node)
+{
+	char *text = NULL;
+	int rc = scalar(r, node, "worse", &text);
+	if (rc == 0)
+		rule->worse = strcmp(text, "higher") == 0  ? 1
+		              : strcmp(text, "lower") == 0 ? -1
+		              : strcmp(text, "both") == 0  ? 2
+		                                           : 0;
+	if (rc == 0 && rule->worse == 0)
+		rc = bad(r, node, "worse is higher, lower or both, not", text);
+	free(text);
+	return rc;
+}
+
 static int set_tolerance(struct reader *r, struct cgr_rule *rule, const yaml_node_t *node)
 {
 	char *text = NULL;
@@ -115,8 +130,8 @@ static int set_strict(struct reader *r, struct cgr_rule *rule, const yaml_node_t
 static int set_key(struct reader *r, struct cgr_rule *rule, const yaml_node_t *key, const yaml_node_t *value,
                    bool *has_kind)
 {
-	static const char *const known[] = { "name",   "metric",  "cgroup",    "run",   "max",   "min",
-		                                 "equals", "against", "tolerance", "slack", "value", "strict" };
+	static const char *const known[] = { "name",    "metric",    "cgroup", "run",   "max",    "min",  "equals",
+		                                 "against", "tolerance", "slack",  "value", "strict", "worse" };
 	if (key->type != YAML_SCALAR_NODE)
 		return bad(r, key, "a key is expected", NULL);
 	const char *name = (const char *)key->data.scalar.value;
@@ -142,6 +157,8 @@ static int set_key(struct reader *r, struct cgr_rule *rule, const yaml_node_t *k
 		return scalar(r, value, name, &rule->slack_text);
 	if (strcmp(name, "value") == 0)
 		return set_value(r, rule, value);
+	if (strcmp(name, "worse") == 0)
+		return set_worse(r, rule, value);
 	if (strcmp(name, "strict") == 0)
 		return set_strict(r, rule, value);
 	const char *near = cgr_did_you_mean(name, known, CGR_ARRAY_SIZE(known));

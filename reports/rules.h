@@ -21,6 +21,7 @@ struct cgr_rule {
 	enum cgr_rule_value value;
 	bool has_tolerance;
 	bool strict; /* compare the values alone, without their intervals */
+	int worse; /* +1 higher is worse, -1 lower, 0: as the metric says, 2: both */
 	int64_t tolerance_ppm; /* else the metric's own */
 	char *slack_text; /* difference that is nothing, in the metric's unit; NULL: the unit's */
 	size_t line; /* in the rules file, 1-based */

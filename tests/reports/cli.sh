@@ -78,6 +78,8 @@ expect 'which now is the new one' 0 "$cgreplay" check "$stores/worse.db" --rules
 expect 'strict means strict' 1 "$cgreplay" check "$stores/noise.db" --rules rules.yaml --baseline "$stores/good.db"
 rules 'rules:' '  - metric: memory.peak' '    cgroup: /web' '    max: 256M' '  - metric: cpu.stat.throttled_usec' '    cgroup: /web' '    max: 8s'
 expect 'limits with units' 0 "$cgreplay" check "$stores/good.db" --rules rules.yaml
+rules 'rules:' '  - metric: cpu.stat.throttled_usec' '    against: baseline' '    cgroup: /web' '    worse: lower'
+expect 'a direction of its own' 1 "$cgreplay" check "$stores/good.db" --rules rules.yaml --baseline "$stores/worse.db"
 rules 'rules:' '  - metric: memory.peek' '    max: 1'
 expect 'unknown metric' 2 "$cgreplay" check "$stores/good.db" --rules rules.yaml
 has 'suggestion' err 'did you mean memory.peak?'
