@@ -1,0 +1,318 @@
+#include "replay/miss_ratio.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+#include "store/stream.h"
+
+struct entry {
+	uint64_t index;
+	uint32_t file, position; /* file + 1, 0 = free; position of the last access in the window, from 1 */
+};
+
+struct cgr_curve {
+	struct entry *entry; /* open addressing with linear probing, power of two */
+	uint32_t slots, kept, max_pages;
+	uint32_t *tree; /* Fenwick tree: 1 at the position of each page's last access */
+	uint32_t window, next; /* positions 1..window; next free one */
+	uint64_t *distance; /* [d] accesses with stack distance d (pages used since, itself included), scaled */
+	uint64_t distances;
+	uint64_t accesses, sampled_accesses, cold;
+	uint64_t threshold; /* pages whose hash is below stay; 2^32 = all */
+};
+
+static uint64_t hash_of(uint32_t file, uint64_t index)
+{
+	uint64_t x = index * 0x9e3779b97f4a7c15ull ^ ((uint64_t)file + 1) * 0xd6e8feb86659fd93ull;
+
+	x ^= x >> 32;
+	x *= 0xd6e8feb86659fd93ull;
+	x ^= x >> 29;
+	x *= 0x94d049bb133111ebull;
+	return x ^ x >> 32;
+}
+
+static void add(struct cgr_curve *c, uint32_t position, uint32_t delta)
+{
+	for (; position <= c->window; position += position & (0u - position))
+		c->tree[position] += delta;
+}
+
+static uint32_t sum(const struct cgr_curve *c, uint32_t position)
+{
+	uint32_t result = 0;
+
+	for (; position; position -= position & (0u - position))
+		result += c->tree[position];
+	return result;
+}
+
+static struct entry *find(const struct cgr_curve *c, uint32_t file, uint64_t index)
+{
+	uint32_t slot = (uint32_t)(hash_of(file, index) >> 32) & (c->slots - 1);
+
+	while (c->entry[slot].file && (c->entry[slot].file != file + 1 || c->entry[slot].index != index))
+		slot = (slot + 1) & (c->slots - 1);
+	return &c->entry[slot];
+}
+
+struct cgr_curve *cgr_curve_new(uint32_t max_pages)
+{
+	struct cgr_curve *c = cgr_calloc(1, sizeof *c);
+
+	if (!c)
+		return NULL;
+	c->max_pages = max_pages ? CGR_MAX(max_pages, CGR_CURVE_PAGES_MIN) : CGR_CURVE_PAGES_DEFAULT;
+	c->slots = 1u << 16;
+	c->window = 1u << 16;
+	c->next = 1;
+	c->threshold = 1ull << 32;
+	c->entry = cgr_calloc(c->slots, sizeof *c->entry);
+	c->tree = cgr_calloc((size_t)c->window + 1, sizeof *c->tree);
+	return c->entry && c->tree ? c : cgr_curve_free(c);
+}
+
+struct cgr_curve *cgr_curve_free(struct cgr_curve *c)
+{
+	if (!c)
+		return NULL;
+	free(c->entry);
+	free(c->tree);
+	free(c->distance);
+	free(c);
+	return NULL;
+}
+
+/* Removes an entry and closes the gap in its run of the hash table. */
+static void remove_entry(struct cgr_curve *c, struct entry *e)
+{
+	uint32_t hole = (uint32_t)(e - c->entry), slot = hole;
+
+	add(c, e->position, (uint32_t)-1);
+	c->kept--;
+	for (;;) {
+		slot = (slot + 1) & (c->slots - 1);
+		if (!c->entry[slot].file)
+			break;
+		uint32_t home = (uint32_t)(hash_of(c->entry[slot].file - 1, c->entry[slot].index) >> 32) & (c->slots - 1);
+		if (((slot - home) & (c->slots - 1)) >= ((slot - hole) & (c->slots - 1))) {
+			c->entry[hole] = c->entry[slot];
+			hole = slot;
+		}
+	}
+	c->entry[hole].file = 0;
+}
+
+static int grow_table(struct cgr_curve *c)
+{
+	struct entry *old = c->entry;
+	uint32_t slots = c->slots;
+	struct entry *bigger;
+
+	if (c->kept + 1 <= slots / 2)
+		return 0;
+	bigger = cgr_calloc((size_t)slots * 2, sizeof *bigger);
+	if (!bigger)
+		return CGR_E_NOMEM;
+	c->entry = bigger;
+	c->slots = slots * 2;
+	for (uint32_t i = 0; i < slots; i++)
+		if (old[i].file)
+			*find(c, old[i].file - 1, old[i].index) = old[i];
+	free(old);
+	return 0;
+}
+
+/* The window is used up: positions are handed out anew, in the same order, in a window four times the pages kept. */
+static int renumber(struct cgr_curve *c)
+{
+	uint32_t window = CGR_MAX(c->window, 1u << 16);
+	uint32_t *order = cgr_calloc((size_t)c->window + 1, sizeof *order);
+
+	while (window < c->kept * 4ull && window < 1u << 30)
+		window *= 2;
+	if (!order)
+		return CGR_E_NOMEM;
+	for (uint32_t i = 0; i < c->slots; i++)
+		if (c->entry[i].file)
+			order[c->entry[i].position] = i + 1;
+	uint32_t *tree = realloc(c->tree, ((size_t)window + 1) * sizeof *tree);
+	if (!tree) {
+		free(order);
+		return CGR_E_NOMEM;
+	}
+	c->tree = tree;
+	c->next = 1;
+	for (uint32_t p = 1; p <= c->window; p++)
+		if (order[p])
+			c->entry[order[p] - 1].position = c->next++;
+	free(order);
+	c->window = window;
+	for (uint32_t p = 1; p <= window; p++) /* Fenwick tree of ones below next, in one pass */
+		c->tree[p] = (p < c->next ? 1u : 0u);
+	for (uint32_t p = 1; p <= window; p++)
+		if (p + (p & (0u - p)) <= window)
+			c->tree[p + (p & (0u - p))] += c->tree[p];
+	return 0;
+}
+
+/* Too many pages: the rate is halved and those above it go. */
+static void lower_rate(struct cgr_curve *c)
+{
+	while (c->kept >= c->max_pages) {
+		c->threshold /= 2;
+		for (uint32_t i = 0; i < c->slots;) {
+			struct entry *e = &c->entry[i];
+			if (e->file && (uint32_t)hash_of(e->file - 1, e->index) >= c->threshold)
+				remove_entry(c, e); /* another entry may have moved here: look again */
+			else
+				i++;
+		}
+	}
+}
+
+static int count_distance(struct cgr_curve *c, uint64_t distance, uint64_t weight)
+{
+	size_t capacity = c->distances;
+
+	if (distance >= c->distances &&
+	    cgr_grow((void **)&c->distance, &capacity, distance + 1, sizeof *c->distance, NULL) < 0)
+		return CGR_E_NOMEM;
+	c->distances = capacity;
+	c->distance[distance] += weight;
+	return 0;
+}
+
+int cgr_curve_access(struct cgr_curve *c, uint32_t file, uint64_t index)
+{
+	uint64_t scale = (1ull << 32) / c->threshold;
+	struct entry *e;
+
+	c->accesses++;
+	if ((uint32_t)hash_of(file, index) >= c->threshold)
+		return 0;
+	c->sampled_accesses += scale;
+	if (c->next > c->window)
+		CGR_TRY(renumber(c));
+	e = find(c, file, index);
+	if (e->file) {
+		uint64_t since = c->kept - sum(c, e->position) + 1;
+
+		CGR_TRY(count_distance(c, since * scale, scale));
+		add(c, e->position, (uint32_t)-1);
+	} else {
+		c->cold += scale;
+		CGR_TRY(grow_table(c));
+		if (c->kept >= c->max_pages) {
+			lower_rate(c);
+			if ((uint32_t)hash_of(file, index) >= c->threshold)
+				return 0;
+		}
+		e = find(c, file, index);
+		*e = (struct entry){ .index = index, .file = file + 1 };
+		c->kept++;
+	}
+	e->position = c->next++;
+	add(c, e->position, 1);
+	return 0;
+}
+
+void cgr_curve_forget(struct cgr_curve *c, uint32_t file, uint64_t index)
+{
+	struct entry *e = find(c, file, index);
+
+	if (e->file)
+		remove_entry(c, e);
+}
+
+uint64_t cgr_curve_accesses(const struct cgr_curve *c)
+{
+	return c->accesses;
+}
+uint64_t cgr_curve_kept(const struct cgr_curve *c)
+{
+	return c->kept;
+}
+bool cgr_curve_sampled(const struct cgr_curve *c)
+{
+	return c->threshold < 1ull << 32;
+}
+uint64_t cgr_curve_pages(const struct cgr_curve *c)
+{
+	return c->kept * ((1ull << 32) / c->threshold);
+}
+
+uint64_t cgr_curve_misses(const struct cgr_curve *c, uint64_t size_pages)
+{
+	uint64_t hits = 0, misses;
+
+	for (uint64_t d = 1; d < c->distances && d <= size_pages; d++)
+		hits += c->distance[d];
+	/* what the sample has too many or too few accesses of is booked on the shortest distance, a hit at every size */
+	misses = c->sampled_accesses - CGR_MIN(hits, c->sampled_accesses);
+	return CGR_MIN(misses, c->accesses);
+}
+
+/* ---- from a recording ---- */
+static bool below(const struct cgr_store_cgroup *cgroup, uint32_t id, uint32_t top)
+{
+	while (id != CGR_ID_NONE && id != top)
+		id = cgroup[id].parent;
+	return id == top;
+}
+
+struct last_read {
+	uint32_t file;
+	uint64_t first, end;
+};
+
+/* One read() of several pages shows as events with the same end: only what is new counts. */
+static int read_event(struct cgr_curve *c, struct last_read *last, const struct cgr_event *e)
+{
+	uint64_t pages = CGR_MAX(e->c, 1u), end = e->b + pages;
+	bool continued =
+	    e->kind == CGR_EV_CACHE_READ && last->file == (uint32_t)e->a + 1 && last->end == end && e->b > last->first;
+
+	if (e->kind == CGR_EV_CACHE_READ)
+		*last = (struct last_read){ (uint32_t)e->a + 1, e->b, end };
+	for (uint64_t i = e->b; !continued && i < end; i++)
+		CGR_TRY(cgr_curve_access(c, (uint32_t)e->a, i));
+	return 0;
+}
+
+int cgr_curve_read(struct cgr_curve *c, const struct cgr_store *store, uint32_t cgroup, struct cgr_error *reterr)
+{
+	const uint64_t kinds = 1ull << CGR_EV_CACHE_READ | 1ull << CGR_EV_CACHE_FAULT | 1ull << CGR_EV_CACHE_ACCESS |
+	                       1ull << CGR_EV_CACHE_DELETE;
+	size_t tasks, cgroups, sets, count;
+	const struct cgr_store_task *task = cgr_store_borrow_tasks(store, &tasks);
+	const struct cgr_store_cgroup *tree = cgr_store_borrow_cgroups(store, &cgroups);
+	const struct cgr_store_css_set *set = cgr_store_borrow_css_sets(store, &sets);
+	struct last_read *last = cgr_calloc(tasks ? tasks : 1, sizeof *last);
+	struct cgr_stream *stream = NULL;
+	const struct cgr_event *e;
+	int rc;
+
+	if (!last)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "curve of %zu tasks", tasks);
+	rc = cgr_stream_open(store, 0, kinds, &stream, reterr);
+	while (rc >= 0 && (rc = cgr_stream_next(stream, &e, &count, reterr)) > 0)
+		for (size_t i = 0; i < count && rc >= 0; i++) {
+			if (!(kinds >> e[i].kind & 1) || e[i].task >= tasks)
+				continue;
+			if (e[i].kind == CGR_EV_CACHE_DELETE) {
+				for (uint64_t p = 0; !e[i].d && p < e[i].c; p++)
+					cgr_curve_forget(c, (uint32_t)e[i].a, e[i].b + p);
+				continue;
+			}
+			uint32_t css = task[e[i].task].css_set;
+			if (css >= sets || set[css].memory_cgroup >= cgroups || !below(tree, set[css].memory_cgroup, cgroup))
+				continue;
+			if (read_event(c, &last[e[i].task], &e[i]) < 0)
+				rc = cgr_error_set(reterr, CGR_E_NOMEM, "curve of %llu pages", (unsigned long long)c->kept);
+		}
+	cgr_stream_free(stream);
+	free(last);
+	return rc < 0 ? rc : 0;
+}
