@@ -182,7 +182,8 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s: the trace holds no events%s", import->trace->input.path,
 		                     import->options->from_ns > 0 || import->options->to_ns >= 0 ? " in this slice of time"
 		                                                                                 : "");
-	if (import->options->max_lost >= 0 && norm->stats.lost_events > (uint64_t)import->options->max_lost)
+	if (import->options->max_lost >= 0 &&
+	    norm->stats.lost_events + norm->stats.lost_unknown > (uint64_t)import->options->max_lost)
 		return cgr_error_set(
 		    reterr, CGR_E_LOSSY,
 		    "%s: %llu events were lost in %llu places, more than --max-lost %lld: record with a larger --buffer",

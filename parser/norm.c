@@ -22,7 +22,9 @@ static int to_store(void *arg, const struct cgr_event *events, size_t count, str
 int cgr_norm_init(struct cgr_norm *norm, const struct cgr_trace *trace, struct cgr_writer *writer,
                   struct cgr_error *reterr)
 {
-	*norm = (struct cgr_norm){ .trace = trace, .writer = writer, .err = reterr, .to_ns = UINT64_MAX };
+	*norm = (struct cgr_norm){
+		.trace = trace, .writer = writer, .err = reterr, .to_ns = UINT64_MAX, .switch_buffer = UINT32_MAX
+	};
 	memset(norm->item_of_stat, 255, sizeof(norm->item_of_stat));
 	memset(norm->item_of_event, 255, sizeof(norm->item_of_event));
 	norm->cgroups.memory_hierarchy = norm->cgroups.last_cgroup = CGR_ID_NONE;
@@ -69,12 +71,16 @@ static int lost_record(struct cgr_norm *norm, const struct cgr_record *record)
 	uint64_t from = record->lost_from > norm->start ? record->lost_from - norm->start : 0;
 	struct cgr_entry entry = { .record = record, .cpu = record->cpu };
 
+	/* A second instance lost events that the import takes from the first one anyway. */
+	if (norm->owner != NULL && norm->switch_buffer != UINT32_MAX && record->buffer != norm->switch_buffer)
+		return CGR_OK;
 	cgr_mend_lost(norm, record->cpu);
 	if (norm->now_ns < norm->from_ns)
 		return CGR_OK;
 	from = from > norm->from_ns ? from - norm->from_ns : 0;
 	norm->stats.lost_spans++;
 	norm->stats.lost_events += record->lost;
+	norm->stats.lost_unknown += record->lost == 0;
 	struct cgr_store_lost lost = { .cpu = record->cpu,
 		                           .from_ns = (int64_t)from,
 		                           .to_ns = (int64_t)(norm->now_ns - norm->from_ns),

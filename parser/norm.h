@@ -124,7 +124,7 @@ struct cgr_cpu {
 };
 
 struct cgr_import_stats {
-	uint64_t records, events, lost_spans, lost_events, time_backwards;
+	uint64_t records, events, lost_spans, lost_events, lost_unknown, time_backwards;
 	uint64_t inferred_arrivals, inferred_departures, run_starts, joints_open, two_cpus;
 	uint64_t charges, charges_unsized, uncharges_unsized, negative_charges;
 	uint64_t inferred_tasks, unknown_formats, short_records, duplicate_records, chain_checked;
@@ -166,6 +166,7 @@ struct cgr_norm {
 	bool timer_offset_known;
 	bool switch_seen, memcg_seen, cache_seen;
 	uint8_t *owner; /* instance each event type is taken from; NULL: there is one instance */
+	uint32_t switch_buffer; /* the instance sched_switch is taken from; UINT32_MAX unknown yet */
 	struct cgr_error *err; /* borrowed during a call */
 	/* --cgroup: page-level events of other subtrees are dropped */
 	const char *const *scope;

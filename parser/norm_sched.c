@@ -58,6 +58,7 @@ static int on_switch(struct cgr_norm *norm, const struct cgr_entry *entry)
 	struct cgr_task *prev = entry->task;
 
 	norm->switch_seen = true;
+	norm->switch_buffer = entry->record->buffer;
 	if (prev->row.tid != prev_pid)
 		prev = cgr_task_get(norm, prev_pid);
 	struct cgr_task *next = prev != NULL ? living(norm, next_pid) : NULL;
