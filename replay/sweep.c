@@ -204,7 +204,7 @@ static void *worker(void *data)
 			continue;
 		}
 		i = w->next++;
-		run.fidelity = i == 0; /* once per sweep: it does not depend on the point */
+		run.fidelity = w->scenario[i].point <= 0; /* once per sweep: it does not depend on the point */
 		pthread_mutex_unlock(&w->lock);
 		rc = cgr_replay(w->store, w->programs, &w->scenario[i], &run, &w->result[i], &error);
 		pthread_mutex_lock(&w->lock);

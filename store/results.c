@@ -43,8 +43,24 @@ static int check_schema(const struct cgr_results *results, struct cgr_error *ret
 	return 0;
 }
 
+/* A killed writer leaves its journal beside the file. Only a writable connection can roll it back; a file of ours or
+ * not, that is what any SQLite program would do with it. Where it may not be written the read-only open says so. */
+static void roll_back(const char *path)
+{
+	char *journal = cgr_printf("%s-journal", path);
+	struct cgr_db db = { 0 };
+
+	if (journal != NULL && access(journal, F_OK) == 0 && access(path, W_OK) == 0 &&
+	    cgr_db_open_writable(&db, path, path, NULL) == 0) {
+		(void)cgr_db_exec(&db, "SELECT count(*) FROM sqlite_schema", NULL);
+		cgr_db_close(&db);
+	}
+	free(journal);
+}
+
 static int open_existing(struct cgr_results *results, const char *path, struct cgr_error *reterr)
 {
+	roll_back(path);
 	/* opened read-only first in both cases: this tells foreign files from ours before anything is written */
 	CGR_TRY(cgr_db_open_readonly(&results->db, path, false, reterr));
 	CGR_TRY(check_version(results, reterr));
