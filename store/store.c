@@ -196,7 +196,8 @@ static int sample_row(struct cgr_store *store, sqlite3_stmt *s, struct cgr_store
 		                                 .name = id_of(s, 2),
 		                                 .t_ns = sqlite3_column_int64(s, 3),
 		                                 .value = sqlite3_column_int64(s, 4),
-		                                 .value2 = sqlite3_column_int64(s, 5) };
+		                                 .value2 = sqlite3_column_int64(s, 5),
+		                                 .at_start = sqlite3_column_int(s, 7) != 0 };
 	if (sample->cgroup >= store->cgroups || sample->name >= store->names)
 		return damaged(store, reterr, table, sqlite3_column_int64(s, 0), "names a cgroup or name that is not there");
 	return keep_text(store, s, 6, &sample->text, reterr);
@@ -266,10 +267,12 @@ static int load_tables(struct cgr_store *store, struct cgr_error *reterr)
 	                 reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM task ORDER BY id", task_row, CGR_LIMIT_TASKS, &store->tasks, reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM name ORDER BY id", name_row, 1u << 20, &store->names, reterr));
-	CGR_TRY(each_row(store, "SELECT id, cgroup, name, t_ns, value, value2, text FROM knob ORDER BY t_ns, id", knob_row,
-	                 SIZE_MAX, &store->knobs, reterr));
-	CGR_TRY(each_row(store, "SELECT id, cgroup, name, t_ns, value, 0, NULL FROM counter ORDER BY t_ns, id", counter_row,
-	                 SIZE_MAX, &store->counters, reterr));
+	CGR_TRY(each_row(store,
+	                 "SELECT id, cgroup, name, t_ns, value, value2, text, source = 'start' FROM knob ORDER BY t_ns, id",
+	                 knob_row, SIZE_MAX, &store->knobs, reterr));
+	CGR_TRY(each_row(store,
+	                 "SELECT id, cgroup, name, t_ns, value, 0, NULL, source = 'start' FROM counter ORDER BY t_ns, id",
+	                 counter_row, SIZE_MAX, &store->counters, reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM file ORDER BY id", file_row, CGR_ID_NONE, &store->files, reterr));
 	CGR_TRY(each_row(store, "SELECT cpu, from_ns, to_ns, events FROM lost ORDER BY from_ns, cpu", lost_row, SIZE_MAX,
 	                 &store->losts, reterr));

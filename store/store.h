@@ -54,6 +54,7 @@ struct cgr_store_sample {
 	int64_t value; /* CGR_UNLIMITED for max */
 	int64_t value2; /* second number of cpu.max (period_us); 0 otherwise */
 	const char *text; /* knobs: exact text; counters: NULL */
+	bool at_start; /* from the snapshot taken before anything was recorded */
 };
 
 struct cgr_store_file {
@@ -115,7 +116,8 @@ const char *cgr_store_borrow_controllers(const struct cgr_store *store, uint32_t
 /* Knob in force at t_ns; false if the recording does not have it. */
 bool cgr_store_knob_at(const struct cgr_store *store, uint32_t cgroup, const char *name, int64_t t_ns,
                        int64_t *ret_value, int64_t *ret_value2);
-/* Counter at the first sample at or after / the last sample at or before a time; false if absent. */
+/* Counter at the beginning and at the end of the recording; false if absent. A controller's directory that was made
+ * while recording began at 0, whatever its first sample says: that came up to a sampling interval later. */
 bool cgr_store_counter_first(const struct cgr_store *store, uint32_t cgroup, const char *name, int64_t *ret_value);
 bool cgr_store_counter_last(const struct cgr_store *store, uint32_t cgroup, const char *name, int64_t *ret_value);
 

@@ -198,7 +198,7 @@ bool cgr_store_counter_first(const struct cgr_store *store, uint32_t cgroup, con
 
 	for (size_t i = 0; id != CGR_ID_NONE && i < store->counters; i++) {
 		if (store->counter[i].cgroup == cgroup && store->counter[i].name == id) {
-			*ret_value = store->counter[i].value;
+			*ret_value = store->counter[i].at_start ? store->counter[i].value : 0;
 			return true;
 		}
 	}

@@ -139,6 +139,9 @@ static inline int synthetic_tables(struct cgr_writer *w, struct cgr_error *err)
 		CGR_TRY(cgr_writer_add_knob(w, id, "cpu.max", 0, 50000, 100000, "50000 100000", "start", NULL, err));
 		CGR_TRY(cgr_writer_add_counter(w, id, "memory.current", 0, 1 << 20, "start", err));
 		CGR_TRY(cgr_writer_add_counter(w, id, "memory.current", 1000000, 2 << 20, "end", err));
+		/* a controller directory made while recording: first seen by the sampler */
+		CGR_TRY(cgr_writer_add_counter(w, id, "cpu.stat.usage_usec", 500000, 76276, "sample", err));
+		CGR_TRY(cgr_writer_add_counter(w, id, "cpu.stat.usage_usec", 1000000, 90000, "end", err));
 	}
 	for (uint32_t cgroup = 0; cgroup < 4; cgroup++) {
 		struct cgr_writer_link links[2] = { { 2, cgroup }, { 5, cgroup } };

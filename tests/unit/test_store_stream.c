@@ -139,6 +139,8 @@ static void tables_come_back(void **state)
 	assert_int_equal(value, 2 << 20);
 	assert_true(cgr_store_counter_first(store, 1, "memory.current", &value));
 	assert_int_equal(value, 1 << 20);
+	assert_true(cgr_store_counter_first(store, 1, "cpu.stat.usage_usec", &value));
+	assert_int_equal(value, 0);
 	(void)cgr_store_free(store);
 }
 
