@@ -164,7 +164,7 @@ outcomes() { # setting, the what-if that leads to it from the recorded one, and 
 		tail -q -n +1 "$(dir)/$s.measured.csv" | sort -t, -k3,3 -k4,4 -k5,5n |
 			awk -F, -v setting="$s" -v set="$set" -v until="$CASE_UNTIL" -v preset="$CASE_PRESET" '
 			# only what the recording can tell about: a cpu recording does not see pages
-			$4 ~ /^exit|pgfault|pgmajfault|memory.current|refault_anon|burst/ { next }
+			$4 ~ /^exit|^disturbed|^cpu_usec|pgfault|pgmajfault|memory.current|refault_anon|burst/ { next }
 			preset == "cpu" && $4 ~ /^memory/ || preset == "full" && $4 ~ /^cpu/ { next }
 			$4 == "completion_usec" && until == "end" { next }
 			function flush() { if (n) printf "%s,%s,%s,%s,%s,%d,%s,%s,%s\n", setting, set, until, group, metric, n, v[1],
