@@ -127,7 +127,8 @@ static int on_other(struct cgr_norm *norm, const struct cgr_entry *entry)
 	return cgr_norm_push(norm, entry, CGR_EV_CGROUP_OTHER, cgroup, norm->cgroups.hierarchy[hierarchy].number, which, 0);
 }
 
-/* From kprobes: the id is that of the directory on the hierarchy of the cpu controller. */
+/* From kprobes: the id is that of the directory on the hierarchy of the cpu controller; of_cpu the CPU whose queue it
+ * is, because the period timer releases the queues of all CPUs from one. */
 static int on_throttle(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
 	const struct cgr_cgroup_dir *dir = NULL;
@@ -138,7 +139,8 @@ static int on_throttle(struct cgr_norm *norm, const struct cgr_entry *entry)
 	if (dir == NULL)
 		return cgr_norm_other(norm, entry);
 	return cgr_norm_push(norm, entry, entry->format->raw == CGR_RAW_THROTTLE ? CGR_EV_THROTTLE : CGR_EV_UNTHROTTLE,
-	                     dir->cgroup, 0, 0, entry->cpu);
+	                     dir->cgroup, 0, 0,
+	                     entry->format->field[1].present ? (uint32_t)CGR_FIELD(entry, 1) : entry->cpu);
 }
 
 int cgr_norm_cgroup(struct cgr_norm *norm, const struct cgr_entry *entry)
