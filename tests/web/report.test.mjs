@@ -134,6 +134,8 @@ await test('many runs: the overview picks the run, curves mark the knee', async 
 	await page.click('#runs tbody tr:nth-child(2)');
 	assert.match(await page.textContent('section.run:not([hidden]) .verdict h2'), /not safe/i);
 	assert.match(page.url(), /run=1/);
+	const beyond = await page.$$eval('.chart .u-wrap', (all) => all.filter((wrap) => wrap.getBoundingClientRect().width > wrap.closest('.plot').clientWidth + 1).length);
+	assert.equal(beyond, 0, 'no chart is wider than its place');
 	const curve = page.locator('#sweep-list .chart[data-chart="memory.stat.workingset_refault_file"]');
 	assert.match(await curve.textContent(), /bends at/);
 	await page.screenshot({ path: join(shots, 'many.png'), fullPage: true });

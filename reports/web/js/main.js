@@ -55,6 +55,7 @@ function drawAll() {
 	fillTools();
 	drawCharts();
 	drawSweeps();
+	resize(); // the first chart of a grid was measured before its neighbours and the scroll bar were there
 }
 
 function toggleTheme() {
@@ -101,8 +102,10 @@ function onChange(change) {
 		setTheme();
 	if ('run' in change)
 		showRun();
-	if ('curves' in change)
+	if ('curves' in change) {
 		drawSweeps();
+		resize();
+	}
 	if ('run' in change || 'g' in change || 'theme' in change)
 		drawAll();
 	else if ('z' in change) {
