@@ -46,8 +46,9 @@ enum cgr_charge_kind {
 #define CGR_MEM_ITEMS(X)                                                                                               \
 	X(ANON_MAPPED, "anon_mapped")                                                                                      \
 	X(FILE_PAGES, "file_pages")                                                                                        \
-	X(SHMEM, "shmem") X(FILE_MAPPED, "file_mapped") X(FILE_DIRTY, "file_dirty") X(WRITEBACK, "writeback")              \
-	    X(SWAPCACHE, "swapcache") X(SWAP, "swap") X(KMEM, "kmem") X(SOCK, "sock") X(PAGETABLE, "pagetable")            \
+	X(SHMEM, "shmem")                                                                                                  \
+	X(FILE_MAPPED, "file_mapped") X(FILE_DIRTY, "file_dirty") X(WRITEBACK, "writeback") X(SWAPCACHE, "swapcache")      \
+	    X(SWAP, "swap") X(KMEM, "kmem") X(SOCK, "sock") X(PAGETABLE, "pagetable")                                      \
 	        X(KERNEL_STACK_KB, "kernel_stack_kb") X(REFAULT_ANON, "workingset_refault_anon")                           \
 	            X(REFAULT_FILE, "workingset_refault_file") X(ACTIVATE_ANON, "workingset_activate_anon")                \
 	                X(ACTIVATE_FILE, "workingset_activate_file") X(RESTORE_ANON, "workingset_restore_anon")            \

@@ -113,7 +113,7 @@ struct cgr_task_info { /* borrowed, valid for the whole run; prio and cgroup may
 	uint32_t mm_owner; /* task id of the thread group leader */
 	int16_t oom_score_adj;
 	bool kernel_thread, alive;
-	int32_t session;         /* setsid id where the recording's kernel groups by it (autogroup); 0 not or unknown */
+	int32_t session; /* setsid id where the recording's kernel groups by it (autogroup); 0 not or unknown */
 };
 
 /* Services. Call through the inline wrappers below. */

@@ -118,7 +118,9 @@ int cgr_build_running(struct builder *b, uint32_t task, uint32_t cpu, uint64_t t
 		p->start_cpu = cpu;
 		if (from_start && b->idle_ns) {
 			/* it was there and a CPU went idle without running it: it slept, and what woke it was not seen */
-			struct cgr_op op = { .kind = CGR_OP_BLOCK, .cause = CGR_CAUSE_ARRIVAL, .c = CGR_ID_NONE, .a = ts_ns, .b = ts_ns };
+			struct cgr_op op = {
+				.kind = CGR_OP_BLOCK, .cause = CGR_CAUSE_ARRIVAL, .c = CGR_ID_NONE, .a = ts_ns, .b = ts_ns
+			};
 
 			p->start = CGR_START_BLOCKED;
 			p->blocks[CGR_CAUSE_ARRIVAL]++;

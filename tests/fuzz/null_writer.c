@@ -188,7 +188,8 @@ static bool names_task(uint8_t kind)
 {
 	return kind == CGR_EV_SWITCH || kind == CGR_EV_WAKING || kind == CGR_EV_WAKEUP || kind == CGR_EV_WAKEUP_NEW ||
 	       kind == CGR_EV_MIGRATE || kind == CGR_EV_FORK || kind == CGR_EV_EXIT || kind == CGR_EV_RUNTIME ||
-	       kind == CGR_EV_RUN_START || kind == CGR_EV_SIGNAL || kind == CGR_EV_OOM_VICTIM || kind == CGR_EV_CGROUP_ATTACH;
+	       kind == CGR_EV_RUN_START || kind == CGR_EV_SIGNAL || kind == CGR_EV_OOM_VICTIM ||
+	       kind == CGR_EV_CGROUP_ATTACH;
 }
 
 int cgr_writer_append(struct cgr_writer *writer, const struct cgr_event *events, size_t count, struct cgr_error *reterr)

@@ -339,10 +339,8 @@ static void test_page_keeps_its_size(void **state)
 static struct cgr_result *hour(void)
 {
 	enum { GROUPS = 200, POINTS = 2000 };
-	static const char *const names[] = {
-		"memory.current",           "memory.stat.anon", "memory.stat.file", "cpu.usage", "cpu.stat.throttled_usec",
-		"memory.pressure.some_usec"
-	};
+	static const char *const names[] = { "memory.current", "memory.stat.anon",        "memory.stat.file",
+		                                 "cpu.usage",      "cpu.stat.throttled_usec", "memory.pressure.some_usec" };
 	struct cgr_result *r = fixture_result(256);
 	char **paths = fixture_array(4 + GROUPS, sizeof *paths);
 	memcpy(paths, r->cgroup_path, 4 * sizeof *paths);
