@@ -6,6 +6,8 @@
 #include "common/util.h"
 #include "store/stream.h"
 
+#define BLOCK 512u
+
 struct entry {
 	uint64_t index;
 	uint32_t file, position; /* file + 1, 0 = free; position of the last access in the window, from 1 */
@@ -14,7 +16,8 @@ struct entry {
 struct cgr_curve {
 	struct entry *entry; /* open addressing with linear probing, power of two */
 	uint32_t slots, kept, max_pages;
-	uint32_t *tree; /* Fenwick tree: 1 at the position of each page's last access */
+	uint64_t *bit; /* set at the position of each page's last access */
+	uint32_t *tree; /* Fenwick tree over blocks of bits */
 	uint32_t window, next; /* positions 1..window; next free one */
 	uint64_t *distance; /* [d] accesses with stack distance d (pages used since, itself included), scaled */
 	uint64_t distances;
@@ -33,19 +36,27 @@ static uint64_t hash_of(uint32_t file, uint64_t index)
 	return x ^ x >> 32;
 }
 
-static void add(struct cgr_curve *c, uint32_t position, uint32_t delta)
+/* Positions are bits, and the Fenwick tree counts blocks of 512 of them (a cache line): it stays in the first-level
+ * cache, where one over single positions would miss at every step. */
+static void add(struct cgr_curve *c, uint32_t position, bool set)
 {
-	for (; position <= c->window; position += position & (0u - position))
-		c->tree[position] += delta;
+	uint32_t blocks = c->window / BLOCK + 1;
+
+	c->bit[position / 64] ^= 1ull << position % 64;
+	for (uint32_t b = position / BLOCK + 1; b <= blocks; b += b & (0u - b))
+		c->tree[b] += set ? 1u : (uint32_t)-1;
 }
 
+/* Pages last accessed at this position or before. */
 static uint32_t sum(const struct cgr_curve *c, uint32_t position)
 {
-	uint32_t result = 0;
+	uint32_t result = 0, word = position / BLOCK * (BLOCK / 64);
 
-	for (; position; position -= position & (0u - position))
-		result += c->tree[position];
-	return result;
+	for (uint32_t b = position / BLOCK; b; b -= b & (0u - b))
+		result += c->tree[b];
+	for (; word < position / 64; word++)
+		result += (uint32_t)__builtin_popcountll(c->bit[word]);
+	return result + (uint32_t)__builtin_popcountll(c->bit[word] & (~0ull >> (63 - position % 64)));
 }
 
 static struct entry *find(const struct cgr_curve *c, uint32_t file, uint64_t index)
@@ -69,8 +80,9 @@ struct cgr_curve *cgr_curve_new(uint32_t max_pages)
 	c->next = 1;
 	c->threshold = 1ull << 32;
 	c->entry = cgr_calloc(c->slots, sizeof *c->entry);
-	c->tree = cgr_calloc((size_t)c->window + 1, sizeof *c->tree);
-	return c->entry && c->tree ? c : cgr_curve_free(c);
+	c->bit = cgr_calloc(c->window / 64 + 8, sizeof *c->bit);
+	c->tree = cgr_calloc(c->window / BLOCK + 2, sizeof *c->tree);
+	return c->entry && c->bit && c->tree ? c : cgr_curve_free(c);
 }
 
 struct cgr_curve *cgr_curve_free(struct cgr_curve *c)
@@ -78,6 +90,7 @@ struct cgr_curve *cgr_curve_free(struct cgr_curve *c)
 	if (!c)
 		return NULL;
 	free(c->entry);
+	free(c->bit);
 	free(c->tree);
 	free(c->distance);
 	free(c);
@@ -89,7 +102,7 @@ static void remove_entry(struct cgr_curve *c, struct entry *e)
 {
 	uint32_t hole = (uint32_t)(e - c->entry), slot = hole;
 
-	add(c, e->position, (uint32_t)-1);
+	add(c, e->position, false);
 	c->kept--;
 	for (;;) {
 		slot = (slot + 1) & (c->slots - 1);
@@ -137,23 +150,26 @@ static int renumber(struct cgr_curve *c)
 	for (uint32_t i = 0; i < c->slots; i++)
 		if (c->entry[i].file)
 			order[c->entry[i].position] = i + 1;
-	uint32_t *tree = realloc(c->tree, ((size_t)window + 1) * sizeof *tree);
-	if (!tree) {
+	uint64_t *bit = cgr_calloc(window / 64 + 8, sizeof *bit);
+	uint32_t *tree = cgr_calloc(window / BLOCK + 2, sizeof *tree), old = c->window;
+	if (!bit || !tree) {
 		free(order);
+		free(bit);
+		free(tree);
 		return CGR_E_NOMEM;
 	}
+	free(c->bit);
+	free(c->tree);
+	c->bit = bit;
 	c->tree = tree;
-	c->next = 1;
-	for (uint32_t p = 1; p <= c->window; p++)
-		if (order[p])
-			c->entry[order[p] - 1].position = c->next++;
-	free(order);
 	c->window = window;
-	for (uint32_t p = 1; p <= window; p++) /* Fenwick tree of ones below next, in one pass */
-		c->tree[p] = (p < c->next ? 1u : 0u);
-	for (uint32_t p = 1; p <= window; p++)
-		if (p + (p & (0u - p)) <= window)
-			c->tree[p + (p & (0u - p))] += c->tree[p];
+	c->next = 1;
+	for (uint32_t p = 1; p <= old; p++)
+		if (order[p]) {
+			c->entry[order[p] - 1].position = c->next;
+			add(c, c->next++, true);
+		}
+	free(order);
 	return 0;
 }
 
@@ -200,7 +216,7 @@ int cgr_curve_access(struct cgr_curve *c, uint32_t file, uint64_t index)
 		uint64_t since = c->kept - sum(c, e->position) + 1;
 
 		CGR_TRY(count_distance(c, since * scale, scale));
-		add(c, e->position, (uint32_t)-1);
+		add(c, e->position, false);
 	} else {
 		c->cold += scale;
 		CGR_TRY(grow_table(c));
@@ -214,7 +230,7 @@ int cgr_curve_access(struct cgr_curve *c, uint32_t file, uint64_t index)
 		c->kept++;
 	}
 	e->position = c->next++;
-	add(c, e->position, 1);
+	add(c, e->position, true);
 	return 0;
 }
 
