@@ -61,6 +61,7 @@ copy_modules() {
 }
 
 make_initramfs() { # the files of the guest; kept out of the repository
+	local name
 	root=$work/root
 	rm -rf "$root"
 	mkdir -p "$root"/{bin,sbin,proc,sys,dev,tmp,out,data,etc,lib,lib64,usr/bin,run} "$root/job/truth"
