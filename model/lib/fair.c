@@ -321,7 +321,7 @@ static bool dequeue_entities(struct cgr_fair *fair, struct cgr_fair_entity *se, 
 bool cgr_fair_dequeue_task(struct cgr_fair *fair, uint32_t task, unsigned flags)
 {
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
-	if (t->throttled) {
+	if (t->in_limbo) {
 		cgr_throttle_leave_limbo(fair, task, flags & (CGR_DEQ_SLEEP | CGR_DEQ_EXIT));
 		return true;
 	}

@@ -115,7 +115,7 @@ struct cgr_fair_task {
 	uint32_t cgroup;
 	int32_t policy;
 	bool alive, queued_here; /* on the CPU's task list */
-	bool throttled; /* in limbo */
+	bool throttled, in_limbo; /* in_limbo: on its queue's list; throttled stays set while such a task moves */
 	bool throttle_work; /* will throttle itself at its return to user mode */
 	bool shown_throttled; /* told the engine */
 	uint32_t list_next, list_prev; /* CPU's task list */

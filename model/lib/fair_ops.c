@@ -175,7 +175,7 @@ void cgr_fair_task_exit(struct cgr_ctx *ctx, uint32_t task)
 	if (cgr_fair_cpu(fair, t->cpu)->curr == task)
 		put_chain(fair, t->cpu);
 	settle_delayed(fair, t);
-	if (t->throttled || t->entity.on_rq)
+	if (t->in_limbo || t->entity.on_rq)
 		cgr_fair_dequeue_task(fair, task, CGR_DEQ_SLEEP | CGR_DEQ_EXIT);
 	cgr_fair_load_detach_sleeping(&t->entity);
 	cgr_fair_show_throttled(fair, task, false);
@@ -193,7 +193,7 @@ void cgr_fair_task_attach(struct cgr_ctx *ctx, uint32_t task, uint32_t from, uin
 	/* sched_move_task: off the queue and off the CPU, change, and back */
 	settle_delayed(fair, t);
 	bool running = cgr_fair_cpu(fair, t->cpu)->curr == task;
-	bool queued = t->entity.on_rq || t->throttled;
+	bool queued = t->entity.on_rq || t->in_limbo;
 	if (queued)
 		cgr_fair_dequeue_task(fair, task, CGR_DEQ_MOVE);
 	if (running)
@@ -345,7 +345,7 @@ bool cgr_fair_dequeue(struct cgr_ctx *ctx, uint32_t cpu, uint32_t task, unsigned
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
 	if (flags & CGR_DEQ_EXIT)
 		flags |= CGR_DEQ_SLEEP;
-	if (!t->entity.on_rq && !t->throttled)
+	if (!t->entity.on_rq && !t->in_limbo)
 		return true;
 	bool gone = cgr_fair_dequeue_task(fair, task, flags);
 	if (gone && !t->throttled)

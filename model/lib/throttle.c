@@ -37,12 +37,13 @@ static void limbo_remove(struct cgr_fair *fair, struct cgr_fair_queue *queue, ui
 	if (t->limbo_next)
 		cgr_fair_task(fair, t->limbo_next)->limbo_prev = t->limbo_prev;
 	t->limbo_next = t->limbo_prev = 0;
+	t->in_limbo = false;
 }
 
 static void limbo_add(struct cgr_fair *fair, struct cgr_fair_queue *queue, uint32_t task)
 {
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
-	t->throttled = true;
+	t->throttled = t->in_limbo = true;
 	t->limbo_prev = 0;
 	t->limbo_next = queue->limbo;
 	if (queue->limbo)
