@@ -43,24 +43,22 @@ enum cgr_charge_kind {
 };
 
 /* Kernel-independent names of the stat items we keep; mapped from BTF enums by name. */
-#define CGR_MEM_ITEMS(X)                                                                                               \
-	X(ANON_MAPPED, "anon_mapped")                                                                                      \
-	X(FILE_PAGES, "file_pages")                                                                                        \
-	X(SHMEM, "shmem")                                                                                                  \
-	X(FILE_MAPPED, "file_mapped") X(FILE_DIRTY, "file_dirty") X(WRITEBACK, "writeback") X(SWAPCACHE, "swapcache")      \
-	    X(SWAP, "swap") X(KMEM, "kmem") X(SOCK, "sock") X(PAGETABLE, "pagetable")                                      \
-	        X(KERNEL_STACK_KB, "kernel_stack_kb") X(REFAULT_ANON, "workingset_refault_anon")                           \
-	            X(REFAULT_FILE, "workingset_refault_file") X(ACTIVATE_ANON, "workingset_activate_anon")                \
-	                X(ACTIVATE_FILE, "workingset_activate_file") X(RESTORE_ANON, "workingset_restore_anon")            \
-	                    X(RESTORE_FILE, "workingset_restore_file") X(PGPGIN, "pgpgin") X(PGPGOUT, "pgpgout")           \
-	                        X(PGFAULT, "pgfault") X(PGMAJFAULT, "pgmajfault") X(PGSCAN_KSWAPD, "pgscan_kswapd")        \
-	                            X(PGSCAN_DIRECT, "pgscan_direct") X(PGSTEAL_KSWAPD, "pgsteal_kswapd")                  \
-	                                X(PGSTEAL_DIRECT, "pgsteal_direct") X(PGACTIVATE, "pgactivate")                    \
-	                                    X(PGDEACTIVATE, "pgdeactivate") X(PGREFILL, "pgrefill") X(PSWPIN, "pswpin")    \
-	                                        X(PSWPOUT, "pswpout") X(INACTIVE_ANON, "inactive_anon")                    \
-	                                            X(ACTIVE_ANON, "active_anon") X(INACTIVE_FILE, "inactive_file")        \
-	                                                X(ACTIVE_FILE, "active_file") X(UNEVICTABLE, "unevictable")        \
-	                                                    X(ZSWPIN, "zswpin") X(ZSWPOUT, "zswpout")
+/* clang-format off */
+#define CGR_MEM_ITEMS(X) \
+	X(ANON_MAPPED, "anon_mapped") X(FILE_PAGES, "file_pages") X(SHMEM, "shmem") \
+	X(FILE_MAPPED, "file_mapped") X(FILE_DIRTY, "file_dirty") X(WRITEBACK, "writeback") \
+	X(SWAPCACHE, "swapcache") X(SWAP, "swap") X(KMEM, "kmem") X(SOCK, "sock") X(PAGETABLE, "pagetable") \
+	X(KERNEL_STACK_KB, "kernel_stack_kb") X(REFAULT_ANON, "workingset_refault_anon") \
+	X(REFAULT_FILE, "workingset_refault_file") X(ACTIVATE_ANON, "workingset_activate_anon") \
+	X(ACTIVATE_FILE, "workingset_activate_file") X(RESTORE_ANON, "workingset_restore_anon") \
+	X(RESTORE_FILE, "workingset_restore_file") X(PGPGIN, "pgpgin") X(PGPGOUT, "pgpgout") \
+	X(PGFAULT, "pgfault") X(PGMAJFAULT, "pgmajfault") X(PGSCAN_KSWAPD, "pgscan_kswapd") \
+	X(PGSCAN_DIRECT, "pgscan_direct") X(PGSTEAL_KSWAPD, "pgsteal_kswapd") \
+	X(PGSTEAL_DIRECT, "pgsteal_direct") X(PGACTIVATE, "pgactivate") X(PGDEACTIVATE, "pgdeactivate") \
+	X(PGREFILL, "pgrefill") X(PSWPIN, "pswpin") X(PSWPOUT, "pswpout") X(INACTIVE_ANON, "inactive_anon") \
+	X(ACTIVE_ANON, "active_anon") X(INACTIVE_FILE, "inactive_file") X(ACTIVE_FILE, "active_file") \
+	X(UNEVICTABLE, "unevictable") X(ZSWPIN, "zswpin") X(ZSWPOUT, "zswpout")
+/* clang-format on */
 enum cgr_mem_item {
 #define CGR_X(name, text) CGR_ITEM_##name,
 	CGR_MEM_ITEMS(CGR_X)
