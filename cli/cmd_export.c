@@ -110,8 +110,8 @@ static int export_run(const struct arguments *a, bool trace, struct cgr_export_s
 	if (rc == 0)
 		rc = cgr_results_load(results, run, &result, reterr);
 	if (rc == 0 && result->spans == 0)
-		rc = cgr_error_set(reterr, CGR_E_USAGE, "%s: run %s keeps no schedule; make it with `cgreplay replay -o`", a->store,
-		                   a->run);
+		rc = cgr_error_set(reterr, CGR_E_USAGE, "%s: run %s keeps no schedule; make it with `cgreplay replay -o`",
+		                   a->store, a->run);
 	if (rc == 0)
 		rc = trace ? cgr_export_trace_result(result, a->output, summary, reterr)
 		           : cgr_export_json_result(result, a->output, summary, reterr);
