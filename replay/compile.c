@@ -166,6 +166,9 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 	case CGR_EV_CGROUP_MKDIR:
 	case CGR_EV_CGROUP_RMDIR:
 		return cgr_build_sched(b, e);
+	case CGR_EV_SIGNAL:
+		cgr_build_note_signal(b, e);
+		return 0;
 	case CGR_EV_WAKING:
 	case CGR_EV_WAKEUP:
 		return cgr_build_waking(b, e);

@@ -6,6 +6,9 @@
 #include "replay/compile_internal.h"
 
 #define CHANCE_PERCENT 5u
+#define STINT_NS                                                                                                       \
+	1500000u /* an exit this soon after it got the CPU back: the first thing it did was to look at the clock */
+#define STINT_CHANCE_PERCENT 40u /* work that ends just there is rare by itself, so the length may be less telling */
 #define SLACK_NS 2000000u /* from the exec to the first look at the clock */
 #define LOOK_NS 15000000u /* a task that never sleeps looks at the clock at least this often */
 #define SHORTEST_LIFE_NS 200000000u
@@ -31,40 +34,68 @@ void cgr_build_note_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum
 }
 
 /* A multiple of the coarsest unit that makes chance unlikely, within low..high; 0 if there is none. */
-static uint64_t round_length(uint64_t low_ns, uint64_t high_ns)
+static uint64_t round_length(uint64_t low_ns, uint64_t high_ns, unsigned chance_percent)
 {
 	static const uint64_t unit_ms[] = { 60000, 30000, 10000, 5000, 2000, 1000, 500, 200, 100 };
 
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(unit_ms); i++) {
 		uint64_t unit = unit_ms[i] * 1000000, multiple = high_ns / unit * unit;
 
-		if (multiple && multiple >= low_ns && (high_ns - low_ns) * 100 <= unit * CHANCE_PERCENT)
+		if (multiple && multiple >= low_ns && (high_ns - low_ns) * 100 <= unit * chance_percent)
 			return multiple;
 	}
 	return 0;
 }
 
+static uint32_t leader_of(const struct builder *b, uint32_t task)
+{
+	const struct cgr_store_task *s = &b->task[task];
+
+	for (uint32_t i = task; s->tid != s->tgid && i-- > 1;)
+		if (b->task[i].tid == s->tgid)
+			return i;
+	return task;
+}
+
 /* When the process began: a thread's deadline may have been worked out before the thread was made. */
 static uint64_t process_start(const struct builder *b, uint32_t task)
 {
-	const struct cgr_store_task *s = &b->task[task];
-	uint32_t leader = task;
+	uint32_t leader = leader_of(b, task);
 
-	for (uint32_t i = task; s->tid != s->tgid && i-- > 1;)
-		if (b->task[i].tid == s->tgid) {
-			leader = i;
-			break;
-		}
 	return b->t[leader].exec_ns ? b->t[leader].exec_ns : (uint64_t)CGR_MAX(b->programs->program[leader].start_ns, 0);
 }
 
 /* The span of the program's life in which the deadline must lie: after its last look at the clock that let it go on,
  * before its exit. Measured from start_ns; low by as much as the zero of the clock may lie later. */
-static uint64_t deadline(uint64_t look_ns, uint64_t exit_ns, uint64_t first_zero_ns, uint64_t last_zero_ns)
+static uint64_t deadline(uint64_t look_ns, uint64_t exit_ns, uint64_t first_zero_ns, uint64_t last_zero_ns,
+                         unsigned chance_percent)
 {
 	uint64_t low = look_ns > last_zero_ns ? look_ns - last_zero_ns : 0;
 
-	return exit_ns > first_zero_ns ? round_length(low, exit_ns - first_zero_ns) : 0;
+	return exit_ns > first_zero_ns ? round_length(low, exit_ns - first_zero_ns, chance_percent) : 0;
+}
+
+/* signal_generate: `timeout`, `kill`, a container being stopped. */
+void cgr_build_note_signal(struct builder *b, const struct cgr_event *e)
+{
+	if (e->c == 0 || e->c >= b->n_tasks || e->d != 0)
+		return;
+	b->t[e->c].signal_ns = e->ts_ns;
+	if (e->b)
+		b->t[leader_of(b, e->c)].signal_ns = e->ts_ns;
+}
+
+/* A task that computed until a signal ended it would have computed on: it ends when the signal comes. A task that was
+ * woken by the signal, or that waited after it, ends by itself in any what-if. */
+static bool ended_by_signal(const struct builder *b, uint32_t task, uint64_t exit_ns, uint64_t *ret_ns)
+{
+	const struct task_build *t = &b->t[task];
+	uint64_t signal_ns = CGR_MAX(t->signal_ns, b->t[leader_of(b, task)].signal_ns);
+
+	if (!signal_ns || t->block_end_ns > signal_ns || exit_ns - CGR_MAX(signal_ns, t->in_ns) > LOOK_NS)
+		return false;
+	*ret_ns = signal_ns;
+	return true;
 }
 
 void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)
@@ -72,10 +103,17 @@ void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)
 	const struct task_build *t = &b->t[task];
 	struct cgr_program *p = &b->programs->program[task];
 	uint64_t start = t->exec_ns ? t->exec_ns : (uint64_t)p->start_ns, look, length;
+	unsigned chance = CHANCE_PERCENT;
 	bool spins = t->block_end_ns + 4 * LOOK_NS < exit_ns && t->in_ns > t->block_end_ns, looked = false;
 
 	if ((p->start != CGR_START_FORKED && p->start != CGR_START_LATE) || exit_ns < start + SHORTEST_LIFE_NS)
 		return;
+	if (ended_by_signal(b, task, exit_ns, &look) && look > (uint64_t)p->start_ns) {
+		p->stop_ns = look - (uint64_t)p->start_ns;
+		if (spins || t->block_count < 4)
+			p->loop_chunk = CGR_ID_NONE;
+		return;
+	}
 	if (t->last_cause == CGR_CAUSE_TASK && exit_ns - t->block_end_ns < JOIN_NS)
 		return;
 	if (!spins && t->block_count >= 4) {
@@ -86,9 +124,11 @@ void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)
 		look = exit_ns - LOOK_NS;
 		looked = true;
 	}
-	length = deadline(look, exit_ns, start, start + SLACK_NS);
+	if (spins && !looked && exit_ns - t->in_ns < STINT_NS)
+		chance = STINT_CHANCE_PERCENT;
+	length = deadline(look, exit_ns, start, start + SLACK_NS, chance);
 	if (!length)
-		length = deadline(look, exit_ns, process_start(b, task), start + SLACK_NS);
+		length = deadline(look, exit_ns, process_start(b, task), start + SLACK_NS, chance);
 	if (!length)
 		return;
 	p->stop_ns = (looked ? exit_ns - start : length) + (start - (uint64_t)p->start_ns);

@@ -33,6 +33,7 @@ struct task_build {
 	uint8_t adds;
 	/* for programs that stop on the clock */
 	uint64_t exec_ns, in_ns, out_ns, block_end_ns, previous_block_end_ns;
+	uint64_t signal_ns; /* a signal that ends processes was sent to it */
 	uint32_t block_count, loop_chunk, loop_position;
 	uint8_t last_cause;
 	bool hidden; /* it left its CPU by a switch that was not reported */
@@ -91,6 +92,7 @@ void cgr_build_judge_timers(struct cgr_programs *programs);
 /* compile_clock.c */
 void cgr_build_note_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause);
 void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns);
+void cgr_build_note_signal(struct builder *b, const struct cgr_event *e);
 /* compile_memory.c */
 int cgr_build_memory(struct builder *b, const struct cgr_event *e);
 /* A wait for missing pages of wait_ns is over: what a miss costs. */
