@@ -290,6 +290,8 @@ struct cgr_cpu_ops {
 	0x20u /* uncharge: this delete was the recorded kernel's reclaim, not the program's will */
 #define CGR_MEM_EXIT 0x40u /* uncharge: the owner is exiting */
 #define CGR_MEM_AROUND 0x80u /* access with CGR_MEM_FAULT: fault-around, only pages that are there get mapped */
+#define CGR_MEM_REFAULT                                                                                                \
+	0x100u /* charge of a file page: the recorded kernel knew it from an earlier eviction, perhaps before the trace */
 #define CGR_MEM_NO_INDEX UINT64_MAX
 struct cgr_mem_request {
 	uint32_t task; /* who (charging task), CGR_NONE for none */

@@ -25,6 +25,8 @@ struct task_build {
 	uint64_t timer_start_ns, timer_address;
 	int64_t timer_expiry_ns;
 	struct recent_add add[RECENT_ADDS];
+	struct recent_add fault; /* its last look-up through a mapping, chunk CGR_ID_NONE when there is none to claim */
+	struct recent_add last_add; /* its last CACHE_ADD */
 	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;

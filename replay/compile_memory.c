@@ -87,6 +87,7 @@ static int cache_add(struct builder *b, const struct cgr_event *e)
 		t->adds--;
 	}
 	t->add[t->adds++] = (struct recent_add){ t->tail, cgr_chunk_at(b->programs, t->tail)->count - 1 };
+	t->last_add = t->add[t->adds - 1];
 	return 0;
 }
 
@@ -99,6 +100,9 @@ static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_o
 		claimed = claim_adds(b, e, e->c ? e->c : 1u);
 	op.b = (e->c ? e->c : 1u) | (uint64_t)claimed << 32;
 	CGR_TRY(cgr_build_context(b, e, &op));
+	if (kind == CGR_OP_CACHE_FAULT && e->task && !cgr_event_in_irq(e) && b->t[e->task].state != TASK_GONE)
+		b->t[e->task].fault =
+		    (struct recent_add){ b->t[e->task].tail, cgr_chunk_at(b->programs, b->t[e->task].tail)->count };
 	if (kind == CGR_OP_CACHE_READ && e->task && !cgr_event_in_irq(e))
 		return note_lookup(b, &b->t[e->task], claimed);
 	return 0;
@@ -136,6 +140,24 @@ static int reclaim(struct builder *b, const struct cgr_event *e)
 	return 0;
 }
 
+/* filemap_fault counts PGMAJFAULT between its tracepoint and the inserts, workingset_refault its event after the
+ * insert: they say of the look-up that it missed, and of the page that its shadow was found. */
+static void mem_stat(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->task];
+
+	if (e->task == 0 || cgr_event_in_irq(e))
+		return;
+	if (e->c == CGR_ITEM_PGMAJFAULT && t->fault.position) {
+		struct cgr_op *op = &cgr_chunk_at(b->programs, t->fault.chunk)->op[t->fault.position - 1];
+
+		op->b = (op->b & 0xffffffffu) | 1ull << 32;
+		t->fault.position = 0;
+	} else if (e->c == CGR_ITEM_REFAULT_FILE && t->adds) {
+		cgr_chunk_at(b->programs, t->last_add.chunk)->op[t->last_add.position].flags |= CGR_OPF_REFAULT;
+	}
+}
+
 int cgr_build_memory(struct builder *b, const struct cgr_event *e)
 {
 	struct cgr_op op = { .c = (uint32_t)e->a, .a = e->b, .b = e->c | (uint64_t)CGR_ID_NONE << 32 };
@@ -161,6 +183,9 @@ int cgr_build_memory(struct builder *b, const struct cgr_event *e)
 	case CGR_EV_CACHE_ACCESS:
 		op.kind = e->kind == CGR_EV_CACHE_DIRTY ? CGR_OP_CACHE_DIRTY : CGR_OP_CACHE_ACCESS;
 		return cgr_build_context(b, e, &op);
+	case CGR_EV_MEM_STAT:
+		mem_stat(b, e);
+		return 0;
 	case CGR_EV_RECLAIM_BEGIN:
 	case CGR_EV_RECLAIM_END:
 		return reclaim(b, e);

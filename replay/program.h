@@ -57,6 +57,7 @@ const char *cgr_cause_name(enum cgr_cause cause);
 #define CGR_OPF_SYNC 0x01u
 #define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
 #define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
+#define CGR_OPF_REFAULT 0x01u /* CACHE_ADD: counted as a refault in the recording */
 #define CGR_OPF_RECLAIM 0x08u /* inside memcg reclaim; RUN: CPU time of the recorded limit's reclaim */
 #define CGR_OPF_GROUP 0x10u /* ATTACH: the whole thread group */
 #define CGR_OPF_READAHEAD 0x20u

@@ -37,6 +37,8 @@ static enum fill fill_folio(struct memcg *m, const struct cgr_mem_request *reque
 		flags |= CGR_PG_DIRTY;
 	if (!memcg_insert_folio(m, request->cgroup, request->file, index, order, flags))
 		memcg_uncharge(m, request->cgroup, 1 << order);
+	else if (!m->had_shadow)
+		m->strangers += 1u << order;
 	m->outcome->missed_pages += 1u << order;
 	return FILL_OK;
 }
@@ -134,6 +136,8 @@ struct access {
 	uint64_t end;
 	uint32_t missed_budget; /* pages that were missing in the recording too */
 	bool fault, around;
+	bool cold; /* a fault that missed in the recording too, while the replay has evicted nothing: the inserts that
+	            * follow say what was read around it; the rest of the window was there already, paid by others */
 };
 
 /* The folio of a page, CGR_PAGE_NONE if it misses. *ret_foreign: it is there, but outside the model. */
@@ -165,7 +169,8 @@ static uint32_t read_missing(struct memcg *m, struct access *access, uint64_t in
 	} else {
 		window = cgr_readahead_sync(&m->readahead, access->ra, index, (uint32_t)(access->end - index), cached, m);
 	}
-	read_window(m, request, &window);
+	if (!access->cold)
+		read_window(m, request, &window);
 	head = memcg_find_folio(m, request->file, index);
 	if (head)
 		return head;
@@ -239,6 +244,9 @@ void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
 		.missed_budget = request->recorded_missed,
 		.fault = request->flags & CGR_MEM_FAULT,
 	};
+	access.cold = access.fault && request->recorded_missed && !memcg_group(m, request->cgroup)->stat[CGR_STAT_PGSTEAL];
+	if (access.fault && !access.cold)
+		access.missed_budget = 0;
 	access.around = (request->flags & CGR_MEM_AROUND) || (access.fault && request->pages > 1);
 	if (!request->pages)
 		return;
@@ -250,7 +258,10 @@ void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
 		cgr_readahead_learn_end(&m->readahead, request->file, access.end);
 		cgr_readahead_learn_access(access.ra, request->index, access.end, cached, m);
 	}
+	m->strangers = 0;
 	access_range(m, &access);
+	if (request->task != CGR_NONE)
+		memcg_task(m, request->task)->strangers = m->strangers;
 	if (!access.around)
 		access.ra->prev_index = access.end - 1;
 }
@@ -266,6 +277,21 @@ static unsigned folio_order(const struct cgr_mem_request *request)
 	return (1u << order) == request->pages && !(request->index & (request->pages - 1)) && order < 12 ? order : 0;
 }
 
+/* The recording counted a refault of a page the replay has no shadow of: it was evicted before the trace, whatever the
+ * limit is now. The page was inserted just now, or by the look-up (a fault) that this insert belongs to. */
+static void count_old_refault(struct memcg *m, const struct cgr_mem_request *request)
+{
+	struct memcg_task *task = request->task == CGR_NONE ? NULL : memcg_task(m, request->task);
+	uint32_t fresh = m->strangers;
+
+	if (!fresh && task) {
+		fresh = CGR_MIN(task->strangers, request->pages);
+		task->strangers -= fresh;
+	}
+	if (fresh)
+		memcg_count(m->ctx, request->cgroup, CGR_STAT_REFAULT_FILE, fresh);
+}
+
 /* As recorded, folio by folio; one that is (partly) there already, or that finds no room, is left to the reads. */
 static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 {
@@ -279,6 +305,7 @@ static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 	if (ahead)
 		cgr_readahead_learn_insert(&m->readahead, ra, request->index, request->pages);
 	enum fill fill = FILL_EXISTS;
+	m->strangers = 0;
 	if (order)
 		fill = fill_folio(m, request, request->index, order, gfp, 0);
 	for (uint32_t i = 0; fill == FILL_EXISTS && i < request->pages; i++) {
@@ -289,6 +316,8 @@ static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 		if (one > FILL_EXISTS)
 			fill = one;
 	}
+	if (request->flags & CGR_MEM_REFAULT)
+		count_old_refault(m, request);
 	if (fill == FILL_KILLED)
 		m->outcome->verdict = CGR_MEM_TASK_KILLED;
 	else if (fill == FILL_NOMEM && !ahead)

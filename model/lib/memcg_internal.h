@@ -59,6 +59,7 @@ struct memcg_task {
 	bool victim; /* chosen by the OOM killer */
 	uint32_t last_file; /* the previous read's file + 1, 0 none */
 	uint64_t last_index, last_end; /* its first page and the page after its end */
+	uint32_t strangers; /* pages its last look-up inserted that the model had never seen evicted */
 	uint64_t birth_first, birth_next; /* anonymous pages of this mm, by birth number; only with swap */
 };
 
@@ -85,6 +86,8 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	/* of the request being served */
 	struct cgr_mem_outcome *outcome;
 	uint32_t cpu, task;
+	bool had_shadow; /* the folio inserted last had been evicted in the replay */
+	uint32_t strangers; /* pages inserted by the look-up under way that the replay never saw evicted */
 	uint32_t hint; /* page looked up or inserted last: the next look-up is often for the same one */
 	uint32_t drains_pending; /* CPUs whose stock waits for its drain worker */
 	/* dirty file pages: written since the last run of the flusher */

@@ -178,6 +178,7 @@ bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_
 	cgr_page_set_order(page, order);
 	m->pages.resident += 1u << order;
 	m->hint = head;
+	m->had_shadow = had_shadow;
 	memcg_group(m, cgroup)->pages[kind_of(page)] += 1 << order;
 	m->reclaim->page_add(m->ctx->reclaim, head, m->cpu, had_shadow ? &shadow : NULL);
 	return true;
