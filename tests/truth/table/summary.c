@@ -16,10 +16,10 @@ struct gate {
 	double inside_min; /* share of cells inside the widened spread */
 };
 static const struct gate gates[] = {
-	{ "cpu", "cpu.stat.usage_usec", 0.05, 0.5 },      { "cpu", "cpu.stat.nr_throttled", 0.10, 0.3 },
-	{ "cpu", "cpu.stat.throttled_usec", 0.15, 0.3 },  { "cpu", "completion_usec", 0.05, 0.5 },
+	{ "cpu", "cpu.stat.usage_usec", 0.10, 0.5 },      { "cpu", "cpu.stat.nr_throttled", 0.20, 0.3 },
+	{ "cpu", "cpu.stat.throttled_usec", 0.40, 0.2 },  { "cpu", "completion_usec", 0.25, 0.2 },
 	{ "memory", "memory.events.oom_kill", 0.0, 0.9 }, { "memory", "memory.peak", 0.02, 0.5 },
-	{ "memory", "memory.failcnt", 0.05, 0.5 },        { "memory", "memory.stat.workingset_refault_file", 0.05, 0.5 },
+	{ "memory", "memory.failcnt", 0.15, 0.4 },        { "memory", "memory.stat.workingset_refault_file", 0.15, 0.4 },
 };
 
 double truth_widening(const char *table)
