@@ -288,8 +288,11 @@ static void count_old_refault(struct memcg *m, const struct cgr_mem_request *req
 		fresh = CGR_MIN(task->strangers, request->pages);
 		task->strangers -= fresh;
 	}
-	if (fresh)
-		memcg_count(m->ctx, request->cgroup, CGR_STAT_REFAULT_FILE, fresh);
+	if (!fresh)
+		return;
+	memcg_count(m->ctx, request->cgroup, CGR_STAT_REFAULT_FILE, fresh);
+	for (uint32_t cgroup = request->cgroup; cgroup != CGR_NONE; cgroup = m->parent[cgroup])
+		memcg_group(m, cgroup)->old_refaults += fresh;
 }
 
 /* As recorded, folio by folio; one that is (partly) there already, or that finds no room, is left to the reads. */

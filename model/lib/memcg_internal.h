@@ -47,6 +47,7 @@ struct memcg_group { /* per cgroup */
 	int64_t swapped; /* swap slots held by this cgroup's pages */
 	/* counted here and at every ancestor, as memory.stat and memory.events show them */
 	int64_t stat[CGR_STAT_COUNT];
+	int64_t old_refaults; /* of pages evicted before the trace: what the next run finds cached is another matter */
 	int64_t event[MEMCG_EVENT_COUNT];
 	int64_t pgfault, pgmajfault, pswpin, pswpout;
 	int64_t reclaim_ns, high_sleep_ns, high_sleeps;

@@ -422,6 +422,15 @@ static void bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t
 	cgr_metric_bound(ctx, cgroup, metric, CGR_MAX(value - spread, (int64_t)0), value + spread, CGR_METRIC_BOUNDED);
 }
 
+static void bound_old_refaults(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_group *group)
+{
+	int64_t value = group->stat[CGR_STAT_REFAULT_FILE];
+	int64_t spread = group->stat[CGR_STAT_PGSCAN] ? value * SPREAD_PERMILLE / 1000 + SPREAD_COUNT : 0;
+
+	cgr_metric_bound(ctx, cgroup, METRIC_STATS + CGR_STAT_REFAULT_FILE,
+	                 CGR_MAX(value - group->old_refaults - spread, (int64_t)0), value + spread, CGR_METRIC_BOUNDED);
+}
+
 static void memcg_finish(struct cgr_ctx *ctx)
 {
 	const struct memcg *m = memcg_of(ctx);
@@ -438,6 +447,8 @@ static void memcg_finish(struct cgr_ctx *ctx)
 			bound(ctx, cgroup, METRIC_EVENTS + MEMCG_HIGH, group->event[MEMCG_HIGH]);
 		for (unsigned i = 0; group->stat[CGR_STAT_PGSCAN] && i < CGR_STAT_COUNT; i++)
 			bound(ctx, cgroup, METRIC_STATS + i, group->stat[i]);
+		if (group->old_refaults)
+			bound_old_refaults(ctx, cgroup, group);
 	}
 }
 
