@@ -33,6 +33,9 @@ struct cgr_ring_reader {
 	pthread_t thread;
 	bool started;
 	atomic_int tid;
+	int wake_fd; /* eventfd: look at `wanted` */
+	atomic_uint wanted, flushed; /* numbers of the last flush asked for, and done */
+	pthread_mutex_t lock; /* of stats */
 	struct cgr_ring_stats stats;
 	struct cgr_error error;
 };
@@ -49,6 +52,10 @@ struct cgr_ring {
 int cgr_ring_open(struct cgr_ring *ring, const struct cgr_instance *instance, struct cgr_sink sink,
                   struct cgr_error *reterr);
 int cgr_ring_start(struct cgr_ring *ring, struct cgr_error *reterr);
+/* What is in the rings now goes to the sink; waits for it, but not longer than timeout_ms. */
+void cgr_ring_flush(struct cgr_ring *ring, int timeout_ms);
+/* Of a running reader. */
+struct cgr_ring_stats cgr_ring_stats(struct cgr_ring_reader *reader);
 /* After tracing was switched off: drains to the last event, joins. The first error of a reader, or 0. */
 int cgr_ring_stop(struct cgr_ring *ring, struct cgr_error *reterr);
 void cgr_ring_close(struct cgr_ring *ring);
