@@ -188,8 +188,8 @@ static int print_json(const struct question *q, const struct answer *answers, si
 	}
 	root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "schema_version", 1, "cgroup", q->cgroup, "knob",
 	                 cgr_knob_canonical(q->knob), "recommended", or_null(r->found, r->smallest_kept), "period_usec",
-	                 or_null(r->period_usec > 0, r->period_usec), "requirements",
-	                 requirements, "class", cgr_class_name(r->class), "settings", settings, "recordings", recordings);
+	                 or_null(r->period_usec > 0, r->period_usec), "requirements", requirements, "class",
+	                 cgr_class_name(r->class), "settings", settings, "recordings", recordings);
 	if (root)
 		json_dumpf(root, stdout, JSON_INDENT(1));
 	putchar('\n');

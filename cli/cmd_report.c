@@ -41,10 +41,9 @@ static char *command_line(int argc, char **argv)
 static int write_page(const struct report *report, const char *path, const char *command, struct cgr_error *reterr)
 {
 	struct cgr_strbuf page = { 0 };
-	const struct cgr_report_page_options options = { .command = &command,
-		                                             .commands = 1,
-		                                             .store_path = path,
-		                                             .size_limit = (size_t)report->size_limit };
+	const struct cgr_report_page_options options = {
+		.command = &command, .commands = 1, .store_path = path, .size_limit = (size_t)report->size_limit
+	};
 	int rc = cgr_report_html(&page, borrow_results(report), report->runs.count, &options, reterr);
 	if (rc == 0)
 		rc = cgr_write_text(report->output, page.text, page.length, reterr);

@@ -171,6 +171,7 @@ static int read_key(struct reader *r, struct cgr_scenario *s, const yaml_node_t 
 		                                "cpus",          "seed",     "seeds",    "cpu-model", "memory-model",
 		                                "reclaim-model", "until",    "open-loop" };
 	const char *name, *near;
+	char text[160];
 	int64_t number = 0;
 
 	CGR_TRY(scalar(r, key, &name));
@@ -205,7 +206,9 @@ static int read_key(struct reader *r, struct cgr_scenario *s, const yaml_node_t 
 		return 0;
 	}
 	near = cgr_did_you_mean(name, keys, CGR_ARRAY_SIZE(keys));
-	return bad(r, key, near ? "unknown key; did you mean '%s'?" : "unknown key%s", near);
+	snprintf(text, sizeof text, "'%.80s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "",
+	         near ? "'?" : "");
+	return bad(r, key, "a scenario has no key %s", text);
 }
 
 static int begin(struct reader *r, const yaml_node_t *node, struct cgr_scenario *s)
