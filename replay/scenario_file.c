@@ -250,6 +250,11 @@ static int read_scenario(struct reader *r, const yaml_node_t *node)
 	if (r->count >= CGR_LIMIT_SCENARIOS)
 		return bad(r, node, "too many scenarios in one file%s", NULL);
 	rc = begin(r, node, &s);
+	if (rc >= 0) { /* also over the place of the scenario it is based on */
+		free(s.where);
+		s.where = cgr_printf("%s:%zu:%zu", r->path, node->start_mark.line + 1, node->start_mark.column + 1);
+		rc = s.where ? 0 : cgr_error_set(r->error, CGR_E_NOMEM, "scenario");
+	}
 	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; rc >= 0 && pair < node->data.mapping.pairs.top;
 	     pair++)
 		rc = read_key(r, &s, node_at(r, pair->key), node_at(r, pair->value));
