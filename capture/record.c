@@ -96,7 +96,7 @@ static int open_instance(struct cgr_session *s, struct cgr_error *reterr)
 	CGR_TRY(cgr_instance_open(&s->instance, (uint64_t)s->options->buffer_bytes / 1024, CGR_CAPTURE_CLOCK, reterr));
 	CGR_TRY(cgr_instance_filter(&s->instance, &s->plan, reterr));
 	if (s->options->calibrate)
-		s->calibration = cgr_calibrate(&s->instance, &s->plan, &s->event_ns);
+		s->calibration = cgr_calibrate(&s->instance, &s->plan, &s->cost);
 	return cgr_instance_enable(&s->instance, &s->plan, reterr);
 }
 
@@ -266,7 +266,7 @@ static void fill_result(const struct cgr_session *s, struct cgr_record_result *r
 		.cpu_usec = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
 		            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec),
 		.ended_by = s->ended_by,
-		.event_usec = s->events * (uint64_t)s->event_ns / 1000,
+		.event_usec = s->event_usec,
 		.cpus = s->cpus,
 		.first_segment = s->segment == NULL || s->segment->number == 0 ? 0 : s->set.first + s->set.removed,
 		.last_segment = s->segment == NULL ? 0 : s->segment->number,

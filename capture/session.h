@@ -73,7 +73,8 @@ struct cgr_session {
 	struct cgr_trigger trigger;
 	int64_t snapshot_ns; /* of the last one of the flight recorder */
 	json_t *calibration;
-	int event_ns; /* mean cost of an event, 0 when not measured */
+	struct cgr_cost cost;
+	uint64_t event_usec; /* what the events of the whole recording took, by calibration */
 
 	struct cgr_segment *segment;
 	pthread_rwlock_t segment_lock; /* shared: append to segment; exclusive: change it */

@@ -127,6 +127,21 @@ static json_t *tids_json(const struct cgr_session *s)
 	return tids;
 }
 
+/* Estimated CPU time of the events since the last segment ended, by what kinds they were. */
+static uint64_t estimate_usec(struct cgr_session *s)
+{
+	struct cgr_kinds *kinds = cgr_calloc(1, sizeof(*kinds));
+	uint64_t events = s->events - s->told.events;
+
+	if (kinds == NULL)
+		return 0;
+	cgr_ring_kinds(&s->ring, kinds);
+	uint64_t usec = events * (uint64_t)cgr_cost_mean_ps(&s->cost, kinds, 1) / 1000000;
+	free(kinds);
+	s->event_usec += usec;
+	return usec;
+}
+
 /* CPU time the recorder took and the events are estimated to have taken, since the last segment ended. */
 static json_t *cost_json(struct cgr_session *s)
 {
@@ -139,7 +154,7 @@ static json_t *cost_json(struct cgr_session *s)
 	uint64_t samples = atomic_load(&s->sampler.count), sampler_ns = atomic_load(&s->sampler.took_ns);
 	cgr_json_set_int(obj, "cpu_usec", user + system - s->told.user_usec - s->told.system_usec);
 	cgr_json_set_int(obj, "user_usec", user - s->told.user_usec);
-	cgr_json_set_int(obj, "event_usec", (int64_t)((s->events - s->told.events) * (uint64_t)s->event_ns / 1000));
+	cgr_json_set_int(obj, "event_usec", (int64_t)estimate_usec(s));
 	cgr_json_set_int(obj, "system_usec", system - s->told.system_usec);
 	cgr_json_set_int(obj, "max_rss_kib", usage.ru_maxrss);
 	cgr_json_set_int(obj, "samples", (int64_t)(samples - s->told.samples));

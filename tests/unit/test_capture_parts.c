@@ -20,6 +20,7 @@
 #include "capture/flight.h"
 #include "capture/journal.h"
 #include "capture/jsontext.h"
+#include "capture/kinds.h"
 #include "capture/plan.h"
 #include "capture/probes.h"
 #include "capture/segment.h"
@@ -529,6 +530,42 @@ static void test_flight_starts_with_what_is_kept(void **state)
 	cgr_flight_fini(&flight);
 }
 
+static void put_record(uint8_t *page, uint32_t *at, uint32_t type_word, uint16_t id, uint32_t data_bytes)
+{
+	cgr_td_put_u32(page + *at, type_word);
+	cgr_td_put_u16(page + *at + 4 + (type_word == 0 ? 4 : 0), id);
+	if (type_word == 0)
+		cgr_td_put_u32(page + *at + 4, data_bytes + 4);
+	*at += 4 + (type_word == 0 ? 4u : 0) + data_bytes;
+}
+
+static void test_kinds_of_events_in_a_page(void **state)
+{
+	static struct cgr_kinds kinds;
+	const struct cgr_cost cost = { .kind = { { 7, 100 }, { 9, 400 } }, .count = 2 };
+	uint8_t page[4096] = { 0 };
+	uint32_t at = 16;
+
+	(void)state;
+	put_record(page, &at, 2, 7, 8);
+	put_record(page, &at, 30, 0, 4); /* time extend: carries no event */
+	put_record(page, &at, 0, 9, 120); /* length in a word of its own */
+	put_record(page, &at, 3, 7, 12);
+	put_record(page, &at, 1, 11, 4);
+	cgr_td_put_u64(page + 8, at - 16);
+	cgr_kinds_count(&kinds, page, sizeof(page));
+	assert_int_equal(kinds.seen[7], 2);
+	assert_int_equal(kinds.seen[9], 1);
+	assert_int_equal(kinds.seen[11], 1);
+	/* 100 + 100 + 400 and the mean of what is known, 250, over four */
+	assert_int_equal(cgr_cost_mean_ps(&cost, &kinds, 1), 212500);
+	/* a page that says it holds more than it does, and one torn in a record, are left where they stop making sense */
+	memset(page + 16, 0, sizeof(page) - 16);
+	cgr_td_put_u64(page + 8, UINT64_MAX);
+	cgr_kinds_count(&kinds, page, sizeof(page));
+	assert_int_equal(kinds.seen[0], 0);
+}
+
 static void put_file(const char *dir, const char *name, size_t bytes)
 {
 	char path[128];
@@ -610,6 +647,7 @@ int main(void)
 		cmocka_unit_test(test_journal_of_a_killed_recorder_is_kept),
 		cmocka_unit_test(test_flight_keeps_the_last_bytes),
 		cmocka_unit_test(test_flight_starts_with_what_is_kept),
+		cmocka_unit_test(test_kinds_of_events_in_a_page),
 		cmocka_unit_test(test_segments_are_counted_and_trimmed),
 		cmocka_unit_test(test_triggers),
 	};
