@@ -141,7 +141,7 @@ sets() { # FROM TO: the --set options of the what-if, every knob that differs (a
 	local group knob
 	while IFS='|' read -r group knob; do
 		[ -z "$knob" ] && continue
-		grep -qF "$group|${knob%%=*}=" <<<"${CASE_KNOBS[$2]}" && continue
+		[[ $'\n'${CASE_KNOBS[$2]} != *$'\n'"$group|${knob%%=*}="* ]] || continue
 		case ${knob%%=*} in
 		cpu.weight) knob=cpu.weight=100 ;;
 		cpu.max.burst) knob=cpu.max.burst=0 ;;

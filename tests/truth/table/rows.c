@@ -91,13 +91,11 @@ static bool below(const char *path, const char *top)
 }
 
 /* From the first start to the last end of the tasks below the top cgroup of the lab; NaN when one never ends. */
-static double completion(const json_t *root, const char *group)
+static double completion(const json_t *root, const char *top)
 {
-	char top[TRUTH_TEXT_MAX];
 	double start = INFINITY, end = -INFINITY;
 	size_t i;
 	const json_t *task;
-	snprintf(top, sizeof(top), "/%.*s", (int)strcspn(group + 1, "/"), group + 1);
 	json_array_foreach(json_object_get(root, "tasks"), i, task)
 	{
 		if (!below(json_string_value(json_object_get(task, "cgroup")), top))
@@ -144,15 +142,19 @@ static double latency(const json_t *root, const char *group, const char *member)
 
 static void predict(const json_t *root, struct truth_row *row)
 {
-	const json_t *metrics = find_group(root, row->group), *metric = json_object_get(metrics, row->metric);
+	char top[TRUTH_TEXT_MAX];
+	snprintf(top, sizeof(top), "/%.*s", (int)strcspn(row->group + 1, "/"), row->group + 1);
+	bool run_completes = !strcmp(row->metric, "completion_usec");
+	const json_t *metrics = find_group(root, run_completes ? top : row->group);
+	const json_t *metric = json_object_get(metrics, row->metric);
 	row->predicted = row->low = row->high = NAN;
 	if (metric) {
 		row->predicted = number(metric, "predicted");
 		row->low = number(metric, "low");
 		row->high = number(metric, "high");
 		snprintf(row->class, sizeof(row->class), "%s", json_string_value(json_object_get(metric, "class")));
-	} else if (!strcmp(row->metric, "completion_usec")) {
-		row->predicted = completion(root, row->group);
+	} else if (run_completes) {
+		row->predicted = completion(root, top);
 	} else if (!strcmp(row->metric, TRUTH_LATENCY)) {
 		row->predicted = latency(root, row->group, "wakeup_latency_usec");
 	} else if (!strcmp(row->metric, "victim_pages")) {
