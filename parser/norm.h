@@ -30,6 +30,8 @@ struct cgr_task {
 	bool dead; /* has left the CPU for the last time */
 	bool woken; /* since the last sched_stat_runtime */
 	bool thread_known; /* tgid is certain */
+	bool has_child, has_execed; /* since it was born, which was seen */
+	int32_t parent_tgid; /* its maker's at its birth, 0 unknown */
 	bool dirty; /* row changed since it went to the store */
 	/* a charge whose size and kind the next statistics event of this task tells */
 	uint64_t charge_index, charge_inserts;

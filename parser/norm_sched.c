@@ -130,7 +130,20 @@ static int on_fork(struct cgr_norm *norm, const struct cgr_entry *entry)
 /* A thread that calls exec becomes the leader: its pid changes to old leader's. */
 static int on_exec(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
+	entry->task->has_execed = true;
 	return cgr_norm_push(norm, entry, CGR_EV_EXEC, 0, 0, (uint32_t)CGR_FIELD(entry, 1), 0);
+}
+
+/* Without task_newtask the exit tells late what the task was: group_dead (in newer kernels) is false while other
+ * threads of its process live, so one that never called exec and has made no task of its own was a thread of its
+ * parent's. */
+static void judge_thread(const struct cgr_entry *entry, struct cgr_task *task)
+{
+	if (task->thread_known || !CGR_HAS(entry, 2) || CGR_FIELD(entry, 2) || task->has_child || task->has_execed ||
+	    task->parent_tgid == 0)
+		return;
+	task->row.tgid = task->parent_tgid;
+	task->thread_known = task->dirty = true;
 }
 
 static int on_exit(struct cgr_norm *norm, const struct cgr_entry *entry)
@@ -140,6 +153,7 @@ static int on_exit(struct cgr_norm *norm, const struct cgr_entry *entry)
 	if (task == NULL)
 		return norm->err->code;
 	CGR_TRY(name_from(norm, entry, 1, task));
+	judge_thread(entry, task);
 	if (!task->exited && norm->now_ns >= norm->from_ns) {
 		task->row.end_ns = (int64_t)(norm->now_ns - norm->from_ns);
 		task->dirty = true;

@@ -152,7 +152,10 @@ struct cgr_task *cgr_task_born(struct cgr_norm *norm, int32_t pid, struct cgr_ta
 	}
 	if (begin(norm, task, pid, relative_now(norm), parent != NULL ? parent->id : CGR_ID_NONE) < 0)
 		return NULL;
+	task->has_child = task->has_execed = false;
+	task->parent_tgid = parent != NULL ? parent->row.tgid : 0;
 	if (parent != NULL) {
+		parent->has_child = true;
 		memcpy(task->comm, parent->comm, sizeof(task->comm));
 		task->row.prio = parent->row.prio;
 		task->row.policy = parent->row.policy;
