@@ -290,7 +290,7 @@ void cgr_run_schedule(struct cgr_engine *e, uint32_t cpu)
 	c->need_resched = false;
 	c->user_return_set = false;
 	next = pick(e, cpu, prev);
-	c->prev_put = false;
+	c->need_resched = c->prev_put = false;
 	if (next == prev) {
 		if (prev != NONE)
 			cgr_run_arm(e, cpu);

@@ -329,8 +329,9 @@ static const struct cgr_param_desc params[] = {
 	{ "throttle", "", "0: by kernel version, 1: whole group at once, 2: task at its return to user mode", 0, 0, 2 },
 	{ "migration_cost_ns", "ns", "how long a task counts as cache hot", 500000, 0, 100000000 },
 	{ "newidle_ratio", "1/1024",
-	  "part of its chances a newly idle CPU takes to look for work, at the start; learned from then on (6.18)", 180, 0,
-	  1024 },
+	  "part of its chances a newly idle CPU takes to look for work, at the start; learned from then on (6.18); -1: as "
+	  "the recording shows, else drawn by lot",
+	  -1, -1, 1024 },
 };
 
 /* get_update_sysctl_factor */
@@ -359,7 +360,9 @@ static int init(struct cgr_ctx *ctx)
 	fair->user_return_ns = (uint64_t)cgr_param(ctx, PARAM_USER_RETURN);
 	fair->phase_ns = cgr_param(ctx, PARAM_PHASE);
 	fair->migration_cost_ns = (uint64_t)cgr_param(ctx, PARAM_MIGRATION_COST);
-	fair->newidle_ratio = (uint32_t)cgr_param(ctx, PARAM_NEWIDLE);
+	/* what the machine had learned before the recording: sd_init begins with 512, success rates then pull it down */
+	fair->newidle_ratio = cgr_param(ctx, PARAM_NEWIDLE) < 0 ? 16 + (uint32_t)(cgr_random(ctx) % 241)
+	                                                        : (uint32_t)cgr_param(ctx, PARAM_NEWIDLE);
 	return cgr_fair_init(ctx, &policy);
 }
 

@@ -26,7 +26,7 @@ struct cgr_fair_stats cgr_fair_stats_of(struct cgr_fair *fair, uint32_t cpu)
 	struct cgr_fair_stats s = {
 		.load = root->pelt.load_avg, .util = root->pelt.util_avg, .tasks = rq->nr_tasks, .runnable = root->h_nr_runnable
 	};
-	uint64_t runnable = rq->runnable.load_avg * CAPACITY;
+	uint64_t runnable = rq->runnable.load_avg;
 	bool util_high = CAPACITY * 100 < s.util * IMBALANCE_PCT;
 	bool runnable_high = CAPACITY * IMBALANCE_PCT < runnable * 100;
 	if (s.tasks > 1 && (util_high || runnable_high))
@@ -193,6 +193,45 @@ static bool newly_idle(struct balance *env)
 	return moved;
 }
 
+/* get_sd_balance_interval: jiffies, for the domain of all CPUs; min_interval is its weight in ms, max_interval twice.
+ */
+static uint64_t balance_interval(const struct cgr_fair *fair, const struct cgr_fair_cpu *rq, bool busy)
+{
+	uint64_t ms = rq->balance_interval_ms ? rq->balance_interval_ms : fair->ctx->n_cpus;
+	uint64_t jiffy_ns = fair->tick_ns, jiffies, most = 1000000000u / jiffy_ns * fair->ctx->n_cpus / 10;
+	jiffies = (ms * (busy ? BUSY_FACTOR : 1) * 1000000u + jiffy_ns - 1) / jiffy_ns;
+	if (busy)
+		jiffies--;
+	jiffies = jiffies > most ? most : jiffies;
+	/* ticks of one CPU lie exactly a jiffy apart: half of one is the margin of the comparison */
+	return (jiffies ? jiffies : 1) * jiffy_ns - jiffy_ns / 2;
+}
+
+/* sched_balance_domains */
+static bool periodic(struct balance *env)
+{
+	struct cgr_fair *fair = env->fair;
+	struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, env->cpu);
+	bool busy = env->idle == CGR_NOT_IDLE;
+	uint64_t now = fair->ctx->now_ns;
+	if (now < rq->next_balance_ns)
+		return false;
+	for (uint32_t other = 0; other < fair->ctx->n_cpus; other++)
+		if (other == env->cpu || cgr_fair_cpu_idle(fair, other))
+			cgr_fair_blocked_update(fair, other);
+	bool unbalanced = find_source(env);
+	bool moved = unbalanced && pull(env);
+	if (moved || !unbalanced)
+		rq->balance_failed = 0;
+	else
+		rq->balance_failed++;
+	/* sched_balance_rq: balanced, so the next look may be later */
+	rq->balance_interval_ms = unbalanced ? fair->ctx->n_cpus : 2ull * fair->ctx->n_cpus;
+	rq->last_balance_ns = now;
+	rq->next_balance_ns = now + balance_interval(fair, rq, busy);
+	return moved;
+}
+
 bool cgr_fair_balance(struct cgr_ctx *ctx, uint32_t cpu, enum cgr_idle idle)
 {
 	struct cgr_fair *fair = cgr_fair_of(ctx);
@@ -200,23 +239,11 @@ bool cgr_fair_balance(struct cgr_ctx *ctx, uint32_t cpu, enum cgr_idle idle)
 	struct balance env = { .fair = fair, .cpu = cpu, .idle = idle };
 	if (ctx->n_cpus < 2)
 		return false;
-	if (idle == CGR_NEWLY_IDLE)
-		return newly_idle(&env);
-	if (ctx->now_ns < rq->next_balance_ns)
-		return false;
-	for (uint32_t other = 0; other < ctx->n_cpus; other++)
-		if (other == cpu || cgr_fair_cpu_idle(fair, other))
-			cgr_fair_blocked_update(fair, other);
-	uint64_t interval = (uint64_t)ctx->n_cpus * 1000000u * (idle == CGR_NOT_IDLE ? BUSY_FACTOR : 1);
-	rq->next_balance_ns = ctx->now_ns + interval;
-	if (!find_source(&env)) {
-		rq->balance_failed = 0;
-		return false;
-	}
-	if (pull(&env)) {
-		rq->balance_failed = 0;
-		return true;
-	}
-	rq->balance_failed++;
-	return false;
+	if (idle != CGR_NEWLY_IDLE)
+		return periodic(&env);
+	/* update_next_balance: the busy interval does not hold for a CPU that went idle */
+	uint64_t next = rq->last_balance_ns + balance_interval(fair, rq, false);
+	if (next < rq->next_balance_ns)
+		rq->next_balance_ns = next;
+	return newly_idle(&env);
 }

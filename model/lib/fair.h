@@ -132,8 +132,9 @@ struct cgr_fair_cpu {
 	uint32_t list_head, list_tail;
 	bool resched;
 	struct cgr_fair_queue *leaf_head;
-	struct cgr_pelt runnable; /* of the number of runnable tasks */
-	uint64_t next_balance_ns, next_blocked_ns, idle_since_ns, avg_idle_ns, curr_since_ns;
+	struct cgr_pelt runnable; /* of the number of runnable tasks, load_avg in 1/1024 */
+	uint64_t last_balance_ns, next_balance_ns, balance_interval_ms, next_blocked_ns, idle_since_ns, avg_idle_ns,
+	    curr_since_ns;
 	uint32_t balance_failed;
 	uint32_t newidle_tries, newidle_success, newidle_ratio;
 };
@@ -245,6 +246,7 @@ const char *cgr_timeline_check(const struct cgr_fair_queue *queue);
 void cgr_fair_load_update(struct cgr_fair_queue *queue, struct cgr_fair_entity *se, unsigned flags);
 void cgr_fair_load_detach_sleeping(struct cgr_fair_entity *se); /* a sleeper leaves its CPU */
 void cgr_fair_load_init(struct cgr_fair_entity *se);
+void cgr_fair_load_first(struct cgr_fair_entity *se); /* a new task is about to be queued */
 void cgr_fair_group_update(struct cgr_fair_entity *se); /* update_cfs_group */
 void cgr_fair_shares_write(struct cgr_fair *fair, struct cgr_fair_group *group, uint64_t load);
 void cgr_fair_blocked_update(struct cgr_fair *fair, uint32_t cpu);

@@ -333,6 +333,8 @@ void cgr_fair_enqueue(struct cgr_ctx *ctx, uint32_t cpu, uint32_t task, unsigned
 	}
 	if (t->throttled && cgr_throttle_enqueue_limbo(fair, task))
 		return;
+	if (flags & CGR_ENQ_NEW)
+		cgr_fair_load_first(&t->entity);
 	cgr_fair_enqueue_task(fair, cpu, task, flags);
 	if (!fair->task_throttle && t->entity.queue->throttle_count)
 		cgr_fair_show_throttled(fair, task, true);
@@ -499,6 +501,7 @@ uint32_t cgr_fair_pick(struct cgr_ctx *ctx, uint32_t cpu, uint32_t prev)
 		rq->resched = false;
 		return CGR_NONE;
 	}
+	rq->resched = false; /* __schedule clears the flag after the choice, so one that the choice itself raised is void */
 	uint32_t task = se->id;
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
 	if (throttled && !cgr_task(ctx, task)->kernel_thread)

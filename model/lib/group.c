@@ -135,7 +135,7 @@ static bool advance_queue(struct cgr_fair_queue *queue)
 	if (!queue->entity) {
 		struct cgr_pelt *runnable = &cgr_fair_cpu(queue->fair, queue->cpu)->runnable;
 		if (cgr_pelt_advance(runnable, queue->fair->ctx->now_ns, queue->h_nr_runnable, false))
-			cgr_pelt_average(runnable, 1);
+			cgr_pelt_average(runnable, 1024);
 	}
 	if (!cgr_pelt_advance(&queue->pelt, queue->fair->ctx->now_ns, cgr_load_to_weight(queue->load), queue->curr))
 		return false;
@@ -185,6 +185,15 @@ void cgr_fair_load_init(struct cgr_fair_entity *se)
 	/* init_entity_runnable_average: a new task weighs in full, a group nothing until tasks come. */
 	se->pelt = (struct cgr_pelt){ .load_avg = se->owned ? 0 : weight_of(se) };
 	se->pelt_attached = false;
+}
+
+/* post_init_entity_util_avg: half of what the CPU has left, or what its queue makes of the same weight. */
+void cgr_fair_load_first(struct cgr_fair_entity *se)
+{
+	const struct cgr_pelt *queue = &se->queue->pelt;
+	uint64_t cap = queue->util_avg < 1024 ? (1024 - queue->util_avg) / 2 : 0;
+	uint64_t util = queue->util_avg * weight_of(se) / (queue->load_avg + 1);
+	se->pelt.util_avg = queue->util_avg && util < cap ? util : cap;
 }
 
 uint64_t cgr_fair_group_load(const struct cgr_fair_queue *queue)
