@@ -10,25 +10,53 @@
 
 /* One ftrace event with its filter and its share of the ring buffer, when the recorder did not measure it. */
 #define EVENT_COST_NS 300u
+#define ACCOUNT_NS 3000u /* CPU time between being charged and a switch that belong together */
+
+static int flush_part(struct builder *b, uint32_t task, uint64_t ns)
+{
+	struct task_build *t = &b->t[task];
+	struct cgr_op op = { .kind = CGR_OP_RUN, .a = ns, .b = CGR_MIN(t->cost_ns, ns) };
+
+	if (t->in_reclaim) {
+		op.flags = CGR_OPF_RECLAIM;
+		b->reclaim_ns += ns;
+	} else {
+		t->read_cpu_ns += ns;
+	}
+	b->programs->program[task].run_ns += ns;
+	b->programs->program_run_ns += ns;
+	t->run_ns -= ns;
+	t->cost_ns -= op.b;
+	return cgr_programs_append(b->programs, task, &t->tail, &op, b->error);
+}
+
+/* Writes what ran before the last charge, and the charge; right before it leaves the CPU a task is charged anyway. */
+static int flush_account(struct builder *b, uint32_t task)
+{
+	struct task_build *t = &b->t[task];
+	struct cgr_op account = { .kind = CGR_OP_ACCOUNT };
+	uint64_t first = t->account_ns;
+
+	t->account_ns = 0;
+	if (!first || first + ACCOUNT_NS >= t->run_ns)
+		return 0;
+	CGR_TRY(flush_part(b, task, first));
+	return cgr_programs_append(b->programs, task, &t->tail, &account, b->error);
+}
 
 int cgr_build_flush(struct builder *b, uint32_t task)
 {
-	struct task_build *t = &b->t[task];
-	struct cgr_op op = { .kind = CGR_OP_RUN, .a = t->run_ns, .b = CGR_MIN(t->cost_ns, t->run_ns) };
+	CGR_TRY(flush_account(b, task));
+	return b->t[task].run_ns ? flush_part(b, task, b->t[task].run_ns) : 0;
+}
 
-	if (!t->run_ns)
-		return 0;
-	if (t->in_reclaim) {
-		op.flags = CGR_OPF_RECLAIM;
-		b->reclaim_ns += t->run_ns;
-	} else {
-		t->read_cpu_ns += t->run_ns;
-	}
-	b->programs->program[task].run_ns += t->run_ns;
-	b->programs->program_run_ns += t->run_ns;
-	t->run_ns = 0;
-	t->cost_ns -= op.b;
-	return cgr_programs_append(b->programs, task, &t->tail, &op, b->error);
+/* The scheduler charged the running task although it neither left the CPU nor met a tick: it read its own CPU clock.
+ * That is where a used-up slice or quota is noticed, too, so it is part of the program. */
+static int note_account(struct builder *b, uint32_t task)
+{
+	CGR_TRY(flush_account(b, task));
+	b->t[task].account_ns = b->t[task].run_ns;
+	return 0;
 }
 
 int cgr_build_emit(struct builder *b, uint32_t task, const struct cgr_op *op)
@@ -79,13 +107,13 @@ void cgr_build_book(struct builder *b, uint32_t task, uint64_t ts_ns)
 	t->mark_ns = ts_ns;
 }
 
-static void runtime(struct builder *b, const struct cgr_event *e)
+static int runtime(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t;
 	uint64_t ns = CGR_MIN(e->a, e->ts_ns); /* nobody ran longer than the trace is old */
 
 	if (e->c == 0 || e->c >= b->n_tasks)
-		return;
+		return 0;
 	t = &b->t[e->c];
 	if (!t->has_runtime && t->booked_ns < ns && t->booked_ns + t->mark_ns >= e->ts_ns && e->ts_ns < ns + t->booked_ns)
 		ns = CGR_MIN(ns, e->ts_ns);
@@ -102,6 +130,7 @@ static void runtime(struct builder *b, const struct cgr_event *e)
 		b->programs->inferred_run_ns += ns;
 	if ((e->flags & CGR_EVF_HARDIRQ) && b->tick_bin)
 		b->tick_bin[(e->ts_ns % b->tick_ns) * b->tick_bins / b->tick_ns]++;
+	return e->c == e->task && t->state == TASK_RUNNING && !cgr_event_in_irq(e) ? note_account(b, e->c) : 0;
 }
 
 /* The task is seen at work: if the recording did not say how it came to run, say so for it. */
@@ -154,8 +183,7 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 		b->t[e->task].cost_ns += b->event_cost_ns;
 	switch (e->kind) {
 	case CGR_EV_RUNTIME:
-		runtime(b, e);
-		return 0;
+		return runtime(b, e);
 	case CGR_EV_SWITCH:
 	case CGR_EV_RUN_START:
 	case CGR_EV_WAKEUP_NEW:
@@ -166,6 +194,9 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 	case CGR_EV_CGROUP_MKDIR:
 	case CGR_EV_CGROUP_RMDIR:
 		return cgr_build_sched(b, e);
+	case CGR_EV_MIGRATE:
+		cgr_build_note_migration(b, e);
+		return 0;
 	case CGR_EV_SIGNAL:
 		cgr_build_note_signal(b, e);
 		return 0;
@@ -176,11 +207,13 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 	case CGR_EV_IRQ_EXIT:
 	case CGR_EV_SOFTIRQ_ENTRY:
 	case CGR_EV_SOFTIRQ_EXIT:
-	case CGR_EV_HRTIMER_START:
-	case CGR_EV_HRTIMER_EXPIRE:
 	case CGR_EV_BLOCK_DONE:
 		cgr_build_context_event(b, e);
 		return 0;
+	case CGR_EV_HRTIMER_START:
+		return cgr_build_timer_start(b, e);
+	case CGR_EV_HRTIMER_EXPIRE:
+		return cgr_build_timer_expire(b, e);
 	default:
 		return cgr_build_memory(b, e);
 	}
@@ -236,6 +269,7 @@ static void calibrate(struct builder *b)
 	c->idle_wake_ns = cgr_histogram_quantile(&b->idle_wake, 500) * 64;
 	c->miss_ns = cgr_histogram_quantile(&b->miss_wait, 500) * 1000;
 	cgr_build_calibrate_misses(b);
+	cgr_build_calibrate_balance(b);
 	for (uint32_t i = 0; i < b->tick_bins; i++) {
 		total += b->tick_bin[i];
 		if (b->tick_bin[i] > b->tick_bin[best])
@@ -299,13 +333,14 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 	if (!b->t || !b->cpu || !b->tick_bin)
 		return cgr_error_set(b->error, CGR_E_NOMEM, "compiling programs of %zu tasks", tasks);
 	for (uint32_t i = 0; i < b->n_tasks; i++) {
-		b->t[i].tail = b->t[i].sites = b->t[i].loop_chunk = CGR_ID_NONE;
+		b->t[i].tail = b->t[i].sites = b->t[i].loop_chunk = b->t[i].told_by = CGR_ID_NONE;
 		b->t[i].prio = -1;
 	}
 	for (uint32_t i = 0; i < b->n_cpus; i++) {
 		b->cpu[i].current = CGR_ID_NONE;
 		b->cpu[i].irq = b->cpu[i].softirq = -1;
 	}
+	cgr_build_note_quota(b);
 	return cgr_programs_new(b->n_tasks, &b->programs, b->error);
 }
 
@@ -327,10 +362,12 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	if (rc >= 0) {
 		calibrate(&b);
 		cgr_build_judge_timers(b.programs);
+		cgr_build_judge_relations(b.programs);
 		b.programs->duration_ns = b.info->duration_ns;
 		*ret_programs = b.programs;
 		b.programs = NULL;
 	}
+	cgr_intern_fini(&b.relations);
 	cgr_histogram_fini(&b.idle_wake);
 	cgr_histogram_fini(&b.miss_wait);
 	cgr_histogram_fini(&b.miss_cpu);

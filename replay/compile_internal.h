@@ -1,6 +1,7 @@
 #ifndef CGR_REPLAY_COMPILE_INTERNAL_H
 #define CGR_REPLAY_COMPILE_INTERNAL_H
 
+#include "common/util.h"
 #include "replay/compile.h"
 
 enum task_state { TASK_UNSEEN, TASK_FORKED, TASK_RUNNING, TASK_RUNNABLE, TASK_BLOCKED, TASK_GONE };
@@ -14,6 +15,7 @@ struct task_build {
 	uint32_t tail; /* last chunk of its program */
 	uint32_t token; /* number of blocks paid by a task so far */
 	uint64_t run_ns; /* CPU time not yet written as a RUN */
+	uint64_t account_ns; /* of which had passed when the scheduler last charged the task in its own context; 0: none */
 	uint64_t cost_ns; /* what recording the events of that time cost */
 	uint64_t mark_ns; /* wall time up to here is booked while it runs */
 	uint64_t booked_ns; /* wall time booked since the last RUNTIME event */
@@ -24,6 +26,8 @@ struct task_build {
 	uint32_t added_pages; /* and since the last look-up */
 	uint64_t timer_start_ns, timer_address;
 	int64_t timer_expiry_ns;
+	uint32_t timer_site;
+	uint32_t told_by, told_cpu; /* the wake-up under way tells about this relation; CGR_ID_NONE: about none */
 	struct recent_add add[RECENT_ADDS];
 	struct recent_add fault; /* its last look-up through a mapping, chunk CGR_ID_NONE when there is none to claim */
 	struct recent_add last_add; /* its last CACHE_ADD */
@@ -38,8 +42,9 @@ struct task_build {
 	uint64_t signal_ns; /* a signal that ends processes was sent to it */
 	uint32_t block_count, loop_chunk, loop_position;
 	uint8_t last_cause;
+	uint64_t pulled_ns; /* moved to the CPU on which the move was made; 0 not since it last ran */
 	bool hidden; /* it left its CPU by a switch that was not reported */
-	bool timer_relative, timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
+	bool timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
 };
 
 struct cpu_build {
@@ -63,7 +68,9 @@ struct builder {
 	struct cpu_build *cpu;
 	uint32_t n_tasks, n_cpus;
 	uint64_t world_ns;
-	bool has_irq, has_softirq, has_waking, has_runtime;
+	bool has_irq, has_softirq, has_waking, has_runtime, has_quota;
+	uint32_t idle_looks, idle_though_waiting, pulls; /* of newly idle CPUs */
+	struct cgr_intern relations; /* by (process of the waker, of the woken) */
 	struct cgr_histogram idle_wake, miss_wait; /* ns / 64 and usec */
 	struct cgr_histogram miss_cpu; /* CPU time from the insert of one missing page to the end of its look-up, ns / 64 */
 	struct cgr_histogram page_wait, page_cpu; /* the same per page where many were read at once, ns */
@@ -88,9 +95,24 @@ int cgr_build_sched(struct builder *b, const struct cgr_event *e);
 int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause, uint32_t waker,
                         unsigned flags);
 /* compile_wait.c */
-void cgr_build_context_event(struct builder *b, const struct cgr_event *e); /* irq, softirq, timer, block events */
+void cgr_build_context_event(struct builder *b, const struct cgr_event *e); /* irq, softirq, block events */
 int cgr_build_waking(struct builder *b, const struct cgr_event *e);
+/* compile_timer.c */
+int cgr_build_timer_start(struct builder *b, const struct cgr_event *e);
+int cgr_build_timer_expire(struct builder *b, const struct cgr_event *e);
+int cgr_build_timer_block(struct builder *b, uint32_t task, uint64_t ts_ns, struct cgr_op *op);
+bool cgr_build_timer_due(const struct task_build *t, uint64_t ts_ns);
 void cgr_build_judge_timers(struct cgr_programs *programs);
+/* compile_relation.c */
+int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t *ret_id);
+void cgr_build_relation_waking(struct builder *b, const struct cgr_event *e, uint32_t relation);
+void cgr_build_relation_wakeup(struct builder *b, const struct cgr_event *e);
+void cgr_build_judge_relations(struct cgr_programs *programs);
+/* compile_balance.c */
+void cgr_build_note_quota(struct builder *b);
+void cgr_build_note_migration(struct builder *b, const struct cgr_event *e);
+void cgr_build_note_newly_idle(struct builder *b, const struct cgr_event *e, uint32_t next);
+void cgr_build_calibrate_balance(struct builder *b);
 /* compile_clock.c */
 void cgr_build_note_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause);
 void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns);

@@ -35,7 +35,7 @@ static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task
 		if (from_idle && t->idle_target && latency < 1000000 && cgr_histogram_add(&b->idle_wake, latency / 64) < 0)
 			return cgr_error_set(b->error, CGR_E_NOMEM, "latency histogram");
 	}
-	t->waking_ns = 0;
+	t->waking_ns = t->pulled_ns = 0;
 	t->hidden = false;
 	t->in_ns = e->ts_ns;
 	CGR_TRY(cgr_build_running(b, task, e->cpu, e->ts_ns));
@@ -91,6 +91,8 @@ static int on_switch(struct builder *b, const struct cgr_event *e)
 	}
 	if (!next)
 		b->idle_ns = e->ts_ns;
+	if (prev && b->t[prev].state == TASK_BLOCKED)
+		cgr_build_note_newly_idle(b, e, next);
 	cpu->current = next;
 	cpu->softirq = cpu->irq = -1;
 	if (next) {

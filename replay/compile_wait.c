@@ -15,13 +15,10 @@ enum {
 }; /* include/linux/interrupt.h */
 /* A soft interrupt that begins this soon after a hard one was raised by it. */
 #define SOFTIRQ_AFTER_IRQ_NS 3000u
-/* An expiry and the wake-up it makes lie this close together. */
-#define TIMER_WINDOW_NS 200000
 
 void cgr_build_context_event(struct builder *b, const struct cgr_event *e)
 {
 	struct cpu_build *cpu = &b->cpu[e->cpu];
-	struct task_build *t = &b->t[e->task];
 
 	switch (e->kind) {
 	case CGR_EV_IRQ_ENTRY:
@@ -45,20 +42,6 @@ void cgr_build_context_event(struct builder *b, const struct cgr_event *e)
 		if (cpu->softirq_inline)
 			cpu->irq_exit_ns = 0;
 		break;
-	case CGR_EV_HRTIMER_START:
-		if (e->c != CGR_TIMER_HRTIMER_WAKEUP || cgr_event_in_irq(e) || e->task == 0)
-			break;
-		t->timer_armed = true;
-		t->timer_start_ns = e->ts_ns;
-		t->timer_expiry_ns = (int64_t)e->a;
-		t->timer_address = e->b;
-		t->timer_relative = (e->d & 1) != 0;
-		break;
-	case CGR_EV_HRTIMER_EXPIRE:
-		cpu->timer_expire_ns = e->ts_ns;
-		cpu->timer_expire_address = e->b;
-		cpu->timer_expire_function = e->c;
-		break;
 	case CGR_EV_BLOCK_DONE:
 		cpu->block_done_ns = e->ts_ns;
 		break;
@@ -67,77 +50,12 @@ void cgr_build_context_event(struct builder *b, const struct cgr_event *e)
 	}
 }
 
-static int find_site(struct builder *b, uint32_t task, uint64_t address, uint32_t *ret_site)
-{
-	struct cgr_programs *p = b->programs;
-	unsigned seen = 0;
-
-	for (uint32_t i = b->t[task].sites; i != CGR_ID_NONE; i = p->site[i].next, seen++)
-		if (p->site[i].address == address || seen == 15) { /* a task with more timers shares the last one */
-			*ret_site = i;
-			return 0;
-		}
-	CGR_TRY(cgr_grow((void **)&p->site, &p->site_capacity, p->sites + 1u, sizeof *p->site, b->error));
-	p->site[p->sites] = (struct cgr_timer_site){ .address = address, .task = task, .next = b->t[task].sites };
-	b->t[task].sites = p->sites;
-	*ret_site = p->sites++;
-	return 0;
-}
-
-static uint64_t distance(int64_t a, int64_t c)
-{
-	return (uint64_t)(a > c ? a - c : c - a);
-}
-
-/* Both hypotheses are kept score of: a relative sleep repeats its length, an absolute grid the step of its expiries. */
-static int note_timer(struct builder *b, uint32_t task, uint64_t ts_ns, uint32_t *ret_site)
-{
-	struct task_build *t = &b->t[task];
-	bool armed = t->timer_armed && (int64_t)ts_ns >= t->timer_expiry_ns - TIMER_WINDOW_NS;
-	int64_t expiry = armed ? t->timer_expiry_ns : (int64_t)ts_ns;
-	int64_t delay = expiry - (int64_t)(armed ? t->timer_start_ns : t->block_ns);
-	struct cgr_timer_site *site;
-
-	CGR_TRY(find_site(b, task, armed ? t->timer_address : 0, ret_site));
-	site = &b->programs->site[*ret_site];
-	if (armed && t->timer_relative)
-		site->relative_mode = true;
-	if (site->count >= 2) {
-		int64_t step = expiry - site->last_expiry;
-
-		site->relative_error += CGR_MIN(distance(delay, site->last_delay), 10000000u);
-		site->absolute_error += CGR_MIN(distance(step, site->last_step), 10000000u);
-	}
-	site->last_step = expiry - site->last_expiry;
-	site->last_expiry = expiry;
-	site->last_delay = delay;
-	site->count++;
-	t->timer_armed = false;
-	return 0;
-}
-
-void cgr_build_judge_timers(struct cgr_programs *programs)
-{
-	for (uint32_t i = 0; i < programs->sites; i++) {
-		struct cgr_timer_site *site = &programs->site[i];
-
-		site->absolute = !site->relative_mode && site->count >= 4 && site->absolute_error < site->relative_error;
-	}
-}
-
-static bool timer_due(const struct task_build *t, uint64_t ts_ns)
-{
-	int64_t late = (int64_t)ts_ns - t->timer_expiry_ns;
-
-	return t->timer_armed && late > -TIMER_WINDOW_NS && late < 20 * TIMER_WINDOW_NS;
-}
-
 static enum cgr_cause irq_cause(const struct builder *b, const struct cgr_event *e, const struct task_build *t)
 {
 	const struct cpu_build *cpu = &b->cpu[e->cpu];
 	bool disk = (t->block_state & STATE_UNINTERRUPTIBLE) != 0;
 
-	if (timer_due(t, e->ts_ns))
+	if (cgr_build_timer_due(t, e->ts_ns))
 		return CGR_CAUSE_TIMER;
 	if (cpu->block_done_ns && e->ts_ns - cpu->block_done_ns < 50000)
 		return CGR_CAUSE_DEVICE;
@@ -179,7 +97,7 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 	op.a = ts_ns - CGR_MIN(t->block_ns, ts_ns);
 	op.b = ts_ns;
 	if (cause == CGR_CAUSE_TIMER)
-		CGR_TRY(note_timer(b, task, ts_ns, &op.c));
+		CGR_TRY(cgr_build_timer_block(b, task, ts_ns, &op));
 	if (cause == CGR_CAUSE_TASK)
 		t->token++;
 	if (cause == CGR_CAUSE_UNKNOWN)
@@ -205,7 +123,11 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 static int emit_wake(struct builder *b, const struct cgr_event *e)
 {
 	struct cgr_op op = { .kind = CGR_OP_WAKE, .c = e->c, .a = b->t[e->c].token };
+	uint32_t relation;
 
+	CGR_TRY(cgr_build_relation(b, e->task, e->c, &relation));
+	cgr_build_relation_waking(b, e, relation);
+	op.b = relation;
 	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
 	cgr_build_book(b, e->task, e->ts_ns);
 	return cgr_build_emit(b, e->task, &op);
@@ -221,6 +143,8 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 	if (e->c == 0 || e->c >= b->n_tasks)
 		return 0;
 	t = &b->t[e->c];
+	if (e->kind == CGR_EV_WAKEUP)
+		cgr_build_relation_wakeup(b, e);
 	if (e->kind == CGR_EV_WAKEUP && t->state != TASK_BLOCKED && t->state != TASK_UNSEEN)
 		return 0; /* its WAKING was seen */
 	if (t->state == TASK_UNSEEN) { /* there before the trace, asleep */

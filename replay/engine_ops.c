@@ -209,7 +209,7 @@ static uint64_t timer_time(const struct cgr_engine *e, uint32_t task, const stru
 
 	if (op->c == NONE || op->c >= e->programs->sites || !e->programs->site[op->c].absolute)
 		return e->now_ns + op->a;
-	step = e->programs->site[op->c].last_step;
+	step = e->programs->site[op->c].grid_ns;
 	if (t->repeating && step > 0 && at < (int64_t)e->now_ns - step) { /* the grid goes on beyond the record */
 		int64_t periods = ((int64_t)e->now_ns - at) / step;
 
@@ -382,7 +382,7 @@ static void perform(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 {
 	switch (op->kind) {
 	case CGR_OP_WAKE:
-		token_post(e, op->c, (uint32_t)op->a, cpu, op->flags & CGR_OPF_SYNC ? CGR_WAKE_SYNC : 0);
+		token_post(e, op->c, (uint32_t)op->a, cpu, e->programs->relation[op->b].sync ? CGR_WAKE_SYNC : 0);
 		break;
 	case CGR_OP_FORK:
 		cgr_run_born(e, op->c, task);
@@ -406,6 +406,10 @@ static void perform(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 			else
 				offline(e, op->c, domain);
 		}
+		break;
+	case CGR_OP_ACCOUNT:
+		if (task != NONE && is_fair(e, task))
+			e->ops->update(cpu_ctx(e), cpu);
 		break;
 	case CGR_OP_PRIO:
 		if (task != NONE)

@@ -33,6 +33,8 @@ struct cgr_whatif {
 /* CGR_E_SCENARIO names the setting's place and what is known instead. */
 int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *scenario, struct cgr_whatif *ret_plan,
                     struct cgr_error *reterr);
+/* What the programs tell about the machine takes the place of parameters that were left to the recording (-1). */
+void cgr_whatif_learn(struct cgr_whatif *plan, const struct cgr_programs *programs);
 void cgr_whatif_fini(struct cgr_whatif *plan);
 /* What each cgroup effectively gets, one line per cgroup, knob and time (--explain). The caller frees with free(). */
 char *cgr_whatif_explain(const struct cgr_whatif *plan);

@@ -106,6 +106,7 @@ struct cgr_programs *cgr_programs_free(struct cgr_programs *programs)
 	free(programs->latency);
 	free(programs->program);
 	free(programs->site);
+	free(programs->relation);
 	free(programs);
 	return NULL;
 }

@@ -18,8 +18,8 @@ enum cgr_op_kind {
 	CGR_OP_NONE, /* the recording ended here */
 	/* b: how much of it recording cost */
 	CGR_OP_RUN, /* a ns of CPU time */
-	CGR_OP_BLOCK, /* cause; a recorded delay ns, b recorded wake time ns; c waker task or timer site */
-	CGR_OP_WAKE, /* c wakee, a number of the wakee's block that this wake pays */
+	CGR_OP_BLOCK, /* cause; a recorded delay ns, b recorded wake time (or expiry) ns; c waker task or timer site */
+	CGR_OP_WAKE, /* c wakee, a number of the wakee's block that this wake pays, b relation of the two */
 	CGR_OP_FORK, /* c child */
 	CGR_OP_START, /* c child becomes runnable (wake_up_new_task) */
 	CGR_OP_EXEC,
@@ -39,6 +39,7 @@ enum cgr_op_kind {
 	CGR_OP_CACHE_MAP,
 	CGR_OP_CACHE_DIRTY,
 	CGR_OP_CACHE_ACCESS,
+	CGR_OP_ACCOUNT, /* a look at its own CPU clock: the scheduler charges the task here (task_sched_runtime) */
 	CGR_OP_AT, /* only in the world's program: what follows happens at time a */
 };
 
@@ -54,7 +55,6 @@ enum cgr_cause {
 };
 const char *cgr_cause_name(enum cgr_cause cause);
 
-#define CGR_OPF_SYNC 0x01u
 #define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
 #define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
 #define CGR_OPF_REFAULT 0x01u /* CACHE_ADD: counted as a refault in the recording */
@@ -73,15 +73,28 @@ struct cgr_op {
 };
 _Static_assert(sizeof(struct cgr_op) == 24, "operations are packed into chunks");
 
-/* One timer of a task (its stack address, or the only one when addresses were not recorded). */
+/* How a task asks to be woken by a timer. */
+enum cgr_timer_kind {
+	CGR_TIMER_UNSEEN, /* woken by a timer whose arming was not recorded */
+	CGR_TIMER_RELATIVE, /* armed with HRTIMER_MODE_REL */
+	CGR_TIMER_GIVEN_TIME, /* armed for a time, which may yet be a length from now on */
+};
+/* The sleeps of one task that were asked for in one way. */
 struct cgr_timer_site {
-	uint64_t address;
+	uint8_t kind; /* enum cgr_timer_kind */
 	uint32_t task, next; /* list of the task's sites, CGR_ID_NONE ends */
 	uint32_t count;
-	bool relative_mode; /* armed with HRTIMER_MODE_REL */
 	int64_t last_delay, last_expiry, last_step;
+	int64_t grid_ns; /* shortest step that came twice running */
 	uint64_t relative_error, absolute_error; /* sums of deviations under each hypothesis */
 	bool absolute; /* verdict */
+};
+
+/* Wake-ups of one process by another. */
+struct cgr_relation {
+	bool threads; /* of one process */
+	bool sync; /* verdict: wakes up with WF_SYNC */
+	uint32_t looks, to_waker, elsewhere;
 };
 
 enum cgr_start { CGR_START_NEVER, CGR_START_RUNNABLE, CGR_START_BLOCKED, CGR_START_FORKED, CGR_START_LATE };
@@ -111,6 +124,8 @@ struct cgr_program {
 struct cgr_calibration {
 	uint64_t tick_phase_ns; /* tick times are phase + n * 1e9 / hz */
 	bool tick_phase_known;
+	bool newidle_known;
+	uint32_t newidle_ratio; /* of 1024 times a CPU ran out of work it pulled a waiting task */
 	uint64_t idle_wake_ns; /* median: wake-up to run on an idle CPU */
 	uint64_t miss_ns; /* median device wait of a missing page, 0 unknown */
 	uint64_t miss_cpu_ns; /* CPU time that a missing page costs beyond a hit: submission, completion, insert */
@@ -124,6 +139,9 @@ struct cgr_programs {
 	struct cgr_timer_site *site;
 	uint32_t sites;
 	size_t site_capacity;
+	struct cgr_relation *relation;
+	uint32_t relations;
+	size_t relation_capacity;
 	struct cgr_histogram *latency; /* recorded wake-up latency in usec, by task */
 	struct cgr_calibration calibration;
 	int64_t duration_ns;

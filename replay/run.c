@@ -165,6 +165,9 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 	if (rc >= 0 && options->fidelity && !(options->with_recorder && is_baseline(&plan, scenario)))
 		rc = make_baseline(store, scenario, &same, reterr);
 	if (rc >= 0) {
+		cgr_whatif_learn(&plan, programs);
+		if (same.store)
+			cgr_whatif_learn(&same, programs);
 		asked.count = plan.seeds;
 		baseline.count = same.store ? same.seeds : 0;
 		total = asked.count + baseline.count;

@@ -18,7 +18,6 @@ struct cgr_setting {
 };
 struct cgr_scenario {
 	char *name;
-	char *where; /* "file:line:col", for messages; NULL: from the command line */
 	struct cgr_setting *setting;
 	size_t settings, capacity;
 	char **param; /* "model.name=value" */

@@ -1,0 +1,76 @@
+/* How often a CPU that runs out of work pulls some from a busy one. From 6.18.y on the kernel throws a dice for it
+ * whose odds it learns from the success of earlier tries (NI_RANDOM, sched_balance_newidle), so they are a property of
+ * the machine's past. The recording shows them: of all times a CPU went idle while a movable task waited elsewhere, how
+ * often it had one moved to itself first. */
+#include <string.h>
+
+#include "common/units.h"
+#include "common/util.h"
+#include "replay/compile_internal.h"
+
+#define LOOKS_MAX 8192u /* each means a look at all tasks */
+#define LOOKS_MIN 24u /* fewer tell nothing */
+#define CACHE_HOT_NS 500000u /* sysctl_sched_migration_cost: who ran this recently is not moved */
+#define WAKING_NS 50000u /* a move this soon after its wake-up is the wake-up's own choice of a CPU */
+#define PULL_NS 100000u /* from the move to the switch that it was made for */
+#define FORGOTTEN_NS 60000000u /* a task that waits longer has left its queue unseen */
+
+void cgr_build_note_migration(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t;
+
+	if (e->c == 0 || e->c >= b->n_tasks)
+		return;
+	t = &b->t[e->c];
+	if (t->state != TASK_RUNNABLE)
+		return;
+	t->cpu = (uint16_t)(e->d >> 16);
+	t->pulled_ns = !cgr_event_in_irq(e) && e->cpu == t->cpu && t->waking_ns + WAKING_NS < e->ts_ns ? e->ts_ns : 0;
+}
+
+static bool somebody_waits(const struct builder *b, uint32_t cpu, uint64_t ts_ns)
+{
+	for (uint32_t i = 1; i < b->n_tasks; i++) {
+		const struct task_build *t = &b->t[i];
+		uint64_t since_ns = CGR_MAX(t->out_ns, t->waking_ns);
+
+		if (t->state == TASK_RUNNABLE && t->cpu != cpu && !t->hidden && t->prio >= 100 &&
+		    ts_ns - since_ns < FORGOTTEN_NS && ts_ns - CGR_MIN(t->out_ns, ts_ns) > CACHE_HOT_NS)
+			return true;
+	}
+	return false;
+}
+
+/* A task went to sleep on this CPU, and next (0: nothing) takes its place. */
+void cgr_build_note_newly_idle(struct builder *b, const struct cgr_event *e, uint32_t next)
+{
+	if (b->has_quota || b->n_cpus < 2)
+		return; /* who waits for quota looks like one who waits for a CPU */
+	if (next) {
+		uint64_t pulled_ns = b->t[next].pulled_ns;
+
+		b->pulls += pulled_ns && e->ts_ns - pulled_ns < PULL_NS;
+	} else if (b->idle_looks < LOOKS_MAX) {
+		b->idle_looks++;
+		b->idle_though_waiting += somebody_waits(b, e->cpu, e->ts_ns);
+	}
+}
+
+void cgr_build_calibrate_balance(struct builder *b)
+{
+	uint32_t tries = b->pulls + b->idle_though_waiting;
+
+	b->programs->calibration.newidle_known = tries >= LOOKS_MIN && b->idle_looks < LOOKS_MAX;
+	if (b->programs->calibration.newidle_known)
+		b->programs->calibration.newidle_ratio = (uint32_t)(1024ull * b->pulls / tries);
+}
+
+void cgr_build_note_quota(struct builder *b)
+{
+	size_t count;
+	const struct cgr_store_sample *knob = cgr_store_borrow_knobs(b->store, &count);
+
+	for (size_t i = 0; i < count && !b->has_quota; i++)
+		b->has_quota =
+		    knob[i].value != CGR_UNLIMITED && !strcmp(cgr_store_borrow_name(b->store, knob[i].name), "cpu.max");
+}

@@ -1,0 +1,82 @@
+/* Which wake-ups are synchronous (WF_SYNC): the waker says that it is about to sleep, and the kernel then lets the
+ * woken task come to the waker's CPU (wake_affine_idle, kernel/sched/fair.c). Pipes, sockets and wait() wake so,
+ * futexes do not. No event tells; but where the woken task's own CPU was busy, no CPU was idle and nobody else waited
+ * on the waker's, a synchronous wake-up always ends on the waker's CPU. Two processes whose record shows no such case
+ * are taken for a pipe or socket, two threads of one process for a futex. */
+#include <stdlib.h>
+
+#include "common/util.h"
+#include "replay/compile_internal.h"
+
+#define LOOKS_MAX 64u /* wake-ups judged per relation: each means a look at all tasks */
+
+static uint32_t process_of(const struct builder *b, uint32_t task)
+{
+	return (uint32_t)b->task[task].tgid;
+}
+
+int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t *ret_id)
+{
+	struct cgr_programs *p = b->programs;
+	uint64_t key = (uint64_t)process_of(b, waker) << 32 | process_of(b, wakee);
+	bool fresh = false;
+
+	CGR_TRY(cgr_intern_id(&b->relations, key, ret_id, &fresh, b->error));
+	if (!fresh)
+		return 0;
+	CGR_TRY(cgr_grow((void **)&p->relation, &p->relation_capacity, *ret_id + 1u, sizeof *p->relation, b->error));
+	p->relation[*ret_id] = (struct cgr_relation){ .threads = process_of(b, waker) == process_of(b, wakee) };
+	p->relations = *ret_id + 1u;
+	return 0;
+}
+
+static bool alone(const struct builder *b, uint32_t cpu)
+{
+	for (uint32_t i = 1; i < b->n_tasks; i++)
+		if (b->t[i].state == TASK_RUNNABLE && b->t[i].cpu == cpu && !b->t[i].hidden)
+			return false;
+	return true;
+}
+
+/* WAKING: would a synchronous wake-up be told from another one here? */
+void cgr_build_relation_waking(struct builder *b, const struct cgr_event *e, uint32_t relation)
+{
+	struct cgr_relation *r = &b->programs->relation[relation];
+	uint32_t previous = e->d & 0xffff;
+
+	b->t[e->c].told_by = CGR_ID_NONE;
+	if (e->kind != CGR_EV_WAKING || previous == e->cpu || r->looks >= LOOKS_MAX)
+		return;
+	for (uint32_t cpu = 0; cpu < b->n_cpus; cpu++)
+		if (b->cpu[cpu].current == 0 || b->cpu[cpu].current == CGR_ID_NONE)
+			return;
+	r->looks++;
+	if (alone(b, e->cpu))
+		b->t[e->c].told_by = relation, b->t[e->c].told_cpu = e->cpu;
+}
+
+/* WAKEUP: where it went. */
+void cgr_build_relation_wakeup(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->c];
+	uint32_t cpu = e->d & 0xffff;
+
+	if (t->state == TASK_RUNNABLE && cpu < b->n_cpus)
+		t->cpu = (uint16_t)cpu;
+	if (t->told_by == CGR_ID_NONE)
+		return;
+	if (cpu == t->told_cpu)
+		b->programs->relation[t->told_by].to_waker++;
+	else
+		b->programs->relation[t->told_by].elsewhere++;
+	t->told_by = CGR_ID_NONE;
+}
+
+void cgr_build_judge_relations(struct cgr_programs *programs)
+{
+	for (uint32_t i = 0; i < programs->relations; i++) {
+		struct cgr_relation *r = &programs->relation[i];
+
+		r->sync = r->to_waker + r->elsewhere ? r->elsewhere * 8 < r->to_waker : !r->threads;
+	}
+}

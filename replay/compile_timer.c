@@ -1,0 +1,143 @@
+/* Sleeps that a timer ends: for a length of time, or until a time on the program's own grid.
+ *
+ * Armed timers tell most. HRTIMER_MODE_REL is a length by declaration. HRTIMER_MODE_ABS is what clock_nanosleep
+ * (TIMER_ABSTIME) asks for, but also what the kernel makes of the timeouts of poll, epoll and futex, so both hypotheses
+ * are kept score of at every arming: a length repeats itself, a grid repeats its step, exactly or skipping some. The
+ * stack address of a timer says nothing: kernels randomise it with every system call.
+ *
+ * A program that is behind its grid (because a limit held it up) arms a timer that has expired already and goes on
+ * without sleeping (do_nanosleep, since the expiry interrupt wakes it before schedule()). That is a sleep, too, of no
+ * length in this recording: under a wider limit the program would have slept there. */
+#include <stdlib.h>
+
+#include "common/util.h"
+#include "replay/compile_internal.h"
+
+/* An expiry and the wake-up it makes lie this close together. */
+#define TIMER_WINDOW_NS 200000
+#define STEP_ERROR_MAX_NS 10000000u
+#define GRID_EQUAL_NS 1000u /* two steps of one grid differ by less; they are computed, not measured */
+#define GRID_SHORTEST_NS 200000 /* on a finer grid every time lies near a point */
+
+static uint64_t distance(int64_t a, int64_t c)
+{
+	return (uint64_t)(a > c ? a - c : c - a);
+}
+
+static int find_site(struct builder *b, uint32_t task, enum cgr_timer_kind kind, uint32_t *ret_site)
+{
+	struct cgr_programs *p = b->programs;
+
+	for (uint32_t i = b->t[task].sites; i != CGR_ID_NONE; i = p->site[i].next)
+		if (p->site[i].kind == kind) {
+			*ret_site = i;
+			return 0;
+		}
+	CGR_TRY(cgr_grow((void **)&p->site, &p->site_capacity, p->sites + 1u, sizeof *p->site, b->error));
+	p->site[p->sites] = (struct cgr_timer_site){ .kind = (uint8_t)kind, .task = task, .next = b->t[task].sites };
+	b->t[task].sites = p->sites;
+	*ret_site = p->sites++;
+	return 0;
+}
+
+/* How far a step is from the grid: from the step before, or from a whole number of the grid's shortest. */
+static uint64_t off_grid(const struct cgr_timer_site *site, int64_t step)
+{
+	uint64_t error = distance(step, site->last_step);
+
+	if (site->grid_ns >= GRID_SHORTEST_NS) {
+		int64_t rest = step % site->grid_ns;
+
+		rest = rest < 0 ? rest + site->grid_ns : rest;
+		error = CGR_MIN(error, (uint64_t)CGR_MIN(rest, site->grid_ns - rest));
+	}
+	return CGR_MIN(error, STEP_ERROR_MAX_NS);
+}
+
+static void score(struct cgr_timer_site *site, int64_t expiry, int64_t delay)
+{
+	int64_t step = expiry - site->last_expiry;
+
+	if (site->count >= 2) {
+		site->relative_error += CGR_MIN(distance(delay, site->last_delay), STEP_ERROR_MAX_NS);
+		site->absolute_error += off_grid(site, step);
+		if (step > 0 && distance(step, site->last_step) < GRID_EQUAL_NS && (!site->grid_ns || step < site->grid_ns))
+			site->grid_ns = step;
+	}
+	site->last_step = step;
+	site->last_expiry = expiry;
+	site->last_delay = delay;
+	site->count++;
+}
+
+int cgr_build_timer_start(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->task];
+
+	if (e->c != CGR_TIMER_HRTIMER_WAKEUP || cgr_event_in_irq(e) || e->task == 0)
+		return 0;
+	t->timer_armed = true;
+	t->timer_start_ns = e->ts_ns;
+	t->timer_expiry_ns = (int64_t)e->a;
+	t->timer_address = e->b;
+	CGR_TRY(find_site(b, e->task, e->d & 1 ? CGR_TIMER_RELATIVE : CGR_TIMER_GIVEN_TIME, &t->timer_site));
+	score(&b->programs->site[t->timer_site], t->timer_expiry_ns, t->timer_expiry_ns - (int64_t)e->ts_ns);
+	return 0;
+}
+
+/* The timer interrupt found the task that armed the timer still on its CPU: a sleep of no length. */
+int cgr_build_timer_expire(struct builder *b, const struct cgr_event *e)
+{
+	struct cpu_build *cpu = &b->cpu[e->cpu];
+	struct task_build *t = &b->t[e->task];
+	struct cgr_op op = { .kind = CGR_OP_BLOCK, .cause = CGR_CAUSE_TIMER, .c = t->timer_site };
+
+	cpu->timer_expire_ns = e->ts_ns;
+	cpu->timer_expire_address = e->b;
+	cpu->timer_expire_function = e->c;
+	if (e->task == 0 || t->state != TASK_RUNNING || !t->timer_armed || e->c != CGR_TIMER_HRTIMER_WAKEUP ||
+	    e->b != t->timer_address)
+		return 0;
+	t->timer_armed = false;
+	op.b = (uint64_t)CGR_MAX(t->timer_expiry_ns, 0);
+	cgr_build_book(b, e->task, e->ts_ns);
+	CGR_TRY(cgr_build_emit(b, e->task, &op));
+	cgr_build_note_block(b, e->task, e->ts_ns, CGR_CAUSE_TIMER);
+	return 0;
+}
+
+/* A sleep that began at block_ns and that a timer ended now. Fills in what tells when it ends in a what-if. */
+int cgr_build_timer_block(struct builder *b, uint32_t task, uint64_t ts_ns, struct cgr_op *op)
+{
+	struct task_build *t = &b->t[task];
+
+	if (t->timer_armed && (int64_t)ts_ns >= t->timer_expiry_ns - TIMER_WINDOW_NS) {
+		op->c = t->timer_site;
+		op->b = (uint64_t)CGR_MAX(t->timer_expiry_ns, 0);
+		return 0;
+	}
+	CGR_TRY(find_site(b, task, CGR_TIMER_UNSEEN, &op->c));
+	score(&b->programs->site[op->c], (int64_t)ts_ns, (int64_t)ts_ns - (int64_t)t->block_ns);
+	return 0;
+}
+
+bool cgr_build_timer_due(const struct task_build *t, uint64_t ts_ns)
+{
+	int64_t late = (int64_t)ts_ns - t->timer_expiry_ns;
+
+	return t->timer_armed && late > -TIMER_WINDOW_NS && late < 20 * TIMER_WINDOW_NS;
+}
+
+void cgr_build_judge_timers(struct cgr_programs *programs)
+{
+	for (uint32_t i = 0; i < programs->sites; i++) {
+		struct cgr_timer_site *site = &programs->site[i];
+		/* a grid that was armed for is met exactly; wake-ups alone show it with the jitter of both */
+		unsigned clearly = site->kind == CGR_TIMER_GIVEN_TIME ? 4 : 1;
+
+		site->absolute = site->kind != CGR_TIMER_RELATIVE && site->count >= 4 &&
+		                 site->absolute_error * clearly < site->relative_error;
+		if (!site->grid_ns)
+			site->grid_ns = site->last_step;
+	}
+}

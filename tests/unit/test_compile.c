@@ -1,0 +1,297 @@
+/* What the programs say about a recording: sleeps, charges, kinds of wake-ups, the machine's habits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/util.h"
+#include "replay/compile.h"
+#include "store/store.h"
+#include "store/writer.h"
+
+#define MS 1000000ull
+#define PERIOD (10 * MS)
+#define CPUS 2u
+
+/* Tasks 1 and 2 are threads of one process, 3 is a process of its own, 4 a second one. */
+struct tape {
+	struct cgr_writer *writer;
+	char path[32];
+	uint64_t now_ns;
+};
+
+static void tape_begin(struct tape *t)
+{
+	struct cgr_store_css_set set = { 0 };
+	struct cgr_error error = { 0 };
+	uint32_t id;
+	int fd;
+
+	*t = (struct tape){ .path = "/tmp/cgr-test-compile-XXXXXX" };
+	fd = mkstemp(t->path);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(cgr_writer_new(t->path, 0, &t->writer, &error), 0);
+	assert_int_equal(cgr_writer_add_css_set(t->writer, &set, NULL, 0, &id, &error), 0);
+	for (int32_t i = 1; i <= 4; i++) {
+		struct cgr_store_task task = { .tid = 100 + i,
+			                           .tgid = i == 2 ? 101 : 100 + i,
+			                           .comm = "tape",
+			                           .start_ns = -1,
+			                           .end_ns = INT64_MAX,
+			                           .parent = CGR_ID_NONE,
+			                           .prio = 120 };
+
+		assert_int_equal(cgr_writer_add_task(t->writer, &task, &id, &error), 0);
+	}
+}
+
+static void tell(struct tape *t, unsigned kind, uint32_t cpu, uint32_t task, uint64_t a, uint64_t b, uint32_t c,
+                 uint32_t d, unsigned flags)
+{
+	struct cgr_event e = { .ts_ns = t->now_ns,
+		                   .a = a,
+		                   .b = b,
+		                   .c = c,
+		                   .d = d,
+		                   .task = task,
+		                   .cpu = (uint16_t)cpu,
+		                   .kind = (uint8_t)kind,
+		                   .flags = (uint8_t)flags };
+	struct cgr_error error = { 0 };
+
+	assert_int_equal(cgr_writer_append(t->writer, &e, 1, &error), 0);
+}
+
+static void turn(struct tape *t, uint32_t cpu, uint32_t prev, uint32_t state, uint32_t next)
+{
+	tell(t, CGR_EV_SWITCH, cpu, prev, state, 0, next, 120u | 120u << 16, 0);
+}
+
+static void wake(struct tape *t, uint32_t cpu, uint32_t waker, uint32_t task, uint32_t from, uint32_t to,
+                 unsigned flags)
+{
+	tell(t, CGR_EV_WAKING, cpu, waker, 0, 0, task, from | 120u << 16, flags);
+	tell(t, CGR_EV_WAKEUP, cpu, waker, 0, 0, task, to | 120u << 16, flags);
+}
+
+static struct cgr_programs *compiled(struct tape *t)
+{
+	struct cgr_store_info info = { .kernel_release = "6.18.44",
+		                           .kernel_version = 6u << 16 | 18 << 8 | 44,
+		                           .hz = 250,
+		                           .clock = "mono",
+		                           .tool_version = "test",
+		                           .source_path = "tape",
+		                           .source_digest = "00",
+		                           .duration_ns = (int64_t)t->now_ns + 1,
+		                           .cpus = CPUS,
+		                           .online_cpus = CPUS,
+		                           .cgroup_version = 2,
+		                           .has_sched = true };
+	struct cgr_error error = { 0 };
+	struct cgr_programs *programs = NULL;
+	struct cgr_store *store = NULL;
+
+	assert_int_equal(cgr_writer_set_info(t->writer, &info, &error), 0);
+	assert_int_equal(cgr_writer_commit(t->writer, &error), 0);
+	cgr_writer_free(t->writer);
+	assert_int_equal(cgr_store_open(t->path, &store, &error), 0);
+	assert_int_equal(cgr_compile(store, NULL, &programs, &error), 0);
+	cgr_store_free(store);
+	unlink(t->path);
+	return programs;
+}
+
+static unsigned count_ops(const struct cgr_programs *p, uint32_t task, unsigned kind, unsigned cause)
+{
+	struct cgr_cursor cursor = cgr_cursor_start(p, task);
+	const struct cgr_op *op;
+	unsigned count = 0;
+
+	for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++)
+		count += op->kind == kind && (kind != CGR_OP_BLOCK || op->cause == cause);
+	return count;
+}
+
+/* Arms a timer; the task sleeps if the expiry is still to come, else the interrupt meets it awake. */
+static void sleep_until(struct tape *t, uint32_t task, uint64_t expiry_ns, uint64_t address)
+{
+	tell(t, CGR_EV_HRTIMER_START, 0, task, expiry_ns, address, CGR_TIMER_HRTIMER_WAKEUP, 0, 0);
+	if (expiry_ns <= t->now_ns) {
+		t->now_ns += 2000;
+		tell(t, CGR_EV_HRTIMER_EXPIRE, 0, task, t->now_ns, address, CGR_TIMER_HRTIMER_WAKEUP, 0, CGR_EVF_HARDIRQ);
+		return;
+	}
+	t->now_ns += 2000;
+	turn(t, 0, task, 1, 0);
+	t->now_ns = expiry_ns;
+	tell(t, CGR_EV_HRTIMER_EXPIRE, 0, 0, t->now_ns, address, CGR_TIMER_HRTIMER_WAKEUP, 0, CGR_EVF_HARDIRQ);
+	wake(t, 0, 0, task, 0, 0, CGR_EVF_HARDIRQ);
+	t->now_ns += 5000;
+	turn(t, 0, 0, 0, task);
+}
+
+/* A program on a grid of 10 ms that is held up now and then; the kernel randomises the address of every timer. */
+static void test_grid(void **state)
+{
+	struct tape t;
+	struct cgr_programs *p;
+	struct cgr_rng rng;
+
+	(void)state;
+	cgr_rng_init(&rng, 7);
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 0, 0, 0, 1);
+	for (unsigned i = 1; i <= 60; i++) {
+		t.now_ns += 3 * MS + cgr_rng_below(&rng, 200000) + (i % 20 == 0 ? 35 * MS : 0);
+		sleep_until(&t, 1, i * PERIOD, 0xffff888000000000ull + 16 * cgr_rng_below(&rng, 64));
+	}
+	p = compiled(&t);
+	assert_int_equal(p->sites, 1);
+	assert_true(p->site[0].absolute);
+	assert_int_equal(p->site[0].grid_ns, PERIOD);
+	/* those it was too late for are sleeps, too: without what held it up it would have slept */
+	assert_int_equal(count_ops(p, 1, CGR_OP_BLOCK, CGR_CAUSE_TIMER), 60);
+	cgr_programs_free(p);
+}
+
+/* The timeout of epoll is a time for the timer and a length for the program. */
+static void test_length(void **state)
+{
+	struct tape t;
+	struct cgr_programs *p;
+	struct cgr_rng rng;
+
+	(void)state;
+	cgr_rng_init(&rng, 8);
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 0, 0, 0, 1);
+	for (unsigned i = 1; i <= 60; i++) {
+		t.now_ns += MS + cgr_rng_below(&rng, 3 * MS);
+		sleep_until(&t, 1, t.now_ns + 5 * MS + cgr_rng_below(&rng, 1000), 64 * cgr_rng_below(&rng, 64));
+	}
+	p = compiled(&t);
+	assert_int_equal(p->sites, 1);
+	assert_false(p->site[0].absolute);
+	cgr_programs_free(p);
+}
+
+/* A look at the CPU clock is where the scheduler charges the task; the charge before a switch and the tick's are not.
+ */
+static void test_account(void **state)
+{
+	struct tape t;
+	struct cgr_programs *p;
+
+	(void)state;
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 0, 0, 0, 1);
+	t.now_ns += MS;
+	tell(&t, CGR_EV_RUNTIME, 0, 1, MS, 0, 1, 0, 0);
+	t.now_ns += MS;
+	tell(&t, CGR_EV_RUNTIME, 0, 1, MS, 0, 1, 0, CGR_EVF_HARDIRQ);
+	t.now_ns += MS;
+	tell(&t, CGR_EV_RUNTIME, 0, 1, MS, 0, 1, 0, 0);
+	t.now_ns += 1000;
+	turn(&t, 0, 1, 1, 0);
+	p = compiled(&t);
+	assert_int_equal(count_ops(p, 1, CGR_OP_ACCOUNT, 0), 1);
+	assert_int_equal(count_ops(p, 1, CGR_OP_RUN, 0), 2);
+	assert_int_equal(p->program[1].run_ns, 3 * MS + 1000);
+	cgr_programs_free(p);
+}
+
+/* CPU 1 wakes task, whose CPU 0 is busy with task 4, many times; it goes to `to`. */
+static struct cgr_programs *relation_of(uint32_t waker, uint32_t task, uint32_t to, unsigned times)
+{
+	struct tape t;
+
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 1, 0, 0, waker);
+	turn(&t, 0, 0, 0, task);
+	for (unsigned i = 0; i < times; i++) {
+		t.now_ns += MS;
+		turn(&t, 0, task, 1, 4);
+		t.now_ns += MS;
+		wake(&t, 1, waker, task, 0, to, 0);
+		t.now_ns += MS;
+		turn(&t, 0, 4, 0, task); /* pulled back, which does not matter here */
+	}
+	return compiled(&t);
+}
+
+static void test_relation(void **state)
+{
+	static const struct {
+		uint32_t waker, task, to;
+		unsigned times;
+		bool sync;
+	} expected[] = { { 1, 2, 0, 9, false }, { 1, 2, 1, 9, true }, { 1, 3, 0, 9, false }, { 1, 3, 1, 9, true } };
+
+	(void)state;
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(expected); i++) {
+		struct cgr_programs *p = relation_of(expected[i].waker, expected[i].task, expected[i].to, expected[i].times);
+
+		assert_int_equal(p->relations, 1);
+		assert_int_equal(p->relation[0].threads, expected[i].task == 2);
+		assert_int_equal(p->relation[0].sync, expected[i].sync);
+		cgr_programs_free(p);
+	}
+}
+
+/* Tasks 1 and 3 wait on CPU 0 while CPU 1 runs out of work: every fourth time it pulls one. */
+static void test_newly_idle(void **state)
+{
+	struct tape t;
+	struct cgr_programs *p;
+
+	(void)state;
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 0, 0, 0, 1);
+	turn(&t, 1, 0, 0, 4);
+	wake(&t, 1, 4, 3, 0, 0, 0);
+	for (unsigned i = 0; i < 80; i++) {
+		t.now_ns += 2 * MS;
+		turn(&t, 0, i % 2 ? 3 : 1, 0, i % 2 ? 1 : 3);
+		t.now_ns += 2 * MS;
+		if (i % 4 == 0) {
+			uint32_t waits = i % 2 ? 3 : 1;
+
+			tell(&t, CGR_EV_MIGRATE, 1, 4, 0, 0, waits, 0 | 1u << 16, 0);
+			t.now_ns += 1000;
+			turn(&t, 1, 4, 1, waits);
+			t.now_ns += MS;
+			tell(&t, CGR_EV_MIGRATE, 0, i % 2 ? 1 : 3, 0, 0, waits, 1 | 0u << 16, CGR_EVF_HARDIRQ);
+			wake(&t, 1, waits, 4, 1, 1, 0);
+			turn(&t, 1, waits, 0, 4);
+			continue;
+		}
+		turn(&t, 1, 4, 1, 0);
+		t.now_ns += MS;
+		wake(&t, 0, i % 2 ? 1 : 3, 4, 1, 1, 0);
+		turn(&t, 1, 0, 0, 4);
+	}
+	p = compiled(&t);
+	assert_true(p->calibration.newidle_known);
+	assert_in_range(p->calibration.newidle_ratio, 240, 270);
+	cgr_programs_free(p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_grid),     cmocka_unit_test(test_length),     cmocka_unit_test(test_account),
+		cmocka_unit_test(test_relation), cmocka_unit_test(test_newly_idle),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
