@@ -14,6 +14,19 @@ struct arguments {
 	struct cgr_string_list cgroups;
 };
 
+static void tell_segments(const struct cgr_import_summary *s)
+{
+	if (s->segments == 0)
+		return;
+	fprintf(stderr, "note: %u segment%s of one recording", s->segments, s->segments == 1 ? "" : "s");
+	if (s->segments_removed > 0)
+		fprintf(stderr, ", the %u before %s not there", s->segments_removed, s->segments_removed == 1 ? "is" : "are");
+	if (s->segments_missing > 0)
+		fprintf(stderr, "; %u between them %s missing: those events are lost", s->segments_missing,
+		        s->segments_missing == 1 ? "is" : "are");
+	fprintf(stderr, "\n");
+}
+
 static void tell(const char *from, const char *to, const struct cgr_import_summary *s)
 {
 	fprintf(stderr, "imported %s: %.1f s, %llu events, %llu cgroups, %llu tasks", from, (double)s->duration_ns / 1e9,
@@ -23,13 +36,14 @@ static void tell(const char *from, const char *to, const struct cgr_import_summa
 	if (s->inferred > 0)
 		fprintf(stderr, ", %llu inferred", (unsigned long long)s->inferred);
 	fprintf(stderr, " -> %s\n", to);
+	tell_segments(s);
 	if (s->unfinished)
 		fprintf(stderr, "note: the recorder was killed; what it had written is imported, the end is missing\n");
 	if (!s->snapshots)
 		fprintf(stderr, "note: not made by cgreplay record: limits and counters are unknown (cgreplay info %s)\n", to);
 }
 
-static int import_it(const struct arguments *arguments, const char *trace, struct cgr_error *reterr)
+static int import_it(const struct arguments *arguments, char **trace, int count, struct cgr_error *reterr)
 {
 	struct cgr_import_summary summary;
 	struct cgr_import_options options = {
@@ -49,9 +63,9 @@ static int import_it(const struct arguments *arguments, const char *trace, struc
 			                     options.cgroup[i]);
 	if (options.to_ns >= 0 && options.to_ns <= options.from_ns)
 		return cgr_error_set(reterr, CGR_E_USAGE, "--to must be later than --from");
-	CGR_TRY(cgr_import(trace, arguments->output, &options, &summary, reterr));
+	CGR_TRY(cgr_import((const char *const *)trace, (size_t)count, arguments->output, &options, &summary, reterr));
 	if (!arguments->quiet)
-		tell(trace, arguments->output, &summary);
+		tell(trace[0], arguments->output, &summary);
 	return 0;
 }
 
@@ -79,15 +93,13 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	int rc = cgr_options_parse(&cgr_command_import, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals, &rest,
 	                           reterr);
 
-	if (rc == 0 && positionals != 1)
-		rc = cgr_error_set(reterr, CGR_E_USAGE,
-		                   positionals == 0 ? "import: name the trace file: cgreplay import web.dat -o web.db"
-		                                    : "import: one trace file at a time");
+	if (rc == 0 && positionals == 0)
+		rc = cgr_error_set(reterr, CGR_E_USAGE, "import: name the trace file: cgreplay import web.dat -o web.db");
 	else if (rc == 0 && arguments.output == NULL)
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "import: name the store to write with -o: cgreplay import %s -o web.db",
 		                   argv[1]);
 	else if (rc == 0)
-		rc = import_it(&arguments, argv[1], reterr);
+		rc = import_it(&arguments, argv + 1, positionals, reterr);
 	else if (rc == 1)
 		rc = 0;
 	cgr_string_list_fini(&arguments.cgroups);
@@ -97,8 +109,9 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 const struct cgr_command cgr_command_import = {
 	.name = "import",
 	.summary = "turn a recording (trace.dat, perf.data) into an event store",
-	.usage = "import TRACE -o STORE [--lean] [--from TIME] [--to TIME] [--cgroup PATH]... [--max-lost N]",
+	.usage = "import TRACE... -o STORE [--lean] [--from TIME] [--to TIME] [--cgroup PATH]... [--max-lost N]",
 	.examples = "cgreplay import web.dat -o web.db\n"
+	            "cgreplay import web.dat -o web.db          (web.dat.0001, web.dat.0002, ... of record --max-size)\n"
 	            "cgreplay import perf.data -o slice.db --lean --from 10s --to 20s",
 	.run = run,
 };

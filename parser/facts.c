@@ -260,7 +260,7 @@ static int find_snapshot(const struct cgr_trace *trace, const char *when, json_t
 	return CGR_OK;
 }
 
-static int next_sample(struct cgr_facts *facts, const struct cgr_trace *trace, struct cgr_error *reterr)
+static int next_sample(struct cgr_facts *facts, struct cgr_error *reterr)
 {
 	for (;;) {
 		const json_t *sample = json_array_get(json_object_get(facts->section, "samples"), facts->next_sample);
@@ -272,9 +272,14 @@ static int next_sample(struct cgr_facts *facts, const struct cgr_trace *trace, s
 		facts->section = NULL;
 		facts->next_time = UINT64_MAX;
 		facts->next_sample = 0;
-		if (facts->next_section == trace->samples)
+		while (facts->sample_trace != NULL && facts->next_section == facts->sample_trace->samples) {
+			facts->sample_trace = facts->sample_trace->later;
+			facts->next_section = 0;
+		}
+		if (facts->sample_trace == NULL)
 			return CGR_OK;
-		CGR_TRY(load(trace, trace->sample[facts->next_section++], CGR_TD_SAMPLES, &facts->section, reterr));
+		CGR_TRY(load(facts->sample_trace, facts->sample_trace->sample[facts->next_section++], CGR_TD_SAMPLES,
+		             &facts->section, reterr));
 	}
 }
 
@@ -307,7 +312,8 @@ int cgr_facts_begin(struct cgr_facts *facts, struct cgr_norm *norm, struct cgr_e
 		CGR_TRY(rc);
 		facts->info.has_snapshots = true;
 	}
-	return next_sample(facts, norm->trace, reterr);
+	facts->sample_trace = norm->trace;
+	return next_sample(facts, reterr);
 }
 
 int cgr_facts_advance(struct cgr_facts *facts, struct cgr_norm *norm, uint64_t time, struct cgr_error *reterr)
@@ -318,26 +324,52 @@ int cgr_facts_advance(struct cgr_facts *facts, struct cgr_norm *norm, uint64_t t
 		norm->now_ns = facts->next_time > norm->start ? facts->next_time - norm->start : 0;
 		CGR_TRY(cgr_snapshot_cgroups(facts, norm, sample, "sample", reterr));
 		facts->next_sample++;
-		CGR_TRY(next_sample(facts, norm->trace, reterr));
+		CGR_TRY(next_sample(facts, reterr));
 	}
 	return CGR_OK;
 }
 
 /* ---- after the last record ---- */
 
+static int set_json(struct cgr_norm *norm, const char *key, const json_t *value, struct cgr_error *reterr)
+{
+	char *text = json_dumps(value, JSON_COMPACT);
+	int rc = text != NULL ? cgr_writer_set_meta(norm->writer, key, text, reterr) : CGR_OK;
+
+	free(text);
+	return rc;
+}
+
+/* What the recorder says of itself at the end; of a recording in segments, of each of them. */
 static int summary(struct cgr_facts *facts, struct cgr_norm *norm, struct cgr_error *reterr)
 {
-	json_t *object;
+	json_t *all = json_array();
+	int rc = CGR_OK;
 
-	if (norm->trace->summary == 0)
-		return CGR_OK;
-	CGR_TRY(load(norm->trace, norm->trace->summary, CGR_TD_SUMMARY, &object, reterr));
-	facts->stop_mono_ns = (uint64_t)cgr_json_int(object, "stop_mono_ns", 0);
-	char *text = json_dumps(object, JSON_COMPACT);
-	int rc = text != NULL ? cgr_writer_set_meta(norm->writer, "recorder.summary", text, reterr) : CGR_OK;
-	free(text);
-	json_decref(object);
+	for (const struct cgr_trace *trace = norm->trace; rc == CGR_OK && trace != NULL; trace = trace->later) {
+		json_t *object;
+
+		if (trace->summary == 0)
+			continue;
+		rc = load(trace, trace->summary, CGR_TD_SUMMARY, &object, reterr);
+		if (rc < 0)
+			break;
+		facts->stop_mono_ns = (uint64_t)cgr_json_int(object, "stop_mono_ns", 0);
+		if (trace->later == NULL)
+			rc = set_json(norm, "recorder.summary", object, reterr);
+		(void)json_array_append_new(all, object);
+	}
+	if (rc == CGR_OK && norm->trace->later != NULL)
+		rc = set_json(norm, "recorder.summaries", all, reterr);
+	json_decref(all);
 	return rc;
+}
+
+static const struct cgr_trace *last_segment(const struct cgr_trace *trace)
+{
+	while (trace->later != NULL)
+		trace = trace->later;
+	return trace;
 }
 
 int cgr_facts_finish(struct cgr_facts *facts, struct cgr_norm *norm, struct cgr_error *reterr)
@@ -346,7 +378,7 @@ int cgr_facts_finish(struct cgr_facts *facts, struct cgr_norm *norm, struct cgr_
 	json_t *object = NULL;
 
 	CGR_TRY(cgr_facts_advance(facts, norm, UINT64_MAX - 1, reterr));
-	CGR_TRY(find_snapshot(norm->trace, "end", &object, reterr));
+	CGR_TRY(find_snapshot(last_segment(norm->trace), "end", &object, reterr));
 	if (object != NULL) {
 		uint64_t end = (uint64_t)cgr_json_int(object, "mono_ns", 0);
 		norm->now_ns = CGR_MAX(norm->now_ns, end > norm->start ? end - norm->start : 0);

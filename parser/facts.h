@@ -14,7 +14,8 @@ struct cgr_facts {
 	uint64_t stop_mono_ns;
 	int64_t boot_offset_ns;
 	bool present;
-	/* samples, one section at a time */
+	/* samples, one section at a time, over all segments */
+	const struct cgr_trace *sample_trace;
 	size_t next_section;
 	json_t *section;
 	size_t next_sample;

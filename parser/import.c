@@ -3,9 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "parser/facts.h"
 #include "parser/instances.h"
+#include "parser/segments.h"
 
 #define PROGRESS_RECORDS 65536u
 
@@ -20,26 +22,34 @@ struct import {
 	bool started;
 };
 
+static void digest_words(const uint8_t *data, size_t from, size_t to, uint64_t hash[2])
+{
+	for (size_t i = from; i + 8 <= to; i += 8) {
+		uint64_t word;
+		memcpy(&word, data + i, 8);
+		hash[0] = (hash[0] ^ word) * 1099511628211ull;
+		hash[1] = (hash[1] + word) * 6364136223846793005ull + 1442695040888963407ull;
+	}
+	for (size_t i = to & ~(size_t)7; i < to; i++)
+		hash[0] = (hash[0] ^ data[i]) * 1099511628211ull;
+}
+
 /* Identity of the input without reading all of it twice: its size and a digest of evenly spread pieces. */
-static int digest(const struct cgr_input *input, char *ret_text, size_t size)
+static int digest(const struct cgr_trace *trace, char *ret_text, size_t size)
 {
 	uint64_t hash[2] = { 14695981039346656037ull, 0x9e3779b97f4a7c15ull };
-	size_t piece = 65536, pieces = 64;
-	size_t step = input->size > piece * pieces ? input->size / pieces : piece;
+	size_t piece = 65536, pieces = 64, total = 0;
 
-	for (size_t at = 0; at < input->size; at += step) {
-		size_t end = CGR_MIN(at + piece, input->size);
-		for (size_t i = at; i + 8 <= end; i += 8) {
-			uint64_t word;
-			memcpy(&word, input->data + i, 8);
-			hash[0] = (hash[0] ^ word) * 1099511628211ull;
-			hash[1] = (hash[1] + word) * 6364136223846793005ull + 1442695040888963407ull;
-		}
-		for (size_t i = end & ~(size_t)7; i < end; i++)
-			hash[0] = (hash[0] ^ input->data[i]) * 1099511628211ull;
+	for (; trace != NULL; trace = trace->later) {
+		const struct cgr_input *input = &trace->input;
+		size_t step = input->size > piece * pieces ? input->size / pieces : piece;
+
+		for (size_t at = 0; at < input->size; at += step)
+			digest_words(input->data, at, CGR_MIN(at + piece, input->size), hash);
+		total += input->size;
 	}
 	return snprintf(ret_text, size, "%016llx%016llx-%zu", (unsigned long long)(hash[0] ^ hash[0] >> 29),
-	                (unsigned long long)(hash[1] ^ hash[1] >> 31), input->size);
+	                (unsigned long long)(hash[1] ^ hash[1] >> 31), total);
 }
 
 static int open_source(struct import *import, struct cgr_error *reterr)
@@ -146,12 +156,51 @@ static int memory_log(struct import *import, struct cgr_error *reterr)
 	return CGR_OK;
 }
 
+static bool is_unfinished(const struct cgr_trace *trace)
+{
+	for (; trace != NULL; trace = trace->later)
+		if (trace->unfinished)
+			return true;
+	return false;
+}
+
+static int segment_log(struct import *import, struct cgr_error *reterr)
+{
+	const struct cgr_trace *first = import->trace;
+	char text[160];
+
+	if (first->segment.number == 0)
+		return CGR_OK;
+	for (const struct cgr_trace *trace = first; trace != NULL; trace = trace->later) {
+		uint32_t gap = trace->segment.gap, number = trace->segment.number;
+
+		if (gap == 0)
+			continue;
+		(void)snprintf(text, sizeof(text),
+		               gap == 1 ? "segment %u of the recording is missing"
+		                        : "segments %u to %u of the recording are missing",
+		               number - gap, number - 1);
+		CGR_TRY(cgr_writer_add_log(import->writer, "missing", text, gap,
+		                           "its events are lost: no prediction can be exact", reterr));
+	}
+	if (first->segment.number > first->segment.first) {
+		(void)snprintf(text, sizeof(text), "segments %u to %u of the recording are not there: the trace starts later",
+		               first->segment.first, first->segment.number - 1);
+		CGR_TRY(cgr_writer_add_log(import->writer, "info", text, first->segment.number - first->segment.first,
+		                           "record --max-size removes the oldest", reterr));
+	}
+	return log_if(import, first->segment.others, "info",
+	              "segments of earlier recordings with the same name were left out", "name them to import them",
+	              reterr);
+}
+
 static int import_log(struct import *import, struct cgr_error *reterr)
 {
 	const struct cgr_norm *norm = &import->norm;
 
 	CGR_TRY(log_if(import, norm->stats.lost_spans, "warning", "spans in which events were lost",
 	               "no prediction can be exact", reterr));
+	CGR_TRY(segment_log(import, reterr));
 	CGR_TRY(mend_log(import, reterr));
 	CGR_TRY(memory_log(import, reterr));
 	CGR_TRY(log_if(import, norm->stats.unknown_formats, "warning",
@@ -163,7 +212,7 @@ static int import_log(struct import *import, struct cgr_error *reterr)
 	if (!norm->switch_seen)
 		CGR_TRY(
 		    cgr_writer_add_log(import->writer, "missing", "no sched_switch events", 0, "no CPU prediction", reterr));
-	if (import->trace->unfinished)
+	if (is_unfinished(import->trace))
 		CGR_TRY(cgr_writer_add_log(import->writer, "missing",
 		                           "the recorder was killed: no end snapshot, the last moments may be missing", 0,
 		                           "recorded end counters are those of the last sample", reterr));
@@ -191,7 +240,7 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 		    (unsigned long long)norm->stats.lost_spans, (long long)import->options->max_lost);
 	CGR_TRY(cgr_facts_finish(&import->facts, norm, reterr));
 	CGR_TRY(cgr_norm_finish(norm, reterr));
-	(void)digest(&import->trace->input, text, sizeof(text));
+	(void)digest(import->trace, text, sizeof(text));
 	import->facts.info.source_digest = text;
 	CGR_TRY(cgr_writer_set_info(import->writer, &import->facts.info, reterr));
 	CGR_TRY(import_log(import, reterr));
@@ -203,8 +252,15 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 		                                                norm->stats.inferred_departures + norm->stats.run_starts,
 		                                    .cgroups = norm->cgroups.nodes,
 		                                    .tasks = norm->tasks.ids,
-		                                    .unfinished = import->trace->unfinished,
+		                                    .unfinished = is_unfinished(import->trace),
 		                                    .snapshots = import->facts.info.has_snapshots };
+	for (const struct cgr_trace *trace = import->trace; trace != NULL && trace->segment.number > 0;
+	     trace = trace->later) {
+		summary->segments++;
+		summary->segments_missing += trace->segment.gap;
+	}
+	if (summary->segments > 0)
+		summary->segments_removed = import->trace->segment.number - import->trace->segment.first;
 	summary->duration_ns =
 	    CGR_MAX(import->facts.info.duration_ns, (int64_t)(import->last_time - norm->start) - (int64_t)norm->from_ns);
 	return cgr_writer_commit(import->writer, reterr);
@@ -236,11 +292,28 @@ int cgr_import_trace(struct cgr_trace *trace, const char *store_path, const stru
 	return rc;
 }
 
-int cgr_import(const char *trace_path, const char *store_path, const struct cgr_import_options *options,
-               struct cgr_import_summary *ret_summary, struct cgr_error *reterr)
+/* A name that is none itself, but has segments. */
+static int open_found(const char *path, struct cgr_trace **ret_trace, struct cgr_error *reterr)
+{
+	struct cgr_paths found;
+	int rc;
+
+	CGR_TRY(cgr_segments_find(path, &found, reterr));
+	rc = found.count > 0 ? cgr_segments_open((const char *const *)found.path, found.count, ret_trace, reterr)
+	                     : cgr_segments_open(&path, 1, ret_trace, reterr);
+	if (rc == CGR_OK)
+		(*ret_trace)->segment.others = (uint32_t)found.others;
+	cgr_paths_fini(&found);
+	return rc;
+}
+
+int cgr_import(const char *const *trace_path, size_t paths, const char *store_path,
+               const struct cgr_import_options *options, struct cgr_import_summary *ret_summary,
+               struct cgr_error *reterr)
 {
 	struct cgr_trace *trace = NULL;
-	int rc = cgr_trace_open(trace_path, &trace, reterr);
+	int rc = paths == 1 && access(trace_path[0], F_OK) != 0 ? open_found(trace_path[0], &trace, reterr)
+	                                                        : cgr_segments_open(trace_path, paths, &trace, reterr);
 
 	if (rc == CGR_OK)
 		rc = cgr_import_trace(trace, store_path, options, ret_summary, reterr);

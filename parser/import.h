@@ -24,12 +24,16 @@ struct cgr_import_summary {
 	uint64_t cgroups, tasks;
 	int64_t duration_ns;
 	bool unfinished; /* the recorder was killed */
+	uint32_t segments, segments_missing, segments_removed; /* 0: not a recording in segments; see docs/trace-file.md */
 	bool snapshots; /* made by our recorder */
 };
 
-/* Writes the store beside its place and renames it: a failed or killed import leaves the old file or none. */
-int cgr_import(const char *trace_path, const char *store_path, const struct cgr_import_options *options,
-               struct cgr_import_summary *ret_summary, struct cgr_error *reterr);
+/* Writes the store beside its place and renames it: a failed or killed import leaves the old file or none. Several
+ * paths are the segments of one recording, in any order; one path that does not exist stands for the segments of that
+ * name (PATH.0001 ...). */
+int cgr_import(const char *const *trace_path, size_t paths, const char *store_path,
+               const struct cgr_import_options *options, struct cgr_import_summary *ret_summary,
+               struct cgr_error *reterr);
 
 struct cgr_trace;
 /* The same for a trace opened already, which stays the caller's. */

@@ -24,7 +24,9 @@ struct ring { /* one CPU of one buffer */
 	uint64_t time; /* ns time of the record handed out last: never goes back */
 	uint32_t cpu;
 	uint32_t buffer;
+	const struct cgr_trace *segment; /* the pages are of this one */
 	bool swap, file_big_endian, wide_long;
+	bool gap; /* segments are missing before the next page */
 	bool seen; /* a record was handed out */
 	struct cgr_record record; /* the next one */
 };
@@ -87,11 +89,49 @@ static void lost_record(struct ring *ring, uint64_t lost, uint64_t stamp)
 	ring->seen = true;
 }
 
+static const struct cgr_trace_cpu *find_cpu(const struct cgr_trace_buffer *buffer, uint32_t cpu)
+{
+	for (size_t i = 0; i < buffer->cpus; i++)
+		if (buffer->cpu[i].cpu == cpu && buffer->cpu[i].size > 0)
+			return &buffer->cpu[i];
+	return NULL;
+}
+
+/* To the pages of this CPU in the first segment, from segment on, that has any. 1, or 0: none has. */
+static int enter_segment(struct ring *ring, const struct cgr_trace *segment, struct cgr_error *reterr)
+{
+	for (; segment != NULL; segment = segment->later) {
+		const struct cgr_trace_cpu *cpu = find_cpu(&segment->buffer[ring->buffer], ring->cpu);
+
+		ring->gap |= segment->segment.gap > 0;
+		if (cpu == NULL)
+			continue;
+		cgr_pages_fini(&ring->pages);
+		CGR_TRY(cgr_pages_init(&ring->pages, segment, &segment->buffer[ring->buffer], cpu, reterr));
+		ring->segment = segment;
+		return 1;
+	}
+	return 0;
+}
+
+static int next_page(struct ring *ring, const uint8_t **ret_page, struct cgr_error *reterr)
+{
+	for (;;) {
+		int rc = cgr_pages_next(&ring->pages, ret_page, reterr);
+
+		if (rc != 0)
+			return rc;
+		rc = enter_segment(ring, ring->segment->later, reterr);
+		if (rc <= 0)
+			return rc;
+	}
+}
+
 /* 1: a page with records is loaded; 2: ring->record is a LOST one to hand out first; 0: end. */
 static int load_page(struct ring *ring, struct cgr_error *reterr)
 {
 	const uint8_t *page;
-	int rc = cgr_pages_next(&ring->pages, &page, reterr);
+	int rc = next_page(ring, &page, reterr);
 
 	if (rc <= 0)
 		return rc;
@@ -103,11 +143,13 @@ static int load_page(struct ring *ring, struct cgr_error *reterr)
 	ring->at = page + head;
 	ring->end = ring->at + used;
 	ring->stamp = load64(ring, page);
-	if ((commit & COMMIT_MISSED) == 0)
+	bool gap = ring->gap;
+	ring->gap = false;
+	if ((commit & COMMIT_MISSED) == 0 && !gap)
 		return 1;
 	uint64_t lost = 0;
 	uint32_t long_bytes = head - 8;
-	if ((commit & COMMIT_STORED) != 0 && used + long_bytes <= page_bytes - head)
+	if (!gap && (commit & COMMIT_STORED) != 0 && used + long_bytes <= page_bytes - head)
 		lost = ring->wide_long ? load64(ring, ring->end) : load32(ring, ring->end);
 	if (lost > INT64_MAX)
 		lost = 0;
@@ -211,10 +253,12 @@ static int source_next(struct cgr_source *self, struct cgr_record *ret_record, s
 
 	if (source->current != NULL) {
 		const struct cgr_pages *pages = &source->current->pages;
+		const struct cgr_trace *segment = source->current->segment;
 		uint64_t before_bytes = pages->next;
 		int rc = ring_next(source->current, reterr);
 		CGR_TRY(rc);
-		self->done_bytes += pages->next - before_bytes;
+		if (segment == source->current->segment)
+			self->done_bytes += pages->next - before_bytes;
 		if (rc == 0)
 			source->heap[0] = source->heap[--source->heap_count];
 		if (source->heap_count > 1)
@@ -239,32 +283,48 @@ static struct cgr_source *source_free(struct cgr_source *self)
 	return NULL;
 }
 
-static int open_rings(struct ring_source *source, uint64_t mask, struct cgr_error *reterr)
+/* The ring of a CPU of buffer b; the first one sees the CPU in whichever segment has it first. */
+static int open_ring(struct ring_source *source, uint32_t b, uint32_t cpu, struct cgr_error *reterr)
 {
 	const struct cgr_trace *trace = source->trace;
+	struct ring *ring = &source->ring[source->rings];
 
-	for (size_t b = 0; b < trace->buffers; b++) {
-		const struct cgr_trace_buffer *buffer = &trace->buffer[b];
+	*ring = (struct ring){ .cpu = cpu,
+		                   .buffer = b,
+		                   .swap = trace->swap,
+		                   .file_big_endian = trace->swap == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__),
+		                   .wide_long = trace->long_bytes == 8 };
+	source->rings++;
+	int rc = enter_segment(ring, trace, reterr);
+	if (rc == 1)
+		rc = ring_next(ring, reterr);
+	CGR_TRY(rc);
+	if (rc == 1)
+		source->heap[source->heap_count++] = ring;
+	return CGR_OK;
+}
 
+static bool has_ring(const struct ring_source *source, uint32_t b, uint32_t cpu)
+{
+	for (size_t i = 0; i < source->rings; i++)
+		if (source->ring[i].buffer == b && source->ring[i].cpu == cpu)
+			return true;
+	return false;
+}
+
+static int open_rings(struct ring_source *source, uint64_t mask, struct cgr_error *reterr)
+{
+	for (uint32_t b = 0; b < source->trace->buffers; b++) {
 		if (mask != 0 && (b >= 64 || (mask >> b & 1) == 0))
 			continue;
-		for (size_t c = 0; c < buffer->cpus; c++) {
-			struct ring *ring = &source->ring[source->rings];
+		for (const struct cgr_trace *segment = source->trace; segment != NULL; segment = segment->later) {
+			const struct cgr_trace_buffer *buffer = &segment->buffer[b];
 
-			if (buffer->cpu[c].size == 0)
-				continue;
-			ring->cpu = buffer->cpu[c].cpu;
-			ring->buffer = (uint32_t)b;
-			ring->swap = trace->swap;
-			ring->file_big_endian = trace->swap == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
-			ring->wide_long = trace->long_bytes == 8;
-			source->rings++;
-			source->source.total_bytes += buffer->cpu[c].size;
-			CGR_TRY(cgr_pages_init(&ring->pages, trace, buffer, &buffer->cpu[c], reterr));
-			int rc = ring_next(ring, reterr);
-			CGR_TRY(rc);
-			if (rc == 1)
-				source->heap[source->heap_count++] = ring;
+			for (size_t c = 0; c < buffer->cpus; c++) {
+				source->source.total_bytes += buffer->cpu[c].size;
+				if (buffer->cpu[c].size > 0 && !has_ring(source, b, buffer->cpu[c].cpu))
+					CGR_TRY(open_ring(source, b, buffer->cpu[c].cpu, reterr));
+			}
 		}
 	}
 	for (size_t i = source->heap_count; i-- > 0;)
@@ -278,8 +338,9 @@ int cgr_source_ring_new(const struct cgr_trace *trace, uint64_t buffer_mask, str
 	struct ring_source *source = calloc(1, sizeof(*source));
 	size_t most = 0;
 
-	for (size_t i = 0; i < trace->buffers; i++)
-		most += trace->buffer[i].cpus;
+	for (const struct cgr_trace *segment = trace; segment != NULL; segment = segment->later)
+		for (size_t i = 0; i < segment->buffers; i++)
+			most += segment->buffer[i].cpus;
 	if (source != NULL) {
 		source->source = (struct cgr_source){ .next = source_next, .free = source_free };
 		source->trace = trace;

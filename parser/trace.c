@@ -92,6 +92,7 @@ struct cgr_trace *cgr_trace_free(struct cgr_trace *trace)
 {
 	if (trace == NULL)
 		return NULL;
+	trace->later = cgr_trace_free(trace->later);
 	free_buffers(trace);
 	for (size_t i = 0; i < trace->cpustats; i++)
 		free(trace->cpustat[i].text);

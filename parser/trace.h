@@ -37,8 +37,17 @@ struct cgr_text { /* a JSON or text section, NUL-terminated copy */
 	uint64_t offset; /* file offset of its section, for messages */
 };
 
+struct cgr_segment {
+	char recording[64]; /* identity of the recording; "" and number 0: not a segment */
+	uint32_t number, first; /* its own number, and the one the recording began with */
+	uint32_t gap; /* segments missing between this one and the one before */
+	uint32_t others; /* of the first: segments of other recordings found beside it */
+};
+
 struct cgr_trace {
 	struct cgr_input input;
+	struct cgr_segment segment;
+	struct cgr_trace *later; /* the next segment of the same recording, owned; NULL: the last */
 	int version; /* 6, 7; 0 perf.data */
 	bool swap; /* byte order is not ours */
 	bool unfinished; /* killed recorder */

@@ -147,6 +147,7 @@ static int read_buffer_cpus(struct cgr_trace *trace, struct cgr_trace_buffer *bu
                             struct cgr_error *reterr)
 {
 	uint32_t count = cgr_cursor_u32(body);
+	bool seen[CGR_LIMIT_CPUS] = { 0 };
 
 	if (count > CGR_LIMIT_CPUS)
 		return cgr_cursor_error(body, reterr, "%u CPUs: more than %u", count, CGR_LIMIT_CPUS);
@@ -156,6 +157,9 @@ static int read_buffer_cpus(struct cgr_trace *trace, struct cgr_trace_buffer *bu
 
 		if (number >= CGR_LIMIT_CPUS)
 			return cgr_cursor_error(body, reterr, "CPU number %u is out of range", number);
+		if (seen[number] && !body->failed)
+			return cgr_cursor_error(body, reterr, "CPU %u stands there twice", number);
+		seen[number] = true;
 		CGR_TRY(cgr_trace_add_cpu(buffer, number, &cpu, reterr));
 		cpu->offset = cgr_cursor_u64(body);
 		cpu->size = cgr_cursor_u64(body);
