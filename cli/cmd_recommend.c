@@ -186,9 +186,10 @@ static int print_json(const struct question *q, const struct answer *answers, si
 		if (paste.lines > 1)
 			json_array_append_new(json_object_get(settings, "cgroupfs"), json_string(paste.cgroupfs[1]));
 	}
-	root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:s, s:o, s:o}", "schema_version", 1, "cgroup", q->cgroup, "knob",
-	                 cgr_knob_canonical(q->knob), "recommended", or_null(r->found, r->smallest_kept), "requirements",
-	                 requirements, "class", cgr_class_name(r->class), "settings", settings, "recordings", recordings);
+	root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "schema_version", 1, "cgroup", q->cgroup, "knob",
+	                 cgr_knob_canonical(q->knob), "recommended", or_null(r->found, r->smallest_kept), "period_usec",
+	                 or_null(r->period_usec > 0, r->period_usec), "requirements", requirements, "class",
+	                 cgr_class_name(r->class), "settings", settings, "recordings", recordings);
 	if (root)
 		json_dumpf(root, stdout, JSON_INDENT(1));
 	putchar('\n');

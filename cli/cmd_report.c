@@ -38,12 +38,12 @@ static char *command_line(int argc, char **argv)
 	return text.text;
 }
 
-static int write_page(const struct report *report, const char *command, struct cgr_error *reterr)
+static int write_page(const struct report *report, const char *path, const char *command, struct cgr_error *reterr)
 {
 	struct cgr_strbuf page = { 0 };
-	const struct cgr_report_page_options options = { .command = &command,
-		                                             .commands = 1,
-		                                             .size_limit = (size_t)report->size_limit };
+	const struct cgr_report_page_options options = {
+		.command = &command, .commands = 1, .store_path = path, .size_limit = (size_t)report->size_limit
+	};
 	int rc = cgr_report_html(&page, borrow_results(report), report->runs.count, &options, reterr);
 	if (rc == 0)
 		rc = cgr_write_text(report->output, page.text, page.length, reterr);
@@ -76,7 +76,7 @@ static int make(struct report *report, const char *path, const char *command, st
 	if (report->csv_folder)
 		CGR_TRY(cgr_report_csv_folder(report->csv_folder, borrow_results(report), report->runs.count, reterr));
 	if (report->output)
-		CGR_TRY(write_page(report, command, reterr));
+		CGR_TRY(write_page(report, path, command, reterr));
 	if (!report->csv_folder && !report->output)
 		CGR_TRY(print_runs(report, reterr));
 	return 0;

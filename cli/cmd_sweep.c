@@ -150,7 +150,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		  .argument = "I/N",
 		  .help = "only every Nth point, beginning with the Ith; `cgreplay merge` puts the parts together" },
 	};
-	char *command = cgr_command_line(argc, argv);
+	char *question = NULL;
 	int positionals, rest,
 	    rc = cgr_options_parse(&cgr_command_sweep, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals, &rest,
 	                           reterr);
@@ -162,9 +162,11 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		                   AXES_MAX);
 	else if (rc == 0 && !o.output)
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "give -o RESULTS: a sweep is kept in a results store");
-	else if (rc == 0)
-		rc = sweep(&o, &vary, shard, argv[1], command, reterr);
-	free(command);
+	else if (rc == 0) {
+		question = cgr_command_question(&cgr_command_sweep, options, CGR_ARRAY_SIZE(options), argv, positionals);
+		rc = sweep(&o, &vary, shard, argv[1], question, reterr);
+	}
+	free(question);
 	cgr_string_list_fini(&vary);
 	cgr_replay_options_fini(&o);
 	return rc > 0 ? 0 : rc;

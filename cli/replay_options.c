@@ -1,5 +1,6 @@
 #include "cli/replay_options.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -99,23 +100,78 @@ static bool plain(const char *text)
 	return *text && !text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=,+@%")];
 }
 
+static void put_word(struct cgr_strbuf *out, const char *word)
+{
+	if (plain(word)) {
+		cgr_strbuf_printf(out, " %s", word);
+		return;
+	}
+	cgr_strbuf_printf(out, " '");
+	for (const char *p = word; *p; p++)
+		if (*p == '\'')
+			cgr_strbuf_printf(out, "'\\''");
+		else
+			cgr_strbuf_append(out, p, 1);
+	cgr_strbuf_printf(out, "'");
+}
+
 char *cgr_command_line(int argc, char **argv)
 {
 	struct cgr_strbuf out = { 0 };
 
 	cgr_strbuf_printf(&out, "cgreplay");
-	for (int i = 0; i < argc; i++) {
-		if (plain(argv[i])) {
-			cgr_strbuf_printf(&out, " %s", argv[i]);
-			continue;
+	for (int i = 0; i < argc; i++)
+		put_word(&out, argv[i]);
+	return out.failed ? NULL : out.text;
+}
+
+static void put_option(struct cgr_strbuf *out, const struct cgr_option *o)
+{
+	const struct cgr_string_list *list = o->value;
+
+	switch (o->type) {
+	case CGR_OPT_FLAG:
+		if (*(const bool *)o->value)
+			cgr_strbuf_printf(out, " --%s", o->name);
+		break;
+	case CGR_OPT_STRING:
+	case CGR_OPT_ENUM:
+		if (*(const char *const *)o->value) {
+			cgr_strbuf_printf(out, " --%s", o->name);
+			put_word(out, *(const char *const *)o->value);
 		}
-		cgr_strbuf_printf(&out, " '");
-		for (const char *p = argv[i]; *p; p++)
-			if (*p == '\'')
-				cgr_strbuf_printf(&out, "'\\''");
-			else
-				cgr_strbuf_append(&out, p, 1);
-		cgr_strbuf_printf(&out, "'");
+		break;
+	case CGR_OPT_INT:
+	case CGR_OPT_BYTES:
+	case CGR_OPT_DURATION:
+		if (*(const int64_t *)o->value)
+			cgr_strbuf_printf(out, " --%s %" PRId64, o->name, *(const int64_t *)o->value);
+		break;
+	case CGR_OPT_LIST:
+		for (size_t i = 0; i < list->count; i++) {
+			cgr_strbuf_printf(out, " --%s", o->name);
+			put_word(out, list->item[i]);
+		}
+		break;
+	}
+}
+
+char *cgr_command_question(const struct cgr_command *command, const struct cgr_option *options, size_t count,
+                           char *const *words, int positionals)
+{
+	static const char *const how[] = { "jobs", "quiet", "shard", "output" };
+	struct cgr_strbuf out = { 0 };
+
+	cgr_strbuf_printf(&out, "cgreplay %s", command->name);
+	for (int i = 1; i <= positionals; i++)
+		put_word(&out, words[i]);
+	for (size_t i = 0; i < count; i++) {
+		bool leave = !strcmp(options[i].name, "scheduler"); /* another name of --cpu, with the same value */
+
+		for (size_t k = 0; k < CGR_ARRAY_SIZE(how); k++)
+			leave |= !strcmp(options[i].name, how[k]);
+		if (!leave)
+			put_option(&out, &options[i]);
 	}
 	return out.failed ? NULL : out.text;
 }

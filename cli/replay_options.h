@@ -30,6 +30,11 @@ void cgr_recording_close(struct cgr_recording *recording);
 void cgr_replay_options_fini(struct cgr_replay_options *options);
 /* "cgreplay replay web.db --set ..." with shell quoting where needed; the caller frees. */
 char *cgr_command_line(int argc, char **argv);
+/* What was asked, without how it was run (threads, shard, progress) and where the answers went: the same for every part
+ * of a sharded sweep and for any -j. After cgr_options_parse; words[1..positionals] are its positionals. The caller
+ * frees. */
+char *cgr_command_question(const struct cgr_command *command, const struct cgr_option *options, size_t count,
+                           char *const *words, int positionals);
 /* Prints in the asked format and appends to the results store when one was named. */
 int cgr_replay_print(const struct cgr_replay_options *options, const char *store_path,
                      struct cgr_result *const *results, size_t count, struct cgr_error *reterr);

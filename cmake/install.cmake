@@ -72,6 +72,7 @@ Version: @PROJECT_VERSION@
 Cflags: -I\${includedir}
 ")
 install(FILES ${CMAKE_BINARY_DIR}/cgr-model.pc DESTINATION ${CMAKE_INSTALL_DATADIR}/pkgconfig COMPONENT dev)
+install(DIRECTORY docs/ci docs/slurm DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT runtime USE_SOURCE_PERMISSIONS)
 install(FILES docs/ARCHITECTURE.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT runtime)
 file(GLOB model_guide ${CMAKE_SOURCE_DIR}/docs/writing-a-model.md)
 install(FILES ${model_guide} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/cgreplay-dev COMPONENT dev)

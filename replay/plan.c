@@ -327,6 +327,8 @@ int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *s,
 	rc = choose_models(plan, s, reterr);
 	if (rc >= 0)
 		rc = read_params(plan, s, reterr);
+	if (rc < 0 && s->where)
+		cgr_error_cause(reterr, "%s: scenario '%s'", s->where, s->name);
 	for (size_t i = 0; i < s->settings && rc >= 0; i++) {
 		rc = apply_setting(plan, &s->setting[i], reterr);
 		if (rc < 0)
@@ -358,6 +360,10 @@ char *cgr_whatif_explain(const struct cgr_whatif *plan)
 		const struct cgr_knob_desc *desc = cgr_knob_desc_of(plan, c->domain, c->knob);
 		char text[64];
 
+		/* a knob told twice at one time: the last one holds */
+		if (i + 1 < plan->knobs && c[1].cgroup == c->cgroup && c[1].domain == c->domain && c[1].knob == c->knob &&
+		    c[1].t_ns == c->t_ns)
+			continue;
 		cgr_knob_format(desc, c->v, text, sizeof text);
 		cgr_strbuf_printf(&out, "%s  %s = %s", cgroup[c->cgroup].path, desc->name, text);
 		if (c->t_ns > 0)

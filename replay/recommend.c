@@ -47,15 +47,19 @@ static const struct cgr_result_metric *metric_of(const struct cgr_result *result
 	return NULL;
 }
 
-static int unknown_metric(const struct cgr_result *result, const struct cgr_requirement *r, struct cgr_error *reterr)
+static int unknown_metric(const struct search *s, const struct cgr_result *result, const struct cgr_requirement *r)
 {
 	const char *names[256], *near;
 	size_t count = CGR_MIN(result->metric_descs, CGR_ARRAY_SIZE(names));
 
+	if (!strncmp(r->metric, "memory.", 7) && !cgr_store_borrow_info(s->store)->has_memcg_events)
+		return cgr_error_set(
+		    s->error, CGR_E_SCENARIO,
+		    "--require '%s': the recording holds no memory events: record with --preset memory or full", r->text);
 	for (size_t i = 0; i < count; i++)
 		names[i] = result->metric_desc[i].name;
 	near = cgr_did_you_mean(r->metric, names, count);
-	return cgr_error_set(reterr, CGR_E_SCENARIO, "--require '%s': these models have no metric '%s'%s%s%s", r->text,
+	return cgr_error_set(s->error, CGR_E_SCENARIO, "--require '%s': these models have no metric '%s'%s%s%s", r->text,
 	                     r->metric, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
 }
 
@@ -72,11 +76,11 @@ static int figure_of(struct search *s, const struct cgr_result *result, const st
 		m = metric_of(result, s->id, "cpu.stat.nr_throttled", &known);
 		*ret_value =
 		    m && periods && periods->predicted ? (bad_end ? m->high : m->predicted) * 1000000 / periods->predicted : 0;
-		return known ? 0 : unknown_metric(result, r, s->error);
+		return known ? 0 : unknown_metric(s, result, r);
 	}
 	m = metric_of(result, s->id, r->metric, &known);
 	if (!known)
-		return unknown_metric(result, r, s->error);
+		return unknown_metric(s, result, r);
 	*ret_value = !m ? 0 : !bad_end ? m->predicted : at_most ? m->high : m->low;
 	if (m && m->class > s->class)
 		s->class = m->class;

@@ -35,6 +35,7 @@ void cgr_scenario_fini(struct cgr_scenario *scenario)
 	free(scenario->setting);
 	free(scenario->param);
 	free(scenario->name);
+	free(scenario->where);
 	free(scenario->cpu_model);
 	free(scenario->memory_model);
 	free(scenario->reclaim_model);
@@ -82,6 +83,7 @@ int cgr_scenario_copy(struct cgr_scenario *to, const struct cgr_scenario *from, 
 	to->seeds = from->seeds;
 	to->until_done = from->until_done;
 	to->open_loop = from->open_loop;
+	CGR_TRY(copy_text(&to->where, from->where, reterr));
 	CGR_TRY(copy_text(&to->cpu_model, from->cpu_model, reterr));
 	CGR_TRY(copy_text(&to->memory_model, from->memory_model, reterr));
 	CGR_TRY(copy_text(&to->reclaim_model, from->reclaim_model, reterr));

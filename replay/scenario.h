@@ -18,6 +18,7 @@ struct cgr_setting {
 };
 struct cgr_scenario {
 	char *name;
+	char *where; /* "file:line:col", for messages; NULL: from the command line */
 	struct cgr_setting *setting;
 	size_t settings, capacity;
 	char **param; /* "model.name=value" */

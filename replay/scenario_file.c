@@ -171,6 +171,7 @@ static int read_key(struct reader *r, struct cgr_scenario *s, const yaml_node_t 
 		                                "cpus",          "seed",     "seeds",    "cpu-model", "memory-model",
 		                                "reclaim-model", "until",    "open-loop" };
 	const char *name, *near;
+	char text[160];
 	int64_t number = 0;
 
 	CGR_TRY(scalar(r, key, &name));
@@ -205,7 +206,9 @@ static int read_key(struct reader *r, struct cgr_scenario *s, const yaml_node_t 
 		return 0;
 	}
 	near = cgr_did_you_mean(name, keys, CGR_ARRAY_SIZE(keys));
-	return bad(r, key, near ? "unknown key; did you mean '%s'?" : "unknown key%s", near);
+	snprintf(text, sizeof text, "'%.80s'%s%s%s", name, near ? "; did you mean '" : "", near ? near : "",
+	         near ? "'?" : "");
+	return bad(r, key, "a scenario has no key %s", text);
 }
 
 static int begin(struct reader *r, const yaml_node_t *node, struct cgr_scenario *s)
@@ -247,6 +250,11 @@ static int read_scenario(struct reader *r, const yaml_node_t *node)
 	if (r->count >= CGR_LIMIT_SCENARIOS)
 		return bad(r, node, "too many scenarios in one file%s", NULL);
 	rc = begin(r, node, &s);
+	if (rc >= 0) { /* also over the place of the scenario it is based on */
+		free(s.where);
+		s.where = cgr_printf("%s:%zu:%zu", r->path, node->start_mark.line + 1, node->start_mark.column + 1);
+		rc = s.where ? 0 : cgr_error_set(r->error, CGR_E_NOMEM, "scenario");
+	}
 	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; rc >= 0 && pair < node->data.mapping.pairs.top;
 	     pair++)
 		rc = read_key(r, &s, node_at(r, pair->key), node_at(r, pair->value));

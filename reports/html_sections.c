@@ -153,6 +153,10 @@ static void put_commands(struct cgr_strbuf *out, const struct cgr_result *const 
 		if (known)
 			continue;
 		cgr_text_html(out, results[i]->command);
+		if (options->store_path && !strstr(results[i]->command, " -o ")) { /* a sweep's does not say where to */
+			cgr_strbuf_printf(out, " -o ");
+			cgr_text_html(out, options->store_path);
+		}
 		cgr_strbuf_printf(out, "\n");
 		shown++;
 	}

@@ -38,6 +38,7 @@ int cgr_report_csv_folder(const char *folder, const struct cgr_result *const *re
 struct cgr_report_page_options {
 	const char *const *command; /* how this page was made, one shell line each, newest last; may be empty */
 	size_t commands;
+	const char *store_path; /* results store the runs are in, for the commands that do not say; or NULL */
 	const bool *detailed; /* per result: with its own numbers and charts; NULL: the first eight */
 	size_t size_limit; /* bytes aimed at by downsampling the charts; 0: CGR_REPORT_PAGE_BYTES */
 };

@@ -31,9 +31,11 @@ struct cgr_unpacker *cgr_unpacker_free(struct cgr_unpacker *unpacker);
 int cgr_unpacker_load(struct cgr_unpacker *unpacker, const uint8_t *bytes, size_t size, uint64_t kinds,
                       struct cgr_error *reterr);
 /* Next events of the loaded block, at most CGR_UNPACK_BATCH and possibly 0 of them when none was wanted;
- * returns 1, or 0 at the end of the block. Borrowed until the next call. */
-#define CGR_UNPACK_BATCH 4096u
-int cgr_unpacker_next(struct cgr_unpacker *unpacker, const struct cgr_event **ret_events, size_t *ret_count);
+ * returns 1, 0 at the end of the block, or CGR_E_INPUT where a column holds what can not be. Borrowed until the next
+ * call. */
+#define CGR_UNPACK_BATCH 2048u
+int cgr_unpacker_next(struct cgr_unpacker *unpacker, const struct cgr_event **ret_events, size_t *ret_count,
+                      struct cgr_error *reterr);
 
 /* Over the stored bytes of a block; 8 bytes at a time, so that checking costs nothing beside decoding. */
 uint64_t cgr_pack_checksum(const uint8_t *bytes, size_t size);

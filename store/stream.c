@@ -97,7 +97,11 @@ int cgr_stream_next(struct cgr_stream *stream, const struct cgr_event **ret_even
 				return rc;
 			stream->loaded = true;
 		}
-		if (cgr_unpacker_next(stream->unpacker, &events, &count) == 0) {
+		int more = cgr_unpacker_next(stream->unpacker, &events, &count, reterr);
+
+		if (more < 0)
+			return cgr_error_cause(reterr, "%s: stream_block %zu", stream->store->db.path, stream->next_block - 1);
+		if (more == 0) {
 			stream->loaded = false;
 			continue;
 		}

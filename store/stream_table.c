@@ -181,13 +181,16 @@ static int advance(struct stream_cursor *c, const struct stream_table *table, st
 			if ((table->of.table->kinds >> e->kind & 1) != 0 && c->id >= c->id_from && (int64_t)e->ts_ns >= c->ns_from)
 				return 1;
 		}
-		if (c->loaded && cgr_unpacker_next(c->unpacker, &c->event, &c->count) == 1) {
-			c->at = 0;
-			continue;
-		}
-		c->loaded = false;
-		int rc = load_block(c, table, reterr);
+		int rc = c->loaded ? cgr_unpacker_next(c->unpacker, &c->event, &c->count, reterr) : 0;
 
+		if (rc < 0)
+			return rc;
+		c->at = 0;
+		if (rc == 1)
+			continue;
+		c->count = 0;
+		c->loaded = false;
+		rc = load_block(c, table, reterr);
 		if (rc <= 0)
 			return rc;
 		c->loaded = true;

@@ -1,10 +1,9 @@
 /* Unpacking of event blocks. The bytes come from a file anybody may have written: every length, index and count
  * is checked before use, and a block can not expand beyond CGR_PACK_EVENTS events.
  *
- * Columns are expanded for the whole block; events are put together in batches small enough for the L2 cache,
+ * Loading a block decompresses the byte planes of its columns, some bytes per event; the columns themselves are
+ * decoded batch by batch, so that a batch stays in the L2 cache from its planes to the caller. Events are put together
  * without a branch per event: each kind has a pointer per field and an index mask that is 0 for constants. */
-#include "store/pack.h"
-
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,39 +11,48 @@
 
 #include "common/limits.h"
 #include "common/util.h"
+#include "store/pack.h"
 #include "store/pack_format.h"
+#include "store/unpack_column.h"
 
-struct lane { /* the columns of one kind, ready to be put together */
+/* no block needs more: 8 planes for 4 common columns and 5 fields of every event, and as many dictionaries, which
+ * stand there once as plane and once as numbers; all aligned to 8 bytes */
+#define ROOM_BYTES ((size_t)(4 + CGR_FIELDS) * (8 + 8 + 8) * CGR_PACK_EVENTS + (size_t)CGR_EV_COUNT * CGR_FIELDS * 80)
+
+struct lane { /* the columns of one kind, and those of the batch ready to be put together */
 	const uint64_t *a, *b;
 	const uint32_t *c, *d;
 	const uint8_t *flags;
 	uint32_t mask[CGR_FIELDS]; /* 0: constant column, one element; else all ones */
-	uint32_t next, count;
+	uint64_t relative_a, relative_b; /* all ones: the time of the event is still to be added */
+	uint32_t next; /* event of the batch */
 	uint32_t wanted; /* 0 or 1: added to the output position */
+	uint32_t left; /* events of the block not decoded yet */
+	bool needed; /* wanted, or tells who runs */
+	struct cgr_column column[CGR_FIELDS];
 };
 
 struct cgr_unpacker {
-	ZSTD_DCtx *zstd;
-	const uint8_t *at, *end;
-	uint32_t count, next;
+	struct cgr_unpack_bytes bytes;
+	uint32_t count, next; /* events of the block */
 	uint64_t ts_last;
+	struct cgr_column common[CGR_COLUMNS_COMMON];
 	struct lane lane[CGR_EV_COUNT];
 	uint32_t kinds[CGR_EV_COUNT];
 	uint32_t kind_count;
 	uint32_t current[CGR_LIMIT_CPUS];
-	uint8_t kind[CGR_PACK_EVENTS];
-	uint16_t cpu[CGR_PACK_EVENTS];
-	uint64_t ts[CGR_PACK_EVENTS];
-	uint32_t task[CGR_PACK_EVENTS];
-	uint8_t plane[CGR_PACK_EVENTS];
-	uint64_t wide[CGR_PACK_EVENTS]; /* a column before it is narrowed */
-	uint64_t lane_ts[CGR_PACK_EVENTS]; /* times of the events of one kind, for TSREL */
-	uint64_t dict[CGR_PACK_EVENTS];
-	struct cgr_event batch[CGR_UNPACK_BATCH + 1];
-	/* arena of the lanes: fields of all kinds together never need more than one element per event and field */
-	uint64_t arena_a[CGR_PACK_EVENTS + CGR_EV_COUNT], arena_b[CGR_PACK_EVENTS + CGR_EV_COUNT];
-	uint32_t arena_c[CGR_PACK_EVENTS + CGR_EV_COUNT], arena_d[CGR_PACK_EVENTS + CGR_EV_COUNT];
-	uint8_t arena_flags[CGR_PACK_EVENTS + CGR_EV_COUNT];
+	/* of the batch */
+	uint8_t kind[CGR_UNPACK_BATCH];
+	uint16_t cpu[CGR_UNPACK_BATCH];
+	uint32_t task[CGR_UNPACK_BATCH];
+	uint64_t ts[CGR_UNPACK_BATCH];
+	uint64_t wide[CGR_UNPACK_BATCH]; /* a column before it is narrowed, where it can not be made narrow at once */
+	uint64_t lane_ts[CGR_UNPACK_BATCH]; /* times of the events of one kind, for TSREL */
+	/* fields of all kinds together never need more than one element per event and field */
+	uint64_t arena_a[CGR_UNPACK_BATCH], arena_b[CGR_UNPACK_BATCH];
+	uint32_t arena_c[CGR_UNPACK_BATCH], arena_d[CGR_UNPACK_BATCH];
+	uint8_t arena_flags[CGR_UNPACK_BATCH];
+	struct cgr_event event[CGR_UNPACK_BATCH + 1];
 };
 
 struct cgr_unpacker *cgr_unpacker_new(void)
@@ -53,8 +61,10 @@ struct cgr_unpacker *cgr_unpacker_new(void)
 
 	if (unpacker == NULL)
 		return NULL;
-	unpacker->zstd = ZSTD_createDCtx();
-	if (unpacker->zstd == NULL)
+	unpacker->bytes.zstd = ZSTD_createDCtx();
+	unpacker->bytes.room = malloc(ROOM_BYTES); /* mostly never touched */
+	unpacker->bytes.capacity = ROOM_BYTES;
+	if (unpacker->bytes.zstd == NULL || unpacker->bytes.room == NULL)
 		return cgr_unpacker_free(unpacker);
 	return unpacker;
 }
@@ -63,14 +73,10 @@ struct cgr_unpacker *cgr_unpacker_free(struct cgr_unpacker *unpacker)
 {
 	if (unpacker == NULL)
 		return NULL;
-	(void)ZSTD_freeDCtx(unpacker->zstd);
+	(void)ZSTD_freeDCtx(unpacker->bytes.zstd);
+	free(unpacker->bytes.room);
 	free(unpacker);
 	return NULL;
-}
-
-static int bad(struct cgr_error *reterr, const char *what)
-{
-	return cgr_error_set(reterr, CGR_E_INPUT, "packed events are damaged: %s; import the recording again", what);
 }
 
 static uint32_t get_u32(const uint8_t *at)
@@ -81,386 +87,205 @@ static uint32_t get_u32(const uint8_t *at)
 	return value;
 }
 
-static uint64_t get_u64(const uint8_t *at)
+static int load_head(struct cgr_unpacker *u, struct cgr_error *reterr)
 {
-	uint64_t value;
+	struct cgr_unpack_bytes *bytes = &u->bytes;
+	uint64_t total = 0;
 
-	memcpy(&value, at, sizeof(value));
-	return value;
-}
+	if (bytes->end - bytes->at < (ptrdiff_t)CGR_PACK_HEAD_BYTES || get_u32(bytes->at) != CGR_PACK_MAGIC)
+		return cgr_unpack_bad(reterr, "not a block of events");
+	if (get_u32(bytes->at + 4) != CGR_PACK_VERSION)
+		return cgr_unpack_bad(reterr, "unknown version of the packing");
+	u->count = get_u32(bytes->at + 8);
+	u->kind_count = get_u32(bytes->at + 12);
+	bytes->at += CGR_PACK_HEAD_BYTES;
+	if (u->count == 0 || u->count > CGR_PACK_EVENTS || u->kind_count > CGR_EV_COUNT)
+		return cgr_unpack_bad(reterr, "impossible number of events");
+	if ((size_t)(bytes->end - bytes->at) < u->kind_count * 8u)
+		return cgr_unpack_bad(reterr, "the list of kinds is cut off");
+	for (unsigned kind = 0; kind < CGR_EV_COUNT; kind++)
+		u->lane[kind].left = 0;
+	for (uint32_t i = 0; i < u->kind_count; i++, bytes->at += 8) {
+		uint32_t kind = get_u32(bytes->at);
 
-/* One plane of exactly size bytes; *ret_data points into the block or into buffer. */
-static int get_plane(struct cgr_unpacker *u, const uint8_t **at, const uint8_t *end, uint8_t *buffer, size_t size,
-                     const uint8_t **ret_data, bool *ret_constant, struct cgr_error *reterr)
-{
-	uint32_t word, stored;
-	size_t got;
-
-	if (end - *at < 4)
-		return bad(reterr, "a plane is cut off");
-	word = get_u32(*at);
-	stored = word & 0x0fffffffu;
-	*at += 4;
-	if ((size_t)(end - *at) < stored)
-		return bad(reterr, "a plane is longer than its column");
-	*ret_constant = false;
-	*ret_data = buffer;
-	switch (word >> 28) {
-	case CGR_PLANE_CONST:
-		if (stored != 1)
-			return bad(reterr, "a constant plane is not one byte");
-		*ret_data = *at;
-		*ret_constant = true;
-		break;
-	case CGR_PLANE_RAW:
-		if (stored != size)
-			return bad(reterr, "a raw plane has another length than its column");
-		*ret_data = *at;
-		break;
-	case CGR_PLANE_ZSTD:
-		got = ZSTD_decompressDCtx(u->zstd, buffer, size, *at, stored);
-		if (ZSTD_isError(got) || got != size)
-			return bad(reterr, ZSTD_isError(got) ? ZSTD_getErrorName(got) : "a plane expands to another length");
-		break;
-	default:
-		return bad(reterr, "unknown plane method");
+		if (kind >= CGR_EV_COUNT || (i > 0 && kind <= u->kinds[i - 1]))
+			return cgr_unpack_bad(reterr, "unknown event kind");
+		u->kinds[i] = kind;
+		u->lane[kind].left = get_u32(bytes->at + 4);
+		total += u->lane[kind].left;
+		if (u->lane[kind].left == 0)
+			return cgr_unpack_bad(reterr, "a kind without events");
 	}
-	*at += stored;
-	return 0;
-}
-
-struct column {
-	unsigned encoding, planes;
-	size_t entries;
-	uint64_t base, first;
-	const uint8_t *at, *end;
-};
-
-static int get_column(struct cgr_unpacker *u, struct column *column, struct cgr_error *reterr)
-{
-	uint32_t size;
-
-	if (u->end - u->at < (ptrdiff_t)CGR_PACK_COLUMN_BYTES)
-		return bad(reterr, "a column header is cut off");
-	column->encoding = u->at[0];
-	column->planes = u->at[1];
-	column->entries = (size_t)u->at[2] + ((size_t)u->at[3] << 8) + 1;
-	size = get_u32(u->at + 4);
-	column->base = get_u64(u->at + 8);
-	column->first = get_u64(u->at + 16);
-	u->at += CGR_PACK_COLUMN_BYTES;
-	if (column->encoding >= CGR_PACK_ENCODINGS || column->planes > 8)
-		return bad(reterr, "unknown column encoding");
-	if ((size_t)(u->end - u->at) < size)
-		return bad(reterr, "a column is cut off");
-	column->at = u->at;
-	column->end = u->at + size;
-	u->at += size;
-	return 0;
-}
-
-/* Adds plane p into wide[]. */
-static void merge_plane(uint64_t *restrict wide, const uint8_t *restrict data, bool constant, unsigned p, size_t count)
-{
-	if (p == 0 && constant) {
-		for (size_t i = 0; i < count; i++)
-			wide[i] = data[0];
-	} else if (p == 0) {
-		for (size_t i = 0; i < count; i++)
-			wide[i] = data[i];
-	} else if (constant) {
-		uint64_t add = (uint64_t)data[0] << (8 * p);
-
-		for (size_t i = 0; add != 0 && i < count; i++)
-			wide[i] |= add;
-	} else {
-		for (size_t i = 0; i < count; i++)
-			wide[i] |= (uint64_t)data[i] << (8 * p);
-	}
-}
-
-static int look_up(struct cgr_unpacker *u, size_t entries, size_t count, struct cgr_error *reterr)
-{
-	uint64_t largest = 0;
-
-	for (size_t i = 0; i < count; i++)
-		largest = CGR_MAX(largest, u->wide[i]);
-	if (largest >= entries)
-		return bad(reterr, "an index is outside its dictionary");
-	for (size_t i = 0; i < count; i++)
-		u->wide[i] = u->dict[u->wide[i]];
-	return 0;
-}
-
-/* Expands a column into wide[0..count). */
-static int expand(struct cgr_unpacker *u, const struct column *column, size_t count, struct cgr_error *reterr)
-{
-	const uint8_t *at = column->at, *data;
-	uint64_t *restrict wide = u->wide;
-	uint64_t base = column->base, value = column->first;
-	bool constant;
-
-	if (column->encoding == CGR_PACK_DICT) {
-		CGR_TRY(get_plane(u, &at, column->end, (uint8_t *)u->dict, column->entries * sizeof(uint64_t), &data, &constant,
-		                  reterr));
-		if (constant)
-			memset(u->dict, data[0], column->entries * sizeof(uint64_t));
-		else if (data != (const uint8_t *)u->dict)
-			memcpy(u->dict, data, column->entries * sizeof(uint64_t));
-	}
-	if (column->planes == 0)
-		memset(wide, 0, count * sizeof(uint64_t));
-	for (unsigned p = 0; p < column->planes; p++) {
-		CGR_TRY(get_plane(u, &at, column->end, u->plane, count, &data, &constant, reterr));
-		merge_plane(wide, data, constant, p, count);
-	}
-	switch (column->encoding) {
-	case CGR_PACK_DELTA:
-		wide[0] = value;
-		for (size_t i = 1; i < count; i++)
-			wide[i] = value += wide[i] + base;
-		return 0;
-	case CGR_PACK_DICT:
-		return look_up(u, column->entries, count, reterr);
-	case CGR_PACK_TSREL:
-		for (size_t i = 0; i < count; i++)
-			wide[i] += u->lane_ts[i] + base;
-		return 0;
-	default:
-		for (size_t i = 0; i < count; i++)
-			wide[i] += base;
-		return 0;
-	}
-}
-
-/* Largest value of wide[], for range checks. */
-static uint64_t largest_of(const uint64_t *wide, size_t count)
-{
-	uint64_t largest = 0;
-
-	for (size_t i = 0; i < count; i++)
-		largest |= wide[i];
-	return largest;
-}
-
-static int load_kinds(struct cgr_unpacker *u, struct cgr_error *reterr)
-{
-	struct column column;
-	uint32_t seen[256] = { 0 };
-	uint64_t largest;
-
-	CGR_TRY(get_column(u, &column, reterr));
-	CGR_TRY(expand(u, &column, u->count, reterr));
-	largest = largest_of(u->wide, u->count);
-	if (largest > 255)
-		return bad(reterr, "unknown event kind");
-	for (size_t i = 0; i < u->count; i++) {
-		u->kind[i] = (uint8_t)u->wide[i];
-		seen[u->kind[i]]++;
-	}
-	for (unsigned k = 0; k < 256; k++) {
-		if (seen[k] != (k < CGR_EV_COUNT ? u->lane[k].count : 0))
-			return bad(reterr, "events per kind do not add up");
-	}
-	return 0;
+	return total == u->count ? 0 : cgr_unpack_bad(reterr, "events per kind do not add up");
 }
 
 static int load_common(struct cgr_unpacker *u, struct cgr_error *reterr)
 {
-	struct column column;
+	static const unsigned bits[CGR_COLUMNS_COMMON] = {
+		[CGR_COLUMN_KIND] = 8, [CGR_COLUMN_TS] = 64, [CGR_COLUMN_CPU] = 16, [CGR_COLUMN_TASK] = 32
+	};
 
-	CGR_TRY(load_kinds(u, reterr));
-	CGR_TRY(get_column(u, &column, reterr));
-	CGR_TRY(expand(u, &column, u->count, reterr));
-	memcpy(u->ts, u->wide, u->count * sizeof(uint64_t));
-	for (size_t i = 1; i < u->count; i++) {
-		if (u->ts[i] < u->ts[i - 1])
-			return bad(reterr, "times go backwards");
-	}
-	CGR_TRY(get_column(u, &column, reterr));
-	CGR_TRY(expand(u, &column, u->count, reterr));
-	if (largest_of(u->wide, u->count) >= CGR_LIMIT_CPUS)
-		return bad(reterr, "CPU number out of range");
-	for (size_t i = 0; i < u->count; i++)
-		u->cpu[i] = (uint16_t)u->wide[i];
-	CGR_TRY(get_column(u, &column, reterr));
-	CGR_TRY(expand(u, &column, u->count, reterr));
-	if (largest_of(u->wide, u->count) > UINT32_MAX)
-		return bad(reterr, "task id out of range");
-	for (size_t i = 0; i < u->count; i++)
-		u->task[i] = (uint32_t)(u->wide[i] - 1); /* 0 = predicted becomes CGR_ID_NONE, which no event carries */
-	return 0;
+	for (unsigned i = 0; i < CGR_COLUMNS_COMMON; i++)
+		CGR_TRY(cgr_column_open(&u->common[i], &u->bytes, u->count, bits[i], reterr));
+	return u->common[CGR_COLUMN_TS].encoding == CGR_PACK_TSREL ? cgr_unpack_bad(reterr, "times relative to themselves")
+	                                                           : 0;
 }
 
-/* How many elements the arena must hold: 1 for a constant column. */
-static uint32_t elements(const struct column *column, uint32_t count)
+static int load_lane(struct cgr_unpacker *u, unsigned kind, bool wanted, struct cgr_error *reterr)
 {
-	return column->encoding == CGR_PACK_CONST ? 1 : count;
-}
-
-static int load_field(struct cgr_unpacker *u, struct lane *lane, unsigned field, size_t arena_at,
-                      struct cgr_error *reterr)
-{
-	static const uint64_t limit[CGR_FIELDS] = { 0xff, UINT64_MAX, UINT64_MAX, UINT32_MAX, UINT32_MAX };
-	struct column column;
-	uint32_t count;
-
-	CGR_TRY(get_column(u, &column, reterr));
-	count = elements(&column, lane->count);
-	CGR_TRY(expand(u, &column, count, reterr));
-	if ((largest_of(u->wide, count) & ~limit[field]) != 0)
-		return bad(reterr, "a field is out of range");
-	lane->mask[field] = column.encoding == CGR_PACK_CONST ? 0 : UINT32_MAX;
-	switch (field) {
-	case CGR_FIELD_FLAGS:
-		for (size_t i = 0; i < count; i++)
-			u->arena_flags[arena_at + i] = (uint8_t)u->wide[i];
-		break;
-	case CGR_FIELD_A:
-		memcpy(u->arena_a + arena_at, u->wide, count * sizeof(uint64_t));
-		break;
-	case CGR_FIELD_B:
-		memcpy(u->arena_b + arena_at, u->wide, count * sizeof(uint64_t));
-		break;
-	case CGR_FIELD_C:
-		for (size_t i = 0; i < count; i++)
-			u->arena_c[arena_at + i] = (uint32_t)u->wide[i];
-		break;
-	default:
-		for (size_t i = 0; i < count; i++)
-			u->arena_d[arena_at + i] = (uint32_t)u->wide[i];
-		break;
-	}
-	return 0;
-}
-
-static void lane_times(struct cgr_unpacker *u, unsigned kind)
-{
-	size_t out = 0;
-
-	for (size_t i = 0; i < u->count; i++) {
-		u->lane_ts[out] = u->ts[i];
-		out += u->kind[i] == kind && out + 1 < CGR_PACK_EVENTS;
-	}
-}
-
-static bool uses_times(const struct cgr_unpacker *u)
-{
-	const uint8_t *at = u->at;
-
-	for (unsigned field = 0; field < CGR_FIELDS; field++) {
-		uint32_t size;
-
-		if (u->end - at < (ptrdiff_t)CGR_PACK_COLUMN_BYTES)
-			return false;
-		if (at[0] == CGR_PACK_TSREL)
-			return true;
-		size = get_u32(at + 4);
-		at += CGR_PACK_COLUMN_BYTES;
-		if ((size_t)(u->end - at) < size)
-			return false;
-		at += size;
-	}
-	return false;
-}
-
-static int load_lane(struct cgr_unpacker *u, unsigned kind, bool wanted, size_t arena_at, struct cgr_error *reterr)
-{
+	static const unsigned bits[CGR_FIELDS] = {
+		[CGR_FIELD_FLAGS] = 8, [CGR_FIELD_A] = 64, [CGR_FIELD_B] = 64, [CGR_FIELD_C] = 32, [CGR_FIELD_D] = 32
+	};
 	struct lane *lane = &u->lane[kind];
-	bool needed = wanted || cgr_pack_changes_current(kind, CGR_EV_SWITCH, CGR_EV_RUN_START);
 
-	lane->a = u->arena_a + arena_at;
-	lane->b = u->arena_b + arena_at;
-	lane->c = u->arena_c + arena_at;
-	lane->d = u->arena_d + arena_at;
-	lane->flags = u->arena_flags + arena_at;
 	lane->wanted = wanted;
-	memset(lane->mask, 0, sizeof(lane->mask));
-	if (needed && uses_times(u))
-		lane_times(u, kind);
+	lane->needed = wanted || cgr_pack_changes_current(kind, CGR_EV_SWITCH, CGR_EV_RUN_START);
 	for (unsigned field = 0; field < CGR_FIELDS; field++) {
-		struct column column;
+		struct cgr_column *column = &lane->column[field];
 
 		/* of an unwanted switch only the next task is needed: it tells whose events follow */
-		if (needed && (wanted || field == CGR_FIELD_C))
-			CGR_TRY(load_field(u, lane, field, arena_at, reterr));
-		else
-			CGR_TRY(get_column(u, &column, reterr));
+		if (!lane->needed || (!wanted && field != CGR_FIELD_C)) {
+			CGR_TRY(cgr_column_skip(&u->bytes, reterr));
+			*column = (struct cgr_column){ 0 };
+			lane->mask[field] = 0;
+			continue;
+		}
+		size_t count = u->bytes.at < u->bytes.end && u->bytes.at[0] == CGR_PACK_CONST ? 1 : lane->left;
+		CGR_TRY(cgr_column_open(column, &u->bytes, count, bits[field], reterr));
+		lane->mask[field] = cgr_column_is_constant(column) ? 0 : UINT32_MAX;
 	}
+	lane->relative_a = lane->column[CGR_FIELD_A].encoding == CGR_PACK_TSREL ? UINT64_MAX : 0;
+	lane->relative_b = lane->column[CGR_FIELD_B].encoding == CGR_PACK_TSREL ? UINT64_MAX : 0;
 	return 0;
-}
-
-static int load_head(struct cgr_unpacker *u, struct cgr_error *reterr)
-{
-	uint64_t total = 0;
-
-	if (u->end - u->at < (ptrdiff_t)CGR_PACK_HEAD_BYTES || get_u32(u->at) != CGR_PACK_MAGIC)
-		return bad(reterr, "not a block of events");
-	if (get_u32(u->at + 4) != CGR_PACK_VERSION)
-		return bad(reterr, "unknown version of the packing");
-	u->count = get_u32(u->at + 8);
-	u->kind_count = get_u32(u->at + 12);
-	u->at += CGR_PACK_HEAD_BYTES;
-	if (u->count == 0 || u->count > CGR_PACK_EVENTS || u->kind_count > CGR_EV_COUNT)
-		return bad(reterr, "impossible number of events");
-	if ((size_t)(u->end - u->at) < u->kind_count * 8u)
-		return bad(reterr, "the list of kinds is cut off");
-	for (unsigned kind = 0; kind < CGR_EV_COUNT; kind++)
-		u->lane[kind].count = u->lane[kind].next = 0;
-	for (uint32_t i = 0; i < u->kind_count; i++, u->at += 8) {
-		uint32_t kind = get_u32(u->at);
-
-		if (kind >= CGR_EV_COUNT || (i > 0 && kind <= u->kinds[i - 1]))
-			return bad(reterr, "unknown event kind");
-		u->kinds[i] = kind;
-		u->lane[kind].count = get_u32(u->at + 4);
-		total += u->lane[kind].count;
-		if (u->lane[kind].count == 0)
-			return bad(reterr, "a kind without events");
-	}
-	return total == u->count ? 0 : bad(reterr, "events per kind do not add up");
 }
 
 int cgr_unpacker_load(struct cgr_unpacker *u, const uint8_t *bytes, size_t size, uint64_t kinds,
                       struct cgr_error *reterr)
 {
-	size_t arena_at = 0;
-
-	u->at = bytes;
-	u->end = bytes + size;
+	u->bytes.at = bytes;
+	u->bytes.end = bytes + size;
+	u->bytes.used = 0;
 	u->next = u->count = 0;
+	u->ts_last = 0;
 	CGR_TRY(load_head(u, reterr));
 	CGR_TRY(load_common(u, reterr));
 	memset(u->current, 0xff, sizeof(u->current));
 	for (uint32_t i = 0; i < u->kind_count; i++) {
 		unsigned kind = u->kinds[i];
 
-		CGR_TRY(load_lane(u, kind, kinds == 0 || (kinds >> kind & 1) != 0, arena_at, reterr));
-		arena_at += u->lane[kind].count;
+		CGR_TRY(load_lane(u, kind, kinds == 0 || (kinds >> kind & 1) != 0, reterr));
 	}
-	if (u->at != u->end)
-		return bad(reterr, "bytes after the last column");
+	return u->bytes.at == u->bytes.end ? 0 : cgr_unpack_bad(reterr, "bytes after the last column");
+}
+
+static int decode_common(struct cgr_unpacker *u, size_t n, struct cgr_error *reterr)
+{
+	uint16_t cpus = 0;
+
+	CGR_TRY(cgr_column_take64(&u->common[CGR_COLUMN_TS], NULL, n, u->ts, reterr));
+	if (!cgr_loop_ascend(u->ts, n, u->ts_last))
+		return cgr_unpack_bad(reterr, "times go backwards");
+	u->ts_last = u->ts[n - 1];
+	CGR_TRY(cgr_column_take8(&u->common[CGR_COLUMN_KIND], u->ts, n, u->kind, u->wide, reterr));
+	CGR_TRY(cgr_column_take16(&u->common[CGR_COLUMN_CPU], u->ts, n, u->cpu, u->wide, reterr));
+	for (size_t i = 0; i < n; i++)
+		cpus |= u->cpu[i];
+	if (cpus >= CGR_LIMIT_CPUS)
+		return cgr_unpack_bad(reterr, "CPU number out of range");
+	return cgr_column_take32(&u->common[CGR_COLUMN_TASK], u->ts, n, u->task, u->wide, reterr);
+}
+
+/* Events per kind in the batch; in four tables, so that runs of one kind do not wait for their own counter. */
+static int count_kinds(struct cgr_unpacker *u, size_t n, uint32_t counts[256], struct cgr_error *reterr)
+{
+	uint32_t seen[4][256] = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		seen[i & 3][u->kind[i]]++;
+	for (unsigned k = 0; k < 256; k++) {
+		counts[k] = seen[0][k] + seen[1][k] + seen[2][k] + seen[3][k];
+		if (counts[k] > (k < CGR_EV_COUNT ? u->lane[k].left : 0))
+			return cgr_unpack_bad(reterr, "events per kind do not add up");
+	}
 	return 0;
 }
 
-int cgr_unpacker_next(struct cgr_unpacker *u, const struct cgr_event **ret_events, size_t *ret_count)
+/* For narrow fields relative to their event's time; for A and B that is added when the event is put together. */
+static const uint64_t *lane_times(struct cgr_unpacker *u, const struct lane *lane, unsigned kind, size_t n)
 {
-	uint32_t stop = CGR_MIN(u->next + CGR_UNPACK_BATCH, u->count);
-	struct cgr_event *out = u->batch;
+	size_t out = 0;
 
-	if (u->next == u->count)
-		return 0;
-	for (uint32_t i = u->next; i < stop; i++) {
+	if (lane->column[CGR_FIELD_FLAGS].encoding != CGR_PACK_TSREL &&
+	    lane->column[CGR_FIELD_C].encoding != CGR_PACK_TSREL && lane->column[CGR_FIELD_D].encoding != CGR_PACK_TSREL)
+		return NULL;
+	for (size_t i = 0; i < n; i++) {
+		u->lane_ts[out] = u->ts[i];
+		out += u->kind[i] == kind && out + 1 < CGR_UNPACK_BATCH;
+	}
+	return u->lane_ts;
+}
+
+/* The next count events of a kind, into the arenas at position at. n: events of the batch. */
+static int decode_lane(struct cgr_unpacker *u, unsigned kind, size_t count, size_t at, size_t n,
+                       struct cgr_error *reterr)
+{
+	struct lane *lane = &u->lane[kind];
+	const uint64_t *times = lane_times(u, lane, kind, n);
+	size_t each[CGR_FIELDS];
+
+	for (unsigned field = 0; field < CGR_FIELDS; field++)
+		each[field] = lane->mask[field] == 0 ? 1 : count;
+	lane->a = u->arena_a + at;
+	lane->b = u->arena_b + at;
+	lane->c = u->arena_c + at;
+	lane->d = u->arena_d + at;
+	lane->flags = u->arena_flags + at;
+	lane->next = 0;
+	lane->left -= (uint32_t)count;
+	CGR_TRY(cgr_column_take64(&lane->column[CGR_FIELD_A], NULL, each[CGR_FIELD_A], u->arena_a + at, reterr));
+	CGR_TRY(cgr_column_take64(&lane->column[CGR_FIELD_B], NULL, each[CGR_FIELD_B], u->arena_b + at, reterr));
+	CGR_TRY(cgr_column_take32(&lane->column[CGR_FIELD_C], times, each[CGR_FIELD_C], u->arena_c + at, u->wide, reterr));
+	CGR_TRY(cgr_column_take32(&lane->column[CGR_FIELD_D], times, each[CGR_FIELD_D], u->arena_d + at, u->wide, reterr));
+	return cgr_column_take8(&lane->column[CGR_FIELD_FLAGS], times, each[CGR_FIELD_FLAGS], u->arena_flags + at, u->wide,
+	                        reterr);
+}
+
+static int decode_batch(struct cgr_unpacker *u, size_t n, struct cgr_error *reterr)
+{
+	uint32_t counts[256];
+	size_t at = 0;
+
+	CGR_TRY(decode_common(u, n, reterr));
+	CGR_TRY(count_kinds(u, n, counts, reterr));
+	for (uint32_t i = 0; i < u->kind_count; i++) {
+		unsigned kind = u->kinds[i];
+
+		if (counts[kind] == 0)
+			continue;
+		CGR_TRY(decode_lane(u, kind, counts[kind], at, n, reterr));
+		at += counts[kind];
+	}
+	return 0;
+}
+
+/* The batch as events; returns how many are wanted. */
+static size_t put_together(struct cgr_unpacker *u, size_t n)
+{
+	struct cgr_event *out = u->event;
+
+	for (size_t i = 0; i < n; i++) {
 		unsigned kind = u->kind[i];
 		struct lane *lane = &u->lane[kind];
 		uint32_t j = lane->next++;
 		uint32_t c = lane->c[j & lane->mask[CGR_FIELD_C]];
 		uint32_t *current = &u->current[u->cpu[i]];
-		uint32_t task = u->task[i] == CGR_ID_NONE ? *current : u->task[i];
+		uint32_t task = u->task[i] == 0 ? *current : u->task[i] - 1; /* 0 = predicted */
 
-		out->ts_ns = u->ts[i];
-		out->a = lane->a[j & lane->mask[CGR_FIELD_A]];
-		out->b = lane->b[j & lane->mask[CGR_FIELD_B]];
+		uint64_t ts_ns = u->ts[i];
+
+		out->ts_ns = ts_ns;
+		out->a = lane->a[j & lane->mask[CGR_FIELD_A]] + (ts_ns & lane->relative_a);
+		out->b = lane->b[j & lane->mask[CGR_FIELD_B]] + (ts_ns & lane->relative_b);
 		out->c = c;
 		out->d = lane->d[j & lane->mask[CGR_FIELD_D]];
 		out->task = task;
@@ -470,8 +295,19 @@ int cgr_unpacker_next(struct cgr_unpacker *u, const struct cgr_event **ret_event
 		*current = cgr_pack_changes_current(kind, CGR_EV_SWITCH, CGR_EV_RUN_START) ? c : task;
 		out += lane->wanted;
 	}
-	u->next = stop;
-	*ret_events = u->batch;
-	*ret_count = (size_t)(out - u->batch);
+	return (size_t)(out - u->event);
+}
+
+int cgr_unpacker_next(struct cgr_unpacker *u, const struct cgr_event **ret_events, size_t *ret_count,
+                      struct cgr_error *reterr)
+{
+	size_t n = CGR_MIN(CGR_UNPACK_BATCH, u->count - u->next);
+
+	if (n == 0)
+		return 0;
+	CGR_TRY(decode_batch(u, n, reterr));
+	u->next += (uint32_t)n;
+	*ret_events = u->event;
+	*ret_count = put_together(u, n);
 	return 1;
 }

@@ -96,8 +96,55 @@ if mkdir "$group" 2>/dev/null; then
 else
 	echo "SKIP no writable memory hierarchy for the OOM test"
 fi
-"$cgreplay" record -o j.dat --ring 2M -d 0.3s 2>j.err
-check "a flight recorder nobody triggers writes nothing" test ! -e j.dat
+"$cgreplay" record -o j.dat --ring 2M --until oom -d 0.3s 2>j.err
+check "a flight recorder whose trigger is not pulled writes nothing" test ! -e j.dat
+"$cgreplay" record -q -o j.dat --ring 2M --until oom & pid=$!
+sleep 1
+kill -INT $pid
+wait $pid
+check "but what it holds, when it is ended by a signal" "$cgreplay" import j.dat -o j.db -q
+"$cgreplay" record -q -o jj.dat --ring 2M -d 0.5s
+check "and with no trigger named, what it holds at its end" "$cgreplay" import jj.dat -o jj.db -q
+"$cgreplay" record -o u.dat --ring 2M -d 20s 2>u.err & pid=$!
+sleep 1
+kill -USR1 $pid
+wait $pid
+check "SIGUSR1 writes it" says "because of SIGUSR1" u.err
+"$cgreplay" record -o v.dat --ring 2M --until 'memory.current>1M' -d 20s 2>v.err
+check "and so does a counter above its bound" says "memory.current is" v.err
+
+# segments: a burst of processes fills several; the oldest go
+mkdir seg
+"$cgreplay" record -q -o seg/s.dat --max-size 6M --segment 1M -- sh -c 'for i in $(seq 5000); do /bin/true; done' & pid=$!
+most=0
+while kill -0 $pid 2>/dev/null; do
+	now=$(cat seg/s.dat.* seg/.s.dat* 2>/dev/null | wc -c)
+	[ "$now" -le $most ] || most=$now
+	sleep 0.05
+done
+wait $pid
+check "a recording in segments ends well" is $? 0
+check "never takes more than --max-size ($most bytes)" test "$most" -le $((6 << 20))
+first=$(ls seg | head -n 1) last=$(ls seg | tail -n 1)
+check "leaves only numbered segments" is "$(ls seg | grep -cv '^s.dat.[0-9]\{4\}$')" 0
+check "several were written ($first to $last)" test "${last#s.dat.}" -ge 0003
+check "each imports by itself" "$cgreplay" import "seg/$last" -o seg.db -q
+if command -v trace-cmd >/dev/null; then
+	check "and opens with trace-cmd" test "$(trace-cmd report "seg/$first" 2>/dev/null | wc -l)" -gt 100
+fi
+"$cgreplay" record -q --no-calibrate -o seg/s.dat --segment 1M & pid=$!
+for ((j = 0; j < 300; j++)); do ls seg/*.partial >/dev/null 2>&1 && break; sleep 0.01; done
+sleep 0.5
+"$cgreplay" record -q --no-calibrate -o seg/s.dat --segment 1M -d 1s 2>w.err
+check "a second recorder under the same name is refused" says "another recording writes it" w.err
+kill -KILL $pid
+wait $pid 2>/dev/null
+check "the segment of a killed recorder imports" "$cgreplay" import "$(ls seg/*.partial)" -o seg.db -q
+before=$(ls seg | wc -l)
+"$cgreplay" record -q --no-calibrate -o seg/s.dat --segment 1M -d 0.2s
+check "the next recording goes on behind it" is "$(ls seg | wc -l)" $((before + 1))
+"$cgreplay" record -o seg/t.dat --max-size 2M -d 0.2s --segment 1M 2>x.err
+check "--max-size that has no room for four segments is refused" is $? 2
 
 "$cgreplay" record --backend perf --preset cpu -o k.data -- sleep 0.3 2>k.err
 status=$?

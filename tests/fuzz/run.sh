@@ -12,7 +12,7 @@ for target in $targets; do
 	work=$build/fuzz/$target
 	mkdir -p "$work/corpus"
 	echo "fuzz_$target: $seconds s"
-	(cd "$work" && ASAN_OPTIONS=allocator_may_return_null=1 "$build/tests/fuzz_$target" -max_total_time="$seconds" -timeout=20 \
+	(cd "$work" && ASAN_OPTIONS=allocator_may_return_null=1 "$build/tests/fuzz_$target" -max_total_time="$seconds" -timeout="${CGR_FUZZ_TIMEOUT:-20}" \
 		-rss_limit_mb=2048 -malloc_limit_mb=1500 -max_len=131072 -print_final_stats=1 corpus "$here/corpus/$target" \
 		>log 2>&1 </dev/null)
 	rc=$?

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Golden CLI tests: each CASE.sh is run in an empty folder with $CGREPLAY and $SOURCE set. Its standard output must
+# Golden CLI tests: each CASE.sh is run in an empty folder with $CGREPLAY, $SOURCE and $STORES set. Its standard output must
 # equal CASE.stdout, each line of its standard error must match the glob on the same line of CASE.stderr, and its exit
 # status CASE.exit (0 when absent). `run.sh --bless BINARY [CASE]` writes what is there now; read the diff before
 # committing it.
@@ -7,8 +7,9 @@ set -u
 bless=0
 [ "${1:-}" = --bless ] && { bless=1; shift; }
 CGREPLAY=$(readlink -f "$1")
+STORES=$(dirname "$CGREPLAY")/report-stores # what the test report_stores has written
 SOURCE=$(readlink -f "$(dirname "$0")/../..")
-export CGREPLAY SOURCE LC_ALL=C NO_COLOR=1
+export CGREPLAY SOURCE STORES LC_ALL=C NO_COLOR=1
 here=$(readlink -f "$(dirname "$0")")
 passed=0 failed=0
 

@@ -5,7 +5,7 @@
 set -u
 cgreplay=$(readlink -f "$1") load=$(readlink -f "$2") pairs=${3:-3}
 source=$(readlink -f "$(dirname "$0")/../..")
-export LAB_TOP=cgrreports
+export LAB_TOP=${LAB_TOP:-cgrreports}
 # shellcheck source=tests/truth/lab.sh
 . "$source/tests/truth/lab.sh"
 lab_find
@@ -15,12 +15,12 @@ trap 'lab_remove; rm -rf "$work"' EXIT
 cd "$work" || exit 4
 PATH=$(dirname "$cgreplay"):$PATH
 number=0 failed=0
-cat >rules.yaml <<'RULES'
+cat >rules.yaml <<RULES
 rules:
-  - {name: nothing is killed, metric: memory.events.oom_kill, cgroup: /cgrreports, max: 0}
-  - {name: no more CPU, metric: cpu.stat.usage_usec, cgroup: /cgrreports, against: baseline, value: recorded, worse: higher, tolerance: 15%}
-  - {name: no more memory, metric: memory.peak, cgroup: /cgrreports, against: baseline, value: recorded, tolerance: 12%}
-  - {name: no longer wait, metric: completion_usec, cgroup: /cgrreports, against: baseline, tolerance: 40%}
+  - {name: nothing is killed, metric: memory.events.oom_kill, cgroup: /$LAB_TOP, max: 0}
+  - {name: no more CPU, metric: cpu.stat.usage_usec, cgroup: /$LAB_TOP, against: baseline, value: recorded, worse: higher, tolerance: 15%}
+  - {name: no more memory, metric: memory.peak, cgroup: /$LAB_TOP, against: baseline, value: recorded, tolerance: 12%}
+  - {name: no longer wait, metric: completion_usec, cgroup: /$LAB_TOP, against: baseline, tolerance: 40%}
 RULES
 
 record() { # NAME MIB BURN_USEC
@@ -28,7 +28,7 @@ record() { # NAME MIB BURN_USEC
 	lab_make ''
 	# the load moves itself in before it starts, so that everything it charges is charged there
 	# shellcheck disable=SC2016
-	${CGR_EXCLUSIVE:-} cgreplay record -q -o "$1.dat" --cgroup /cgrreports -- bash -c '
+	${CGR_EXCLUSIVE:-} cgreplay record -q -o "$1.dat" --cgroup "/$LAB_TOP" -- bash -c '
 		for dir in $1; do echo $$ >"$dir/cgroup.procs"; done
 		"$2" ramp mib="$3" hold_msec=20 >/dev/null && exec "$2" periodic threads=2 burn_usec="$4" sleep_usec=3000 count=120 >/dev/null
 	' - "$(lab_dirs '' | tr '\n' ' ')" "$load" "$2" "$3"

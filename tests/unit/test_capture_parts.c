@@ -20,8 +20,10 @@
 #include "capture/flight.h"
 #include "capture/journal.h"
 #include "capture/jsontext.h"
+#include "capture/kinds.h"
 #include "capture/plan.h"
 #include "capture/probes.h"
+#include "capture/segment.h"
 #include "common/tracedat.h"
 
 /* ---- a small BTF: enum vm_event_item, enum node_stat_item, struct outer { struct { u64 pad; struct inner *p; }; },
@@ -502,6 +504,116 @@ static bool pulled(const char *what, const char *counter, int64_t first, int64_t
 	return hit;
 }
 
+/* One chunk per CPU and time: a page whose head says when its first event was. */
+static void add_timed_page(struct cgr_flight *flight, uint32_t cpu, uint64_t begin_ns)
+{
+	uint8_t page[4096] = { 0 }, frame[8192];
+	struct cgr_error err = { 0 };
+
+	cgr_td_put_u64(page, begin_ns);
+	size_t length = ZSTD_compress(frame, sizeof(frame), page, sizeof(page), 1);
+	assert_false(ZSTD_isError(length));
+	assert_int_equal(cgr_flight_chunk(flight, cpu, frame, (uint32_t)length, sizeof(page), &err), 0);
+}
+
+static void test_flight_starts_with_what_is_kept(void **state)
+{
+	struct cgr_flight flight;
+
+	(void)state;
+	cgr_flight_init(&flight, 100000);
+	assert_int_equal(cgr_flight_start_ns(&flight), 0);
+	add_timed_page(&flight, 3, 700);
+	add_timed_page(&flight, 1, 500);
+	add_timed_page(&flight, 1, 400); /* a later chunk of a CPU does not begin it */
+	assert_int_equal(cgr_flight_start_ns(&flight), 500);
+	cgr_flight_fini(&flight);
+}
+
+static void put_record(uint8_t *page, uint32_t *at, uint32_t type_word, uint16_t id, uint32_t data_bytes)
+{
+	cgr_td_put_u32(page + *at, type_word);
+	cgr_td_put_u16(page + *at + 4 + (type_word == 0 ? 4 : 0), id);
+	if (type_word == 0)
+		cgr_td_put_u32(page + *at + 4, data_bytes + 4);
+	*at += 4 + (type_word == 0 ? 4u : 0) + data_bytes;
+}
+
+static void test_kinds_of_events_in_a_page(void **state)
+{
+	static struct cgr_kinds kinds;
+	const struct cgr_cost cost = { .kind = { { 7, 100 }, { 9, 400 } }, .count = 2 };
+	uint8_t page[4096] = { 0 };
+	uint32_t at = 16;
+
+	(void)state;
+	put_record(page, &at, 2, 7, 8);
+	put_record(page, &at, 30, 0, 4); /* time extend: carries no event */
+	put_record(page, &at, 0, 9, 120); /* length in a word of its own */
+	put_record(page, &at, 3, 7, 12);
+	put_record(page, &at, 1, 11, 4);
+	cgr_td_put_u64(page + 8, at - 16);
+	cgr_kinds_count(&kinds, page, sizeof(page));
+	assert_int_equal(kinds.seen[7], 2);
+	assert_int_equal(kinds.seen[9], 1);
+	assert_int_equal(kinds.seen[11], 1);
+	/* 100 + 100 + 400 and the mean of what is known, 250, over four */
+	assert_int_equal(cgr_cost_mean_ps(&cost, &kinds, 1), 212500);
+	/* a page that says it holds more than it does, and one torn in a record, are left where they stop making sense */
+	memset(page + 16, 0, sizeof(page) - 16);
+	cgr_td_put_u64(page + 8, UINT64_MAX);
+	cgr_kinds_count(&kinds, page, sizeof(page));
+	assert_int_equal(kinds.seen[0], 0);
+}
+
+static void put_file(const char *dir, const char *name, size_t bytes)
+{
+	char path[128];
+	static const char zero[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, zero, bytes), (ssize_t)bytes);
+	(void)close(fd);
+}
+
+static void test_segments_are_counted_and_trimmed(void **state)
+{
+	char dir[] = P_tmpdir "/cgr-segment-XXXXXX", path[64], command[128];
+	struct cgr_segment_set set;
+	struct cgr_error err = { 0 };
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	(void)snprintf(path, sizeof(path), "%s/x.dat", dir);
+	put_file(dir, "x.dat.0002", 100);
+	put_file(dir, "x.dat.0011", 300);
+	put_file(dir, "x.dat.0012.partial", 50); /* left by a killed recorder */
+	put_file(dir, "x.dat.1", 7); /* not ours: no four digits */
+	put_file(dir, "x.dat.0003.bak", 7);
+	put_file(dir, "y.dat.0099", 7);
+	assert_int_equal(cgr_segment_set_load(&set, path, &err), 0);
+	assert_int_equal(set.count, 3);
+	assert_int_equal(set.bytes, 450);
+	assert_int_equal(set.first, 13);
+	assert_int_equal(set.next, 13);
+	char *name = cgr_segment_name(path, set.next);
+	put_file(dir, "x.dat.0013", 200);
+	assert_int_equal(cgr_segment_set_add(&set, 13, name, &err), 0);
+	free(name);
+	/* the oldest go first; those of the recording before are not counted as ours */
+	assert_int_equal(cgr_segment_set_trim(&set, 350, &err), 0);
+	assert_int_equal(set.bytes, 250);
+	assert_int_equal(set.removed, 0);
+	assert_int_equal(cgr_segment_set_trim(&set, 0, &err), 0);
+	assert_int_equal(set.count, 0);
+	assert_int_equal(set.removed, 1);
+	cgr_segment_set_fini(&set);
+	(void)snprintf(command, sizeof(command), "test $(ls %s | wc -l) = 3 && rm -r %s", dir, dir);
+	assert_int_equal(system(command), 0);
+}
+
 static void test_triggers(void **state)
 {
 	struct cgr_trigger trigger;
@@ -534,6 +646,9 @@ int main(void)
 		cmocka_unit_test(test_journal_becomes_a_trace),
 		cmocka_unit_test(test_journal_of_a_killed_recorder_is_kept),
 		cmocka_unit_test(test_flight_keeps_the_last_bytes),
+		cmocka_unit_test(test_flight_starts_with_what_is_kept),
+		cmocka_unit_test(test_kinds_of_events_in_a_page),
+		cmocka_unit_test(test_segments_are_counted_and_trimmed),
 		cmocka_unit_test(test_triggers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

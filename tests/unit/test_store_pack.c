@@ -21,9 +21,11 @@ static struct cgr_event events[EVENTS + 4];
 static size_t drain(struct cgr_unpacker *u)
 {
 	const struct cgr_event *got;
+	struct cgr_error err = { 0 };
 	size_t count, total = 0;
+	int rc;
 
-	while (cgr_unpacker_next(u, &got, &count) == 1) {
+	while ((rc = cgr_unpacker_next(u, &got, &count, &err)) == 1) {
 		for (size_t i = 0; i < count; i++) {
 			assert_true(got[i].kind < CGR_EV_COUNT);
 			assert_true(got[i].cpu < CGR_LIMIT_CPUS);
@@ -31,6 +33,7 @@ static size_t drain(struct cgr_unpacker *u)
 		total += count;
 	}
 	assert_true(total <= CGR_PACK_EVENTS);
+	assert_true(rc == 0 || err.code == CGR_E_INPUT);
 	return total;
 }
 

@@ -1,0 +1,39 @@
+#!/bin/bash
+# The flight recorder over a long time: SECONDS of work in a cgroup, then an OOM kill; what is on disk afterwards must
+# hold the last seconds before the kill and stay under its bound: flight.sh CGREPLAY CGR-LOAD [SECONDS, default 600]
+set -u
+cgreplay=$(readlink -f "$1") load=$(readlink -f "$2") seconds=${3:-600}
+skip() { echo "SKIP: $*"; exit 77; }
+[ "$(id -u)" = 0 ] || skip "recording needs root"
+memory=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts) limit=memory.limit_in_bytes
+[ -n "$memory" ] || { memory=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts) limit=memory.max; }
+group=$memory/cgrcapture-flight-$$
+mkdir "$group" 2>/dev/null || skip "no writable memory hierarchy"
+work=$(mktemp -d)
+finish() { # what the kill left of the group goes a moment later
+	for _ in 1 2 3 4 5 6 7 8 9 10; do rmdir "$group" 2>/dev/null && break; sleep 0.2; done
+	rm -rf "$work"
+}
+trap finish EXIT
+echo 96M >"$group/$limit"
+"$cgreplay" record -o "$work/flight.dat" --ring 8M --until oom -d $((seconds + 300)) 2>"$work/err" & recorder=$!
+sleep 2
+(
+	echo 0 >"$group/cgroup.procs"
+	end=$((SECONDS + seconds))
+	while [ $SECONDS -lt $end ]; do
+		"$load" faults mib=32 loops=4 >/dev/null
+		sleep 0.5
+	done
+	exec tail /dev/zero # reads what never ends a line: grows until it is killed
+)
+wait $recorder
+status=$?
+cat "$work/err"
+bytes=$(stat -c %s "$work/flight.dat" 2>/dev/null || echo 0)
+"$cgreplay" import -q "$work/flight.dat" -o "$work/flight.db" || exit 1
+"$cgreplay" info "$work/flight.db" | head -n 8
+span=$(sqlite3 "$work/flight.db" "SELECT printf('%.1f', (max(time) - min(time)) / 1e9) FROM event" 2>/dev/null ||
+	"$cgreplay" info --format json "$work/flight.db" | grep -m 1 duration)
+echo "status $status, $bytes bytes, events span $span s"
+[ $status = 0 ] && [ "$bytes" -gt 100000 ] && [ "$bytes" -le $((9 << 20)) ]

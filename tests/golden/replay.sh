@@ -1,0 +1,10 @@
+# one what-if as a table, CSV and JSON; what --explain prints; the same bytes twice
+. "$SOURCE/tests/golden/lib.bash"
+sample oom-ramp
+sample periodic-service
+ask=("$CGREPLAY" replay periodic-service.db --set '/cgrlab:cpu.max=30000 100000' --until done)
+echo '--- table'; twice "${ask[@]}" | mask
+echo '--- csv'; twice "${ask[@]}" --format csv | head -n 4 | mask
+echo '--- json'; twice "${ask[@]}" --format json | grep -oE '^ {0,2}"[a-z_]+"' | sort -u
+echo '--- explain'; "$CGREPLAY" replay periodic-service.db --set '/cgrlab:cpu=300m' --set '/cgrlab:cpu.max=max@1s' --explain
+echo '--- killed'; twice "$CGREPLAY" replay oom-ramp.db --set '/cgrlab:memory=48Mi' | grep -E '^(scenario|models|verdict|next)|oom_kill' | mask

@@ -1,0 +1,18 @@
+# however a sweep is run (threads, shards, killed and resumed), its results store is the same file
+. "$SOURCE/tests/golden/lib.bash"
+sample periodic-service
+grid=(sweep periodic-service.db --vary '/cgrlab:cpu.max=20000..80000/4' --vary '/cgrlab:cpu.weight=50,100' --seeds 2 -q)
+"$CGREPLAY" "${grid[@]}" -j 1 -o one.db
+"$CGREPLAY" "${grid[@]}" -j 2 -o two.db
+cmp one.db two.db && echo 'threads: the same bytes'
+for i in 1 2 3 4; do "$CGREPLAY" "${grid[@]}" --shard $i/4 -o part$i.db; done
+"$CGREPLAY" merge part3.db part1.db part4.db part2.db -o merged.db
+cmp one.db merged.db && echo 'shards: the same bytes'
+"$CGREPLAY" "${grid[@]}" -j 1 -o resumed.db &
+until [ -s resumed.db ] && [ "$(sqlite3 -readonly resumed.db 'SELECT count(*) FROM run' 2>/dev/null || echo 0)" -ge 2 ] || ! kill -0 $! 2>/dev/null; do sleep 0.02; done
+kill -KILL $! 2>/dev/null
+wait $! 2>/dev/null
+"$CGREPLAY" "${grid[@]}" -o resumed.db
+cmp one.db resumed.db && echo 'killed and resumed: the same bytes'
+"$CGREPLAY" report one.db --format csv | cut -d, -f1,2,3 | grep nr_throttled
+sqlite3 one.db 'SELECT DISTINCT command FROM run'
