@@ -5,11 +5,14 @@
 #include <jansson.h>
 
 #include "capture/instance.h"
+#include "capture/kinds.h"
 #include "capture/plan.h"
 
 /* [{"event": "sched:sched_switch", "ns": 210, "events": 1200}, ...] for the planned events a short loop can provoke;
- * the rest is left to the reader, who takes the mean. The instance must have its filters set and its events off; the
- * ring is empty again afterwards. *ret_mean_ns is the mean over the measured events, 0 when none could be measured. */
-json_t *cgr_calibrate(struct cgr_instance *instance, const struct cgr_plan *plan, int *ret_mean_ns);
+ * the rest is left to the reader, who takes the mean. "events" is what all those of its loop together put into the
+ * ring. The instance must have its filters set and its events off; the ring is empty again afterwards. The same in
+ * *ret_cost.
+ */
+json_t *cgr_calibrate(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_cost *ret_cost);
 
 #endif

@@ -7,6 +7,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "capture/snapshot.h"
+#include "common/util.h"
+
 /* In the child: only async-signal-safe calls. */
 static void run_child(char *const *command, int release, int failure)
 {
@@ -77,6 +80,17 @@ bool cgr_child_poll(struct cgr_command_child *child)
 	if (child->pid > 0 && !child->ended)
 		child->ended = waitpid(child->pid, &child->wait_status, WNOHANG) == child->pid;
 	return child->ended;
+}
+
+const char *cgr_child_ending(struct cgr_command_child *child, int64_t end_ns)
+{
+	if (cgr_interrupt_seen()) {
+		cgr_child_signal(child, cgr_interrupt_signal());
+		return "signal";
+	}
+	if (cgr_child_poll(child))
+		return "command";
+	return cgr_mono_ns() >= end_ns ? "duration" : NULL;
 }
 
 void cgr_child_signal(struct cgr_command_child *child, int signal_number)

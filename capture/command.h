@@ -3,6 +3,7 @@
 #define CGR_CAPTURE_COMMAND_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "common/error.h"
@@ -21,6 +22,9 @@ int cgr_child_fork(struct cgr_command_child *child, char *const *command, struct
 int cgr_child_release(struct cgr_command_child *child, char *const *command, struct cgr_error *reterr);
 /* True when it has ended (never blocks). */
 bool cgr_child_poll(struct cgr_command_child *child);
+/* What ends a recording: "signal" (SIGINT or SIGTERM, passed on to the command), "command" (it has exited), "duration"
+ * (end_ns on the monotonic clock is past); NULL while nothing does. */
+const char *cgr_child_ending(struct cgr_command_child *child, int64_t end_ns);
 void cgr_child_signal(struct cgr_command_child *child, int signal);
 /* Blocks until it has ended. */
 void cgr_child_wait(struct cgr_command_child *child);

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zstd.h>
 
 #include "capture/jsontext.h"
 #include "capture/snapshot.h"
+#include "common/limits.h"
 #include "common/units.h"
 #include "common/util.h"
 
@@ -107,19 +109,76 @@ int cgr_flight_json(struct cgr_flight *flight, uint16_t id, json_t *json, struct
 	return add(flight, item, reterr);
 }
 
+static const struct cgr_flight_item *item_at(const struct cgr_flight *flight, size_t i)
+{
+	return &flight->item[(flight->first + i) % flight->capacity];
+}
+
+/* Which items are written. A recording reads best when a snapshot stands at its start: one in the first quarter of what
+ * is kept makes the start, and what lies before it goes; else everything is kept behind the snapshot that went last. */
+static size_t first_written(const struct cgr_flight *flight, bool *ret_base)
+{
+	*ret_base = flight->base.data != NULL;
+	for (size_t i = 0; i < flight->count; i++) {
+		if (item_at(flight, i)->id != CGR_TD_SNAPSHOT)
+			continue;
+		int64_t from = item_at(flight, 0)->added_ns, to = item_at(flight, flight->count - 1)->added_ns;
+		if (flight->base.data != NULL && (item_at(flight, i)->added_ns - from) * 4 > to - from)
+			return 0;
+		*ret_base = false;
+		return i;
+	}
+	return 0;
+}
+
+/* A ring page begins with the time of its first event (u64 ns). 0 when the frame cannot be read. */
+static int64_t begin_ns(const struct cgr_flight_item *chunk)
+{
+	uint8_t head[8];
+	ZSTD_DStream *zstd = ZSTD_createDStream();
+	ZSTD_inBuffer in = { .src = chunk->data, .size = chunk->length };
+	ZSTD_outBuffer out = { .dst = head, .size = sizeof(head) };
+
+	while (zstd != NULL && out.pos < out.size && in.pos < in.size)
+		if (ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)))
+			break;
+	(void)ZSTD_freeDStream(zstd);
+	return out.pos == out.size ? (int64_t)cgr_td_get_u64(head) : 0;
+}
+
+int64_t cgr_flight_start_ns(struct cgr_flight *flight)
+{
+	uint64_t seen[CGR_LIMIT_CPUS / 64 + 1] = { 0 };
+	int64_t start = INT64_MAX;
+	bool base;
+
+	(void)pthread_mutex_lock(&flight->lock);
+	for (size_t i = first_written(flight, &base); i < flight->count; i++) {
+		const struct cgr_flight_item *item = item_at(flight, i);
+		if (item->id != CGR_TD_JOURNAL || item->cpu >= CGR_LIMIT_CPUS ||
+		    (seen[item->cpu / 64] >> (item->cpu % 64) & 1) != 0)
+			continue;
+		seen[item->cpu / 64] |= UINT64_C(1) << (item->cpu % 64);
+		int64_t begin = begin_ns(item);
+		if (begin > 0)
+			start = CGR_MIN(start, begin);
+	}
+	(void)pthread_mutex_unlock(&flight->lock);
+	return start == INT64_MAX ? 0 : start;
+}
+
 int cgr_flight_dump(struct cgr_flight *flight, struct cgr_journal *journal, struct cgr_error *reterr)
 {
-	bool snapshot = false;
+	bool base;
 	int rc = 0;
 
 	(void)pthread_mutex_lock(&flight->lock);
-	for (size_t i = 0; i < flight->count; i++)
-		snapshot = snapshot || flight->item[(flight->first + i) % flight->capacity].id == CGR_TD_SNAPSHOT;
-	if (!snapshot && flight->base.data != NULL)
+	size_t first = first_written(flight, &base);
+	bool snapshot = base;
+	if (base)
 		rc = cgr_journal_section(journal, CGR_TD_SNAPSHOT, flight->base.data, flight->base.length, reterr);
-	snapshot = false;
-	for (size_t i = 0; i < flight->count && rc == 0; i++) {
-		const struct cgr_flight_item *item = &flight->item[(flight->first + i) % flight->capacity];
+	for (size_t i = first; i < flight->count && rc == 0; i++) {
+		const struct cgr_flight_item *item = item_at(flight, i);
 		if (item->id == CGR_TD_JOURNAL)
 			rc = cgr_journal_chunk(journal, item->cpu, item->data, item->length, item->plain_bytes, reterr);
 		else if (item->id != CGR_TD_SNAPSHOT || !snapshot)

@@ -35,7 +35,9 @@ int cgr_flight_chunk(struct cgr_flight *flight, uint32_t cpu, const void *frame,
                      uint32_t plain_bytes, struct cgr_error *reterr);
 /* JSON of a section (reference taken over), e.g. samples and periodic snapshots. Thread-safe. */
 int cgr_flight_json(struct cgr_flight *flight, uint16_t id, json_t *json, struct cgr_error *reterr);
-/* Writes what is kept: of the snapshots the first one, so that it lies at the start of the kept events. */
+/* Time of the first event that cgr_flight_dump would write, on the clock of the ring; 0 when there is none. */
+int64_t cgr_flight_start_ns(struct cgr_flight *flight);
+/* Writes what is kept, with one snapshot near its start. */
 int cgr_flight_dump(struct cgr_flight *flight, struct cgr_journal *journal, struct cgr_error *reterr);
 
 enum cgr_trigger_kind {

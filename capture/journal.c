@@ -114,6 +114,14 @@ int cgr_journal_chunk(struct cgr_journal *journal, uint32_t cpu, const void *fra
 	return rc;
 }
 
+uint64_t cgr_journal_bytes(struct cgr_journal *journal)
+{
+	(void)pthread_mutex_lock(&journal->lock);
+	uint64_t bytes = journal->writer.position;
+	(void)pthread_mutex_unlock(&journal->lock);
+	return bytes;
+}
+
 void cgr_journal_close(struct cgr_journal *journal, int remove_file)
 {
 	if (journal->path == NULL)

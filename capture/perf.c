@@ -22,6 +22,7 @@
 #include "capture/command.h"
 #include "capture/facts.h"
 #include "capture/plan.h"
+#include "capture/session.h"
 #include "capture/snapshot.h"
 #include "capture/tasks.h"
 #include "common/tracedat.h"
@@ -342,8 +343,6 @@ static void append_file(struct cgr_td_bytes *body, const char *name, const char 
 static void append_tracing_data(struct cgr_td_bytes *body, const struct perf_session *s)
 {
 	const uint8_t endian_long[2] = { CGR_TD_LITTLE_ENDIAN, 8 };
-	size_t systems_at;
-	uint32_t systems = 0;
 
 	cgr_td_append(body, CGR_TD_MAGIC, CGR_TD_MAGIC_BYTES);
 	cgr_td_append_text(body, "0.6");
@@ -352,30 +351,7 @@ static void append_tracing_data(struct cgr_td_bytes *body, const struct perf_ses
 	append_file(body, "header_page", "events/header_page");
 	append_file(body, "header_event", "events/header_event");
 	cgr_td_append_u32(body, 0);
-	systems_at = body->length;
-	cgr_td_append_u32(body, 0);
-	for (size_t i = 0; i < s->plan.count; i++) {
-		uint32_t events = 0;
-		bool seen = false;
-		for (size_t j = 0; j < s->plan.count; j++) {
-			bool same = strcmp(s->plan.event[j].system, s->plan.event[i].system) == 0;
-			seen = seen || (same && j < i);
-			events += same;
-		}
-		if (seen)
-			continue;
-		systems++;
-		cgr_td_append_text(body, s->plan.event[i].system);
-		cgr_td_append_u32(body, events);
-		for (size_t j = i; j < s->plan.count; j++) {
-			if (strcmp(s->plan.event[j].system, s->plan.event[i].system) != 0)
-				continue;
-			cgr_td_append_u64(body, strlen(s->plan.event[j].format));
-			cgr_td_append(body, s->plan.event[j].format, strlen(s->plan.event[j].format));
-		}
-	}
-	if (!body->failed)
-		cgr_td_put_u32(body->data + systems_at, systems);
+	cgr_describe_formats(&s->plan, body);
 	cgr_td_append_u32(body, 0);
 	cgr_td_append_u32(body, 0);
 	cgr_td_append_u64(body, 0);
@@ -416,20 +392,12 @@ static int run(struct perf_session *s, struct cgr_error *reterr)
 {
 	int64_t end = s->options->duration_ns > 0 ? cgr_mono_ns() + s->options->duration_ns : INT64_MAX;
 
-	for (s->ended_by = NULL; s->ended_by == NULL;) {
-		int64_t left = end - cgr_mono_ns();
-		if (cgr_interrupt_seen()) {
-			cgr_child_signal(&s->child, cgr_interrupt_signal());
-			s->ended_by = "signal";
-		} else if (cgr_child_poll(&s->child)) {
-			s->ended_by = "command";
-		} else if (left <= 0) {
-			s->ended_by = "duration";
-		} else {
-			(void)poll(NULL, 0, (int)CGR_MIN(left / 1000000 + 1, (int64_t)ROUND_MS));
-		}
+	do {
+		s->ended_by = cgr_child_ending(&s->child, end);
+		if (s->ended_by == NULL)
+			(void)poll(NULL, 0, (int)CGR_MIN((end - cgr_mono_ns()) / 1000000 + 1, (int64_t)ROUND_MS));
 		CGR_TRY(drain_round(s, reterr));
-	}
+	} while (s->ended_by == NULL);
 	return 0;
 }
 

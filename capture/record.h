@@ -20,6 +20,8 @@ struct cgr_record_options {
 	int64_t sample_ns; /* 0: no sampler */
 	bool calibrate; /* measure first what an event costs (a tenth of a second) */
 	int64_t ring_bytes; /* flight recorder: keep so much in memory; 0: write as it comes */
+	int64_t max_bytes; /* 0: no bound; else the oldest segments go so that all files together stay within it */
+	int64_t segment_bytes; /* 0: one file; else NAME.0001, NAME.0002, ... of about this size */
 	const char *until; /* what writes the flight recorder, see flight.h; NULL: signal */
 	char *const *command; /* NULL-terminated argv, or NULL */
 	FILE *notes; /* where warnings for a person go, or NULL */
@@ -38,6 +40,8 @@ struct cgr_record_result {
 	const char *ended_by;
 	bool nothing_written; /* a flight recorder that ended before its trigger was pulled */
 	char trigger[256]; /* what pulled it */
+	unsigned first_segment, last_segment; /* on disk; 0: one file */
+	unsigned removed_segments; /* of this recording, to stay within max_bytes */
 };
 
 #define CGR_RECORD_BUFFER_BYTES (16 << 20)

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "capture/instance.h"
+#include "capture/kinds.h"
 #include "common/error.h"
 
 /* Where compressed chunks go: the journal, or the memory of the flight recorder. Called from reader threads. */
@@ -33,7 +34,11 @@ struct cgr_ring_reader {
 	pthread_t thread;
 	bool started;
 	atomic_int tid;
+	int wake_fd; /* eventfd: look at `wanted` */
+	atomic_uint wanted, flushed; /* numbers of the last flush asked for, and done */
+	pthread_mutex_t lock; /* of stats and kinds */
 	struct cgr_ring_stats stats;
+	struct cgr_kinds kinds; /* in the first page of each chunk */
 	struct cgr_error error;
 };
 
@@ -49,6 +54,12 @@ struct cgr_ring {
 int cgr_ring_open(struct cgr_ring *ring, const struct cgr_instance *instance, struct cgr_sink sink,
                   struct cgr_error *reterr);
 int cgr_ring_start(struct cgr_ring *ring, struct cgr_error *reterr);
+/* What is in the rings now goes to the sink; waits for it, but not longer than timeout_ms. */
+void cgr_ring_flush(struct cgr_ring *ring, int timeout_ms);
+/* Of a running reader. */
+struct cgr_ring_stats cgr_ring_stats(struct cgr_ring_reader *reader);
+/* Adds what the readers saw to *kinds. */
+void cgr_ring_kinds(struct cgr_ring *ring, struct cgr_kinds *kinds);
 /* After tracing was switched off: drains to the last event, joins. The first error of a reader, or 0. */
 int cgr_ring_stop(struct cgr_ring *ring, struct cgr_error *reterr);
 void cgr_ring_close(struct cgr_ring *ring);

@@ -204,8 +204,8 @@ static void take(struct cgr_sampler *s)
 	int64_t took = cgr_mono_ns() - begin;
 	cgr_json_set_int(sample, "took_ns", took);
 	(void)json_array_append_new(s->pending, sample);
-	s->count++;
-	s->took_ns += (uint64_t)took;
+	atomic_fetch_add(&s->count, 1);
+	atomic_fetch_add(&s->took_ns, (uint64_t)took);
 	for (size_t i = 0; i < s->cgroup_count && s->watch != NULL; i++)
 		s->watch(s->watch_context, begin, s->cgroup[i].path, json_object_get(s->cgroup[i].known, "counters"));
 }
@@ -243,6 +243,19 @@ static bool read_changes(struct cgr_sampler *s)
 	return knob;
 }
 
+static void retell(struct cgr_sampler *s)
+{
+	unsigned wanted = atomic_load(&s->wanted);
+
+	flush(s);
+	for (size_t i = 0; i < s->cgroup_count; i++) {
+		(void)json_object_clear(json_object_get(s->cgroup[i].known, "knobs"));
+		(void)json_object_clear(json_object_get(s->cgroup[i].known, "counters"));
+		s->cgroup[i].told = false;
+	}
+	atomic_store(&s->retold, wanted);
+}
+
 /* Sleeps until the next sample is due. False when the recording ends. */
 static bool wait_until(struct cgr_sampler *s, int64_t due, int64_t earliest)
 {
@@ -254,9 +267,13 @@ static bool wait_until(struct cgr_sampler *s, int64_t due, int64_t earliest)
 		if (left <= 0)
 			return true;
 		int got = poll(fds, knob || s->inotify < 0 ? 1 : 2, (int)((left + 999999) / 1000000));
-		if (got > 0 && fds[0].revents != 0)
-			return false;
-		if (got > 0)
+		if (got > 0 && fds[0].revents != 0) {
+			char byte;
+			if (read(s->stop_pipe[0], &byte, 1) != 1)
+				return false; /* closed: the recording ends */
+			retell(s);
+		}
+		if (got > 0 && !knob && s->inotify >= 0)
 			knob = read_changes(s);
 	}
 }
@@ -312,6 +329,17 @@ int cgr_sampler_start(struct cgr_sampler *s, struct cgr_error *reterr)
 	s->started = errno == 0;
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return s->started ? 0 : cgr_error_errno(reterr, CGR_E_INTERNAL, "cannot start the sampler");
+}
+
+void cgr_sampler_retell(struct cgr_sampler *s, int timeout_ms)
+{
+	if (!s->started)
+		return;
+	atomic_fetch_add(&s->wanted, 1);
+	if (write(s->stop_pipe[1], "r", 1) != 1)
+		return;
+	for (; timeout_ms > 0 && atomic_load(&s->retold) != atomic_load(&s->wanted); timeout_ms--)
+		(void)poll(NULL, 0, 1);
 }
 
 int cgr_sampler_stop(struct cgr_sampler *s, struct cgr_error *reterr)

@@ -38,11 +38,15 @@ struct cgr_sampler {
 	json_t *gone; /* paths that vanished since the last sample */
 	json_t *pending; /* samples not yet in the journal */
 	int64_t flushed_ns;
-	uint64_t count, took_ns;
+	_Atomic uint64_t count, took_ns;
+	atomic_uint wanted, retold; /* numbers of the last cgr_sampler_retell asked for, and done */
 	int code;
 	struct cgr_error error;
 };
 int cgr_sampler_start(struct cgr_sampler *sampler, struct cgr_error *reterr);
+/* Samples taken go out now, and the next one tells everything again: it begins a new file. Waits, at most timeout_ms.
+ */
+void cgr_sampler_retell(struct cgr_sampler *sampler, int timeout_ms);
 /* Takes no further sample, flushes, joins; a journal that refused is reported here. Legal when not started. */
 int cgr_sampler_stop(struct cgr_sampler *sampler, struct cgr_error *reterr);
 
