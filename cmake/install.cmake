@@ -77,7 +77,27 @@ install(FILES docs/ARCHITECTURE.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT
 file(GLOB model_guide ${CMAKE_SOURCE_DIR}/docs/writing-a-model.md)
 install(FILES ${model_guide} DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/cgreplay-dev COMPONENT dev)
 
-# --- packages
+# --- packages: what Debian's policy wants in each
+set(debian_build ${CMAKE_BINARY_DIR}/debian)
+foreach(component runtime dev)
+	set(package cgreplay)
+	if(component STREQUAL dev)
+		set(package cgreplay-dev)
+	endif()
+	file(READ docs/debian/lintian-overrides overrides)
+	string(REGEX REPLACE "\n([a-z])" "\n${package}: \\1" overrides "${overrides}")
+	file(CONFIGURE OUTPUT ${debian_build}/${package} CONTENT "${overrides}")
+	install(FILES ${debian_build}/${package} DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides COMPONENT ${component})
+	install(FILES docs/debian/copyright DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} COMPONENT ${component})
+	if(CGR_GZIP)
+		install(FILES ${debian_build}/changelog.gz DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/${package} COMPONENT ${component})
+	endif()
+endforeach()
+if(CGR_GZIP)
+	add_custom_command(OUTPUT ${debian_build}/changelog.gz DEPENDS ${CMAKE_SOURCE_DIR}/docs/debian/changelog
+		COMMAND ${CGR_GZIP} -9nc ${CMAKE_SOURCE_DIR}/docs/debian/changelog >${debian_build}/changelog.gz)
+	add_custom_target(cgr_changelog ALL DEPENDS ${debian_build}/changelog.gz)
+endif()
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME cgreplay)
 set(CPACK_PACKAGE_CONTACT "The cgreplay authors <cgreplay@localhost>")

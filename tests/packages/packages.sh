@@ -19,6 +19,16 @@ runtime=$(echo "$work"/out/cgreplay_*.deb) dev=$(echo "$work"/out/cgreplay-dev_*
 check 'runtime depends on its libraries' sh -c "dpkg-deb -f '$runtime' Depends | grep -q libsqlite3-0"
 check 'dev depends on runtime of the same version' sh -c "dpkg-deb -f '$dev' Depends | grep -q '^cgreplay (= '"
 
+# --- what Debian's own checker says
+if command -v lintian >/dev/null; then
+	for package in "$runtime" "$dev"; do
+		lintian --allow-root --fail-on error,warning "$package" >"$work/log" 2>&1 && ok "lintian $(basename "$package")" ||
+			no "lintian $(basename "$package")" "$(cat "$work/log")"
+	done
+else
+	skip 'lintian' 'no lintian here'
+fi
+
 # --- into an empty root. The libraries are this machine's: dpkg is told not to look for their packages there.
 mkdir -p "$root/var/lib/dpkg/updates" "$root/var/lib/dpkg/info" "$root/etc"
 : >"$root/var/lib/dpkg/status"
