@@ -21,6 +21,7 @@ struct question {
 	const char *cgroup, *knob;
 	struct cgr_requirement *requirement;
 	size_t requirements;
+	const char *text; /* the command that asks it */
 };
 
 static void format_value(const struct question *q, const struct cgr_recommendation *r, int64_t value, char *out,
@@ -197,12 +198,54 @@ static int print_json(const struct question *q, const struct answer *answers, si
 	return root ? 0 : CGR_E_NOMEM;
 }
 
+/* ---- keeping the runs ---- */
+/* What the report needs to mark the point: the requirements, and whether this run keeps them. */
+static int mark(struct cgr_result *result, const struct question *q, bool kept, bool chosen, struct cgr_error *reterr)
+{
+	json_t *root = result->scenario_json ? json_loads(result->scenario_json, 0, NULL) : NULL, *texts = json_array();
+	char *text = NULL;
+
+	for (size_t k = 0; k < q->requirements; k++)
+		json_array_append_new(texts, json_string(q->requirement[k].text));
+	if (root && json_object_set_new(root, "recommend",
+	                                json_pack("{s:o, s:b, s:b}", "requirements", texts, "kept", (int)kept,
+	                                          "recommended", (int)chosen)) == 0)
+		text = json_dumps(root, JSON_COMPACT);
+	if (!root)
+		json_decref(texts);
+	json_decref(root);
+	if (!text)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "recommend");
+	free(result->scenario_json);
+	result->scenario_json = text;
+	return 0;
+}
+
+/* The curve behind the answer as runs, by value; what an earlier call left there is not added again. */
+static int keep_runs(const char *path, const struct question *q, const struct cgr_recommendation *r,
+                     struct cgr_error *reterr)
+{
+	struct cgr_results *results = NULL;
+	int rc = cgr_results_open(path, true, &results, reterr);
+
+	for (size_t i = 0; i < r->points && rc >= 0; i++) {
+		struct cgr_result *result = r->point[i].result;
+		int64_t run;
+
+		rc = mark(result, q, r->point[i].kept, r->found && r->point[i].value == r->smallest_kept, reterr);
+		if (rc >= 0 && !cgr_results_has(results, result->name, result->scenario_json))
+			rc = cgr_results_append(results, result, &run, reterr);
+	}
+	cgr_results_free(results);
+	return rc;
+}
+
 /* ---- asking ---- */
 static int ask(const struct cgr_replay_options *o, const struct question *q, struct answer *a, struct cgr_error *reterr)
 {
 	struct cgr_scenario base = { 0 };
 	struct cgr_recording recording = { 0 };
-	struct cgr_run_options run = { .threads = (uint32_t)o->threads };
+	struct cgr_run_options run = { .threads = (uint32_t)o->threads, .command = q->text };
 	int rc = cgr_replay_options_scenario(o, "recommend", &base, reterr);
 
 	if (rc >= 0)
@@ -210,7 +253,7 @@ static int ask(const struct cgr_replay_options *o, const struct question *q, str
 	if (rc >= 0) {
 		a->cgroup_version = cgr_store_borrow_info(recording.store)->cgroup_version;
 		rc = cgr_recommend(recording.store, recording.programs, &base, q->cgroup, q->knob, q->requirement,
-		                   q->requirements, &run, &a->found, reterr);
+		                   q->requirements, &run, o->output != NULL, &a->found, reterr);
 	}
 	cgr_recording_close(&recording);
 	cgr_scenario_fini(&base);
@@ -231,6 +274,8 @@ static int recommend(const struct cgr_replay_options *o, const struct question *
 		    (!answers[i].found.found || answers[i].found.smallest_kept > worst->found.smallest_kept))
 			worst = &answers[i];
 	}
+	if (rc >= 0 && o->output)
+		rc = keep_runs(o->output, q, &worst->found, reterr);
 	if (rc >= 0 && o->format && !strcmp(o->format, "json"))
 		rc = print_json(q, answers, count, worst);
 	else if (rc >= 0)
@@ -248,6 +293,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	struct cgr_replay_options o = { 0 };
 	struct cgr_string_list require = { 0 };
 	struct question q = { 0 };
+	char *text = NULL;
 	const struct cgr_option options[] = {
 		{ .name = "cgroup", .type = CGR_OPT_STRING, .value = &q.cgroup, .argument = "PATH", .help = "cgroup to size" },
 		{ .name = "knob",
@@ -261,6 +307,12 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		  .argument = "RULE",
 		  .help = "what must hold, e.g. 'memory.events.oom_kill==0', 'completion<+3%'; may be repeated" },
 		CGR_REPLAY_OPTIONS(o),
+		{ .name = "output",
+		  .letter = 'o',
+		  .type = CGR_OPT_STRING,
+		  .value = &o.output,
+		  .argument = "FILE",
+		  .help = "results store for the runs behind the answer: `cgreplay report` draws their curves" },
 		{ .name = "until",
 		  .type = CGR_OPT_ENUM,
 		  .value = &o.until,
@@ -282,6 +334,8 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 			rc = cgr_error_set(reterr, CGR_E_NOMEM, "recommend");
 		for (; rc == 0 && q.requirements < require.count; q.requirements++)
 			rc = cgr_requirement_parse(require.item[q.requirements], &q.requirement[q.requirements], reterr);
+		q.text = text =
+		    cgr_command_question(&cgr_command_recommend, options, CGR_ARRAY_SIZE(options), argv, positionals);
 		if (rc == 0)
 			rc = recommend(&o, &q, argv + 1, (size_t)positionals, reterr);
 	} else if (rc > 0) {
@@ -290,6 +344,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	for (size_t i = 0; q.requirement && i < q.requirements; i++)
 		cgr_requirement_fini(&q.requirement[i]);
 	free(q.requirement);
+	free(text);
 	cgr_string_list_fini(&require);
 	cgr_replay_options_fini(&o);
 	return rc;

@@ -29,8 +29,10 @@ struct search {
 
 void cgr_recommendation_fini(struct cgr_recommendation *r)
 {
-	for (size_t i = 0; i < r->points; i++)
+	for (size_t i = 0; i < r->points; i++) {
 		free(r->point[i].figure);
+		cgr_result_free(r->point[i].result);
+	}
 	free(r->point);
 	*r = (struct cgr_recommendation){ 0 };
 }
@@ -118,6 +120,11 @@ static int replay_value(struct search *s, int64_t value, struct cgr_result **ret
 		rc = cgr_error_set(s->error, CGR_E_NOMEM, "recommend");
 	if (rc >= 0 && value >= 0)
 		rc = cgr_scenario_add(&scenario, s->cgroup, s->knob, text, 0, "--knob", s->error);
+	if (rc >= 0) {
+		free(scenario.name);
+		scenario.name = cgr_printf("%s:%s=%" PRId64, s->cgroup, s->knob, value);
+		rc = scenario.name ? 0 : cgr_error_set(s->error, CGR_E_NOMEM, "recommend");
+	}
 	if (rc >= 0)
 		rc = cgr_replay(s->store, s->programs, &scenario, &run, ret_result, s->error);
 	free(text);
@@ -155,6 +162,10 @@ static int try_value(struct search *s, int64_t value, bool *ret_kept)
 			out->class = s->class;
 			out->smallest_kept = value;
 			out->found = true;
+		}
+		if (out->keep_runs) {
+			p->result = result;
+			result = NULL;
 		}
 	}
 	cgr_result_free(result);
@@ -274,7 +285,8 @@ static int bounds(struct search *s, const struct cgr_result *baseline, int64_t *
 
 int cgr_recommend(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *base,
                   const char *cgroup, const char *knob, const struct cgr_requirement *requirement, size_t requirements,
-                  const struct cgr_run_options *options, struct cgr_recommendation *out, struct cgr_error *reterr)
+                  const struct cgr_run_options *options, bool keep_runs, struct cgr_recommendation *out,
+                  struct cgr_error *reterr)
 {
 	struct search s = { .store = store,
 		                .programs = programs,
@@ -290,7 +302,7 @@ int cgr_recommend(const struct cgr_store *store, const struct cgr_programs *prog
 	int64_t low = 0, high = 0;
 	int rc;
 
-	*out = (struct cgr_recommendation){ .largest_broken = -1, .recorded = INT64_MAX };
+	*out = (struct cgr_recommendation){ .largest_broken = -1, .recorded = INT64_MAX, .keep_runs = keep_runs };
 	CGR_TRY(cgr_store_find_cgroup(store, cgroup, &s.id, reterr));
 	s.baseline = cgr_calloc(requirements ? requirements : 1, sizeof *s.baseline);
 	rc = s.baseline ? replay_value(&s, -1, &baseline) : cgr_error_set(reterr, CGR_E_NOMEM, "recommend");

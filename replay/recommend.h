@@ -20,6 +20,7 @@ struct cgr_curve_point {
 	int64_t value; /* of the knob: bytes, or usec of quota */
 	bool kept; /* all requirements hold, judged at the bad end of each interval */
 	int64_t *figure; /* one per requirement: what was judged; INT64_MAX = never */
+	struct cgr_result *result; /* the run itself when runs were to be kept, else NULL; owned */
 };
 struct cgr_recommendation {
 	bool found;
@@ -29,12 +30,14 @@ struct cgr_recommendation {
 	int64_t recorded; /* the knob in the recording, INT64_MAX = max */
 	struct cgr_curve_point *point; /* by value */
 	size_t points, capacity;
+	bool keep_runs; /* each point keeps its run */
 	enum cgr_class class; /* the weakest class among what was judged at smallest_kept */
 };
-/* knob is memory.max, memory.high or cpu.max (v1 names too). CGR_E_SCENARIO for others or an unknown metric. */
+/* knob is memory.max, memory.high or cpu.max (v1 names too). keep_runs: each point of the curve keeps its run, named
+ * "CGROUP:KNOB=VALUE". CGR_E_SCENARIO for others or an unknown metric. */
 int cgr_recommend(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *base,
                   const char *cgroup, const char *knob, const struct cgr_requirement *requirement, size_t requirements,
-                  const struct cgr_run_options *options, struct cgr_recommendation *ret_recommendation,
+                  const struct cgr_run_options *options, bool keep_runs, struct cgr_recommendation *ret_recommendation,
                   struct cgr_error *reterr);
 void cgr_recommendation_fini(struct cgr_recommendation *recommendation);
 

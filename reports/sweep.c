@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +181,29 @@ static void put_curve(struct cgr_strbuf *out, const struct sweep *sweep, const c
 		cgr_strbuf_printf(out, ",\"knee\":%zu}", knee);
 }
 
+/* The point `recommend` chose among these runs, and what it was to keep. */
+static void put_recommended(struct cgr_strbuf *out, const struct sweep *sweep, const struct cgr_result *const *results)
+{
+	for (size_t i = 0; i < sweep->count; i++) {
+		const char *scenario = results[sweep->run[i]]->scenario_json;
+		json_t *root = scenario ? json_loads(scenario, 0, NULL) : NULL, *answer = json_object_get(root, "recommend");
+		json_t *rules = json_object_get(answer, "requirements");
+		if (json_is_true(json_object_get(answer, "recommended"))) {
+			cgr_strbuf_printf(out, ",\"recommended\":%zu,\"requirements\":[", i);
+			for (size_t k = 0; k < json_array_size(rules); k++) {
+				const char *text = json_string_value(json_array_get(rules, k));
+				cgr_strbuf_printf(out, k ? "," : "");
+				cgr_report_script_text(out, text ? text : "");
+			}
+			cgr_strbuf_printf(out, "]");
+			json_decref(root);
+			return;
+		}
+		json_decref(root);
+	}
+	cgr_strbuf_printf(out, ",\"recommended\":null,\"requirements\":[]");
+}
+
 static void put_sweep(struct cgr_strbuf *out, const struct sweep *sweep, const struct cgr_result *const *results,
                       struct curve *curve)
 {
@@ -193,7 +217,9 @@ static void put_sweep(struct cgr_strbuf *out, const struct sweep *sweep, const s
 	cgr_strbuf_printf(out, ",\"run\":[");
 	for (size_t i = 0; i < sweep->count; i++)
 		cgr_strbuf_printf(out, "%s%zu", i ? "," : "", sweep->run[i]);
-	cgr_strbuf_printf(out, "],\"curves\":[");
+	cgr_strbuf_printf(out, "]");
+	put_recommended(out, sweep, results);
+	cgr_strbuf_printf(out, ",\"curves\":[");
 	for (size_t i = 0; i < first->metric_descs; i++)
 		if (fill_curve(sweep, results, first->metric_desc[i].name, curve)) {
 			put_curve(out, sweep, first->metric_desc[i].name, first->metric_desc[i].unit, first->metric_desc[i].worse,

@@ -10,3 +10,6 @@ echo '--- impossible'; "$CGREPLAY" recommend periodic-service.db --cgroup /cgrla
 "$CGREPLAY" recommend periodic-service.db --cgroup /cgrlab --knob cpu.max --require 'cpu.stat.nr_throtled==0' -q; echo "exit $?"
 "$CGREPLAY" recommend periodic-service.db --cgroup /cgrlab --knob cpu.max --require 'completion' -q; echo "exit $?"
 "$CGREPLAY" recommend periodic-service.db --cgroup /cgrlab --knob memory.max --require 'memory.events.oom_kill==0' -q; echo "exit $?"
+echo '--- runs kept, for the report'; "${memory[@]}" -o runs.db >/dev/null; "${memory[@]}" -o runs.db >/dev/null
+sqlite3 runs.db "SELECT count(*) > 3, count(DISTINCT name) = count(*), sum(json_extract(scenario_json, '\$.recommend.recommended')), min(json_extract(scenario_json, '\$.recommend.requirements')) FROM run"
+"$CGREPLAY" report runs.db -o page.html && grep -oE '"recommended":[0-9]+,"requirements":\[[^]]*\]' page.html | mask

@@ -5,10 +5,32 @@ function knobUnit(knob) {
 	return knob === 'cpu.max' ? 'cpus' : knob.startsWith('memory.') && knob !== 'memory.swappiness' ? 'bytes' : 'count';
 }
 
+// A dashed line at a point of the curve, with its word at the top; words of several points stand on lines of their own.
+function markPoint(u, at, value, name, word, line) {
+	const { ctx, bbox } = u, x = u.valToPos(at, 'x', true), y = u.valToPos(value, 'y', true), pixel = devicePixelRatio;
+	ctx.save();
+	ctx.strokeStyle = ctx.fillStyle = colour(name);
+	ctx.lineWidth = 1.5 * pixel;
+	ctx.setLineDash(line ? [] : [4 * pixel, 4 * pixel]);
+	ctx.beginPath();
+	ctx.moveTo(x, bbox.top);
+	ctx.lineTo(x, bbox.top + bbox.height);
+	ctx.stroke();
+	ctx.setLineDash([]);
+	ctx.beginPath();
+	ctx.arc(x, y, (6 + 3 * line) * pixel, 0, 7);
+	ctx.stroke();
+	ctx.font = `600 ${11 * pixel}px ${getComputedStyle(document.body).fontFamily}`;
+	const right = x + 8 * pixel + ctx.measureText(word).width > bbox.left + bbox.width;
+	ctx.textAlign = right ? 'right' : 'left';
+	ctx.fillText(word, x + (right ? -8 : 8) * pixel, bbox.top + (12 + 14 * line) * pixel);
+	ctx.restore();
+}
+
 function drawCurve(parent, sweep, curve) {
 	const plot = make('div', { class: 'plot' });
 	const unit = knobUnit(sweep.knob);
-	const note = curve.knee === null ? `over ${sweep.knob}` : `over ${sweep.knob}; bends at ${format(sweep.x[curve.knee], unit)}`;
+	const note = `over ${sweep.knob}` + (curve.knee === null ? '' : `; bends at ${format(sweep.x[curve.knee], unit)}`);
 	parent.append(make('div', { class: 'chart', 'data-chart': curve.metric }, make('h3', {}, curve.metric, make('small', {}, note)), plot));
 	const axis = { stroke: colour('dim'), grid: { stroke: colour('grid'), width: 1 }, ticks: { show: false },
 		font: `12px ${getComputedStyle(document.body).fontFamily}` };
@@ -25,24 +47,10 @@ function drawCurve(parent, sweep, curve) {
 			{ label: 'high', stroke: 'transparent', points: { show: false }, value }],
 		bands: [{ series: [3, 1], fill: colour('predicted') + '26' }],
 		hooks: { draw: [(u) => {
-			if (curve.knee === null)
-				return;
-			const { ctx, bbox } = u, x = u.valToPos(sweep.x[curve.knee], 'x', true), y = u.valToPos(curve.y[curve.knee], 'y', true);
-			ctx.save();
-			ctx.strokeStyle = ctx.fillStyle = colour('limit');
-			ctx.lineWidth = 1.5 * devicePixelRatio;
-			ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
-			ctx.beginPath();
-			ctx.moveTo(x, bbox.top);
-			ctx.lineTo(x, bbox.top + bbox.height);
-			ctx.stroke();
-			ctx.setLineDash([]);
-			ctx.beginPath();
-			ctx.arc(x, y, 6 * devicePixelRatio, 0, 7);
-			ctx.stroke();
-			ctx.font = `600 ${11 * devicePixelRatio}px ${getComputedStyle(document.body).fontFamily}`;
-			ctx.fillText('knee', x + 8 * devicePixelRatio, bbox.top + 12 * devicePixelRatio);
-			ctx.restore();
+			if (curve.knee !== null)
+				markPoint(u, sweep.x[curve.knee], curve.y[curve.knee], 'limit', 'knee', 0);
+			if (sweep.recommended !== null)
+				markPoint(u, sweep.x[sweep.recommended], curve.y[sweep.recommended], 'good', 'recommended', 1);
 		}] },
 	}, [sweep.x, curve.low, curve.y, curve.high], plot));
 }
@@ -69,7 +77,10 @@ function drawSweeps() {
 		const grid = make('div', { class: 'grid2' });
 		const ranked = [...sweep.curves].sort((a, b) => curveRank(a) - curveRank(b));
 		const shown = state.curves === 'all' ? ranked : ranked.slice(0, CURVES_SHOWN);
-		list.append(make('h3', {}, `${sweep.knob} of ${sweep.cgroup || 'the machine'}, ${sweep.x.length} values`), grid);
+		list.append(make('h3', {}, `${sweep.knob} of ${sweep.cgroup || 'the machine'}, ${sweep.x.length} values`));
+		if (sweep.recommended !== null)
+			list.append(make('p', {}, `Recommended: ${format(sweep.x[sweep.recommended], knobUnit(sweep.knob))}, the smallest tried that keeps ${sweep.requirements.join(' and ')}`));
+		list.append(grid);
 		for (const curve of shown)
 			drawCurve(grid, sweep, curve);
 		if (ranked.length > CURVES_SHOWN)
