@@ -5,7 +5,7 @@
 #   guest.sh run SCRIPT [OPTION]  boot, run SCRIPT with bash as root in /job, bring /out back
 #     --with PATH    copy PATH into /job as well (again and again)
 #     --out DIR      where /out of the guest goes (default build/guest/out)
-#     --seconds N    give up after so long (default 500)
+#     --seconds N    give up after so long (default $CGR_GUEST_SECONDS or 500)
 #     --memory MIB   of the guest (default 1024)        --append TEXT  more kernel command line
 # Nothing of the kernel is kept in the repository: the package comes from apt by name.
 set -euo pipefail
@@ -85,7 +85,7 @@ make_initramfs() { # the files of the guest; kept out of the repository
 }
 
 run_guest() { # SCRIPT OPTION...
-	local script=$1 with=() out=$work/out seconds=500 memory=1024 append= name
+	local script=$1 with=() out=$work/out seconds=${CGR_GUEST_SECONDS:-500} memory=1024 append= name
 	shift
 	while [ $# -gt 0 ]; do
 		case $1 in
