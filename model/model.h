@@ -310,6 +310,7 @@ enum cgr_mem_verdict { CGR_MEM_OK, CGR_MEM_NOMEM, CGR_MEM_TASK_KILLED /* the cha
 struct cgr_mem_outcome { /* zeroed by the engine before the call */
 	int verdict;
 	uint32_t missed_pages; /* accesses: pages that were not resident: the engine charges device time for them */
+	uint32_t ahead_pages; /* of these, read ahead of the task without its waiting for them */
 	uint32_t refaults;
 	uint32_t reclaimed_pages, scanned_pages;
 	uint64_t cpu_ns; /* extra CPU time in the task (reclaim work), beyond what the recording already holds */

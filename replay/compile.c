@@ -19,9 +19,9 @@ static int flush_part(struct builder *b, uint32_t task, uint64_t ns)
 
 	if (t->in_reclaim) {
 		op.flags = CGR_OPF_RECLAIM;
-		b->reclaim_ns += ns;
+		b->reclaim_ns += ns - op.b;
 	} else {
-		t->read_cpu_ns += ns;
+		t->read_cpu_ns += ns - op.b;
 	}
 	b->programs->program[task].run_ns += ns;
 	b->programs->program_run_ns += ns;
@@ -179,8 +179,8 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 		return cgr_error_set(b->error, CGR_E_INPUT, "event at %llu ns names CPU %u, task %u: the store is damaged",
 		                     (unsigned long long)e->ts_ns, e->cpu, e->task);
 	/* each recorded event took its time from whoever was running */
-	if (e->task && !(e->flags & CGR_EVF_INFERRED))
-		b->t[e->task].cost_ns += b->event_cost_ns;
+	if (e->task)
+		b->t[e->task].cost_ns += cgr_build_event_cost(b, e);
 	switch (e->kind) {
 	case CGR_EV_RUNTIME:
 		return runtime(b, e);
@@ -207,7 +207,11 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 	case CGR_EV_IRQ_EXIT:
 	case CGR_EV_SOFTIRQ_ENTRY:
 	case CGR_EV_SOFTIRQ_EXIT:
+		cgr_build_context_event(b, e);
+		return 0;
+	case CGR_EV_BLOCK_ISSUE:
 	case CGR_EV_BLOCK_DONE:
+		cgr_build_device(b, e);
 		cgr_build_context_event(b, e);
 		return 0;
 	case CGR_EV_HRTIMER_START:
@@ -267,7 +271,6 @@ static void calibrate(struct builder *b)
 	uint64_t total = 0;
 
 	c->idle_wake_ns = cgr_histogram_quantile(&b->idle_wake, 500) * 64;
-	c->miss_ns = cgr_histogram_quantile(&b->miss_wait, 500) * 1000;
 	cgr_build_calibrate_misses(b);
 	cgr_build_calibrate_balance(b);
 	for (uint32_t i = 0; i < b->tick_bins; i++) {
@@ -350,6 +353,8 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	struct builder b = { .error = reterr };
 	int rc = prepare(&b, store);
 
+	if (rc >= 0)
+		rc = cgr_build_recorder_cost(&b);
 	if (rc >= 0)
 		rc = read_stream(&b, progress);
 	cgr_progress_finish(progress);

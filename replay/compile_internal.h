@@ -73,11 +73,13 @@ struct builder {
 	struct cgr_intern relations; /* by (process of the waker, of the woken) */
 	struct cgr_histogram idle_wake, miss_wait; /* ns / 64 and usec */
 	struct cgr_histogram miss_cpu; /* CPU time from the insert of one missing page to the end of its look-up, ns / 64 */
-	struct cgr_histogram page_wait, page_cpu; /* the same per page where many were read at once, ns */
+	struct cgr_histogram page_wait, page_cpu; /* where many pages were read at once: the wait, usec; CPU per page, ns */
 	uint64_t reclaim_ns, reclaim_pages; /* CPU time in memcg reclaim, pages it freed */
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
-	uint32_t event_cost_ns;
+	uint32_t event_cost_ns, memory_event_cost_ns; /* what recording one event took; of the page events */
+	uint32_t in_flight; /* requests of block devices under way */
+	uint64_t device_since_ns, device_busy_ns, device_bytes, device_requests;
 	uint64_t idle_ns; /* last time a CPU went idle */
 	uint64_t tick_ns;
 	struct cgr_error *error;
@@ -90,6 +92,9 @@ int cgr_build_world(struct builder *b, uint64_t ts_ns, const struct cgr_op *op);
 int cgr_build_context(struct builder *b, const struct cgr_event *e, const struct cgr_op *op);
 void cgr_build_book(struct builder *b, uint32_t task, uint64_t ts_ns);
 int cgr_build_running(struct builder *b, uint32_t task, uint32_t cpu, uint64_t ts_ns);
+/* compile_recorder.c */
+int cgr_build_recorder_cost(struct builder *b);
+uint64_t cgr_build_event_cost(const struct builder *b, const struct cgr_event *e); /* ns its task lost to it */
 /* compile_sched.c */
 int cgr_build_sched(struct builder *b, const struct cgr_event *e);
 int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause, uint32_t waker,
@@ -121,6 +126,7 @@ void cgr_build_note_signal(struct builder *b, const struct cgr_event *e);
 int cgr_build_memory(struct builder *b, const struct cgr_event *e);
 /* A wait for missing pages of wait_ns is over: what a miss costs. */
 int cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns);
+void cgr_build_device(struct builder *b, const struct cgr_event *e);
 void cgr_build_calibrate_misses(struct builder *b);
 
 static inline bool cgr_event_in_irq(const struct cgr_event *e)

@@ -2,6 +2,10 @@
 #include "common/util.h"
 #include "replay/compile_internal.h"
 
+#define MISSES_MIN 32u
+#define REQUEST_MAX_NS 50000000u /* a longer one was lost or requeued */
+#define STREAM_BYTES 32768u /* mean size of requests from which they count as streaming */
+
 /* Pages that a look-up finds were added for it a moment ago: they are no readahead, and the look-up missed them. */
 static uint32_t claim_adds(struct builder *b, const struct cgr_event *e, uint32_t wanted)
 {
@@ -30,15 +34,45 @@ static int note(struct builder *b, struct cgr_histogram *h, uint64_t value)
 	return 0;
 }
 
+/* A single page waits for one request of the device; what a wait for a window of many pages tells is its bandwidth, which
+ * the requests themselves tell better (cgr_build_device). */
 int cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns)
 {
 	struct task_build *t = &b->t[task];
 	uint32_t pages = t->missed_pages;
 
 	t->missed_pages = 0;
-	if (pages > 1)
-		return note(b, &b->page_wait, wait_ns / pages);
-	return note(b, &b->miss_wait, wait_ns / 1000);
+	return note(b, pages > 1 ? &b->page_wait : &b->miss_wait, wait_ns / 1000);
+}
+
+/* How fast the device is while it has something to do: the time to a completion from the one before, or from the issue
+ * where the device was idle. */
+void cgr_build_device(struct builder *b, const struct cgr_event *e)
+{
+	if (e->kind == CGR_EV_BLOCK_ISSUE) {
+		if (!b->in_flight++)
+			b->device_since_ns = e->ts_ns;
+		return;
+	}
+	if (!b->in_flight) /* issued before the trace */
+		return;
+	b->in_flight--;
+	b->device_requests++;
+	b->device_bytes += CGR_MIN(e->b, 1ull << 32);
+	b->device_busy_ns += CGR_MIN(e->ts_ns - b->device_since_ns, REQUEST_MAX_NS);
+	b->device_since_ns = e->ts_ns;
+}
+
+/* Waits add up, so it is their mean that counts; the longest thousandth is somebody else's. */
+static uint64_t usual_mean(const struct cgr_histogram *h)
+{
+	uint64_t high = cgr_histogram_quantile(h, 999), sum = 0, count = 0;
+
+	for (unsigned i = 0; h->bucket && i < CGR_HISTOGRAM_BUCKETS && cgr_histogram_bucket_low(i) <= high; i++) {
+		sum += h->bucket[i] * (cgr_histogram_bucket_low(i) + CGR_MIN(cgr_histogram_bucket_high(i), high)) / 2;
+		count += h->bucket[i];
+	}
+	return count ? sum / count : 0;
 }
 
 /* What comes before the insert (the program's own work, the way into the kernel) a hit costs too. */
@@ -58,8 +92,11 @@ void cgr_build_calibrate_misses(struct builder *b)
 {
 	struct cgr_calibration *c = &b->programs->calibration;
 
+	c->miss_ns = usual_mean(b->miss_wait.count >= MISSES_MIN ? &b->miss_wait : &b->page_wait) * 1000;
 	c->miss_cpu_ns = cgr_histogram_quantile(&b->miss_cpu, 500) * 64;
-	c->page_wait_ns = cgr_histogram_quantile(&b->page_wait, 500);
+	/* many small requests tell the latency of one, not how fast large ones stream */
+	if (b->device_requests >= MISSES_MIN / 4 && b->device_bytes / b->device_requests >= STREAM_BYTES)
+		c->page_wait_ns = b->device_busy_ns / (b->device_bytes / 4096);
 	c->page_cpu_ns = cgr_histogram_quantile(&b->page_cpu, 500);
 	c->reclaim_page_ns = b->reclaim_pages >= 32 ? b->reclaim_ns / b->reclaim_pages : 0;
 }

@@ -99,17 +99,27 @@ static uint64_t miss_cpu_ns(const struct cgr_engine *e, uint64_t pages)
 	return pages > 1 && c->page_cpu_ns ? pages * c->page_cpu_ns : pages * c->miss_cpu_ns;
 }
 
-static uint64_t miss_wait_ns(const struct cgr_engine *e, uint64_t pages)
+/* The page asked for costs a request of the device; what is read ahead with it streams in behind, while the task goes
+ * on. When it starts on the next window it has read the one before, and so has waited until all of that had come. */
+static uint64_t miss_wait_ns(struct cgr_engine *e, struct task_run *t, uint64_t missed, uint64_t ahead)
 {
 	const struct cgr_calibration *c = &e->programs->calibration;
+	uint64_t wait_ns = missed ? e->miss_ns : 0, streamed = ahead + (missed ? missed - 1 : 0);
 
-	if (pages > 1 && c->page_wait_ns)
-		return CGR_MAX(pages * c->page_wait_ns, c->miss_ns);
-	return e->miss_ns * ((pages + PAGES_PER_WAIT - 1) / PAGES_PER_WAIT);
+	if (!streamed)
+		return wait_ns;
+	if (!c->page_wait_ns)
+		return e->miss_ns * ((missed + ahead + PAGES_PER_WAIT - 1) / PAGES_PER_WAIT);
+	e->device_free_ns = CGR_MAX(e->device_free_ns, e->now_ns) + streamed * c->page_wait_ns;
+	if (t->window_due_ns[0] > e->now_ns)
+		wait_ns = CGR_MAX(wait_ns, t->window_due_ns[0] - e->now_ns);
+	t->window_due_ns[0] = t->window_due_ns[1];
+	t->window_due_ns[1] = e->device_free_ns;
+	return wait_ns;
 }
 
 /* Outcome of a charge or access: reclaim work and waits are the task's own. */
-static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_outcome *outcome, uint64_t miss_pages)
+static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_outcome *outcome, bool access)
 {
 	struct task_run *t;
 
@@ -124,11 +134,11 @@ static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_out
 	else
 		t->remaining_ns += outcome->cpu_ns;
 	t->sleep_ns += outcome->device_ns + outcome->sleep_ns;
-	if (!miss_pages)
+	if (!access || !outcome->missed_pages)
 		return;
-	t->remaining_ns += miss_cpu_ns(e, miss_pages);
+	t->remaining_ns += miss_cpu_ns(e, outcome->missed_pages);
 	if (!outcome->device_ns)
-		t->sleep_ns += miss_wait_ns(e, miss_pages);
+		t->sleep_ns += miss_wait_ns(e, t, outcome->missed_pages - outcome->ahead_pages, outcome->ahead_pages);
 }
 
 /* Outside the recorded subtrees the page cache is known in parts only: what happened there happens again. */
@@ -152,7 +162,7 @@ static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 			e->task[task].credit_ns += miss_cpu_ns(e, request->pages);
 	}
 	if (recorded(e, request->cgroup))
-		suffer(e, task, &outcome, 0);
+		suffer(e, task, &outcome, false);
 }
 
 static void uncharge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request)
@@ -173,7 +183,7 @@ static void lookup(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 		return;
 	e->memory->access(memory_ctx(e), request, &outcome);
 	if (recorded(e, request->cgroup))
-		suffer(e, task, &outcome, outcome.missed_pages);
+		suffer(e, task, &outcome, true);
 }
 
 static uint32_t flags_of(const struct cgr_op *op)

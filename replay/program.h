@@ -127,9 +127,10 @@ struct cgr_calibration {
 	bool newidle_known;
 	uint32_t newidle_ratio; /* of 1024 times a CPU ran out of work it pulled a waiting task */
 	uint64_t idle_wake_ns; /* median: wake-up to run on an idle CPU */
-	uint64_t miss_ns; /* median device wait of a missing page, 0 unknown */
+	uint64_t miss_ns; /* mean device wait of a missing page, 0 unknown */
 	uint64_t miss_cpu_ns; /* CPU time that a missing page costs beyond a hit: submission, completion, insert */
-	uint64_t page_wait_ns, page_cpu_ns; /* the same per page where readahead fetches many at once */
+	uint64_t page_wait_ns; /* time of the device per page where it streams, 0 unknown */
+	uint64_t page_cpu_ns; /* CPU time per page where readahead fetches many at once */
 	uint64_t reclaim_page_ns; /* CPU time of memcg reclaim per page freed, 0 not seen */
 };
 

@@ -49,6 +49,26 @@ void cgr_readahead_learn_access(struct cgr_readahead *ra, uint64_t index, uint64
 	ra->recorded_from = ra->recorded_next = 0;
 }
 
+/* Only the first hundred misses tell: after MMAP_LOTSAMISS of them the kernel stops reading around by itself. */
+void cgr_readahead_learn_fault(const struct cgr_readahead_table *table, struct cgr_readahead *ra, uint64_t index)
+{
+	uint64_t before = ra->fault_index, run = ra->recorded_next - ra->recorded_from;
+
+	ra->fault_index = index + 1;
+	if (!before || !run || ra->map_single + ra->map_around >= MMAP_LOTSAMISS)
+		return;
+	if (run > 1)
+		ra->map_around++;
+	else if (ra->recorded_from == before - 1 && cgr_readahead_end(table, ra->file - 1) > before)
+		ra->map_single++;
+	ra->recorded_from = ra->recorded_next = 0;
+}
+
+bool cgr_readahead_map_is_random(const struct cgr_readahead *ra)
+{
+	return ra->map_single > 1 && ra->map_single > ra->map_around;
+}
+
 void cgr_readahead_learn_end(struct cgr_readahead_table *table, uint32_t file, uint64_t end)
 {
 	struct cgr_readahead_file *info = &table->files[file % CGR_READAHEAD_FILES];
@@ -166,7 +186,7 @@ struct cgr_readahead_window cgr_readahead_fault(const struct cgr_readahead_table
 	uint32_t max = table->max_pages;
 	if (ra->mmap_miss < MMAP_LOTSAMISS * 10)
 		ra->mmap_miss++;
-	if (cgr_readahead_is_random(ra) || ra->mmap_miss > MMAP_LOTSAMISS)
+	if (cgr_readahead_is_random(ra) || cgr_readahead_map_is_random(ra) || ra->mmap_miss > MMAP_LOTSAMISS)
 		return (struct cgr_readahead_window){ index, 0, NO_MARK, 0 };
 	ra->start = index > max / 2 ? index - max / 2 : 0;
 	ra->size = max;

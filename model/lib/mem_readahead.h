@@ -19,6 +19,8 @@ struct cgr_readahead { /* struct file_ra_state */
 	uint16_t mmap_miss;
 	uint8_t order;
 	uint8_t random_seen, ahead_seen; /* evidence: inserts that stop at the request; inserts beyond it */
+	uint8_t map_single, map_around; /* the same of faults: one page read, or the pages around it too */
+	uint64_t fault_index; /* page + 1 of the last fault that missed in the recording, 0 none */
 };
 struct cgr_readahead_window {
 	uint64_t start;
@@ -53,6 +55,11 @@ typedef bool (*cgr_readahead_cached)(void *arg, uint32_t file, uint64_t index);
  * readahead and that read only what was asked speaks for POSIX_FADV_RANDOM. */
 void cgr_readahead_learn_access(struct cgr_readahead *ra, uint64_t index, uint64_t end, cgr_readahead_cached cached,
                                 void *arg);
+/* A fault at `index` that missed in the recording: what was read for the one before it. */
+void cgr_readahead_learn_fault(const struct cgr_readahead_table *table, struct cgr_readahead *ra, uint64_t index);
+/* MADV_RANDOM (VM_RAND_READ): nothing is read around a fault, and references through the mapping do not count
+ * (vma_has_recency, from 6.3). */
+bool cgr_readahead_map_is_random(const struct cgr_readahead *ra);
 /* page_cache_sync_ra at a miss of [index, index + request). */
 struct cgr_readahead_window cgr_readahead_sync(const struct cgr_readahead_table *table, struct cgr_readahead *ra,
                                                uint64_t index, uint32_t request, cgr_readahead_cached cached,

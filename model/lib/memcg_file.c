@@ -103,6 +103,15 @@ static uint32_t adopt(struct memcg *m, const struct cgr_mem_request *request, ui
 	return CGR_PAGE_NONE;
 }
 
+/* x86 maps pages around a fault as referenced too (arch_wants_old_prefaulted_pte is false). */
+static void touch_mapped(struct memcg *m, struct cgr_page *page, const struct cgr_mem_request *request)
+{
+	const struct cgr_readahead *ra = cgr_readahead_of(&m->readahead, process_of(m, request), request->file);
+	page->flags |= CGR_PG_MAPPED;
+	if (!m->map_recency || !cgr_readahead_map_is_random(ra))
+		page->flags |= CGR_PG_YOUNG;
+}
+
 static void touch(struct memcg *m, uint32_t head, const struct cgr_mem_request *request)
 {
 	struct cgr_page *page = &m->pages.page[head];
@@ -112,7 +121,7 @@ static void touch(struct memcg *m, uint32_t head, const struct cgr_mem_request *
 		return; /* a buffered write does not mark its page accessed */
 	}
 	if (request->flags & CGR_MEM_FAULT)
-		page->flags |= CGR_PG_MAPPED | CGR_PG_YOUNG;
+		touch_mapped(m, page, request);
 	if (request->flags & CGR_MEM_EXEC)
 		page->flags |= CGR_PG_EXEC;
 	m->reclaim->page_access(m->ctx->reclaim, head, request->cpu, request->flags);
@@ -189,7 +198,9 @@ static void read_ahead_of_mark(struct memcg *m, struct access *access, uint32_t 
 	struct cgr_readahead_window window =
 	    cgr_readahead_async(&m->readahead, access->ra, cgr_page_index(page), cgr_page_count(page),
 	                        (uint32_t)(access->end - index), cached, m);
+	uint32_t before = m->outcome->missed_pages;
 	read_window(m, access->request, &window);
+	m->outcome->ahead_pages += m->outcome->missed_pages - before;
 }
 
 /* The folio in which the previous read of this open file ended, if it is still the same. */
@@ -256,7 +267,10 @@ void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
 	access.ra = cgr_readahead_of(&m->readahead, process_of(m, request), request->file);
 	if (!access.around) {
 		cgr_readahead_learn_end(&m->readahead, request->file, access.end);
-		cgr_readahead_learn_access(access.ra, request->index, access.end, cached, m);
+		if (access.fault && request->recorded_missed)
+			cgr_readahead_learn_fault(&m->readahead, access.ra, request->index);
+		else if (!access.fault)
+			cgr_readahead_learn_access(access.ra, request->index, access.end, cached, m);
 	}
 	m->strangers = 0;
 	access_range(m, &access);

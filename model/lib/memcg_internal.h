@@ -80,6 +80,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	struct cgr_readahead_table readahead;
 	uint32_t *parent;
 	unsigned stock_slots;
+	bool map_recency; /* 6.3: references through a mapping that is MADV_RANDOM do not count */
 	bool v2, random_victim, partial_walk, recursive_protection;
 	bool swap; /* there is swap: anonymous pages need identity */
 	int64_t swap_free; /* machine wide, slots */

@@ -182,6 +182,7 @@ static int memcg_init(struct cgr_ctx *ctx)
 	m->stock_slots = version >= CGR_KERNEL(6, 16, 0) ? MEMCG_STOCK_SLOTS : 1;
 	m->random_victim = version < CGR_KERNEL(6, 18, 20);
 	m->partial_walk = version >= CGR_KERNEL(6, 8, 0);
+	m->map_recency = version >= CGR_KERNEL(6, 3, 0);
 	m->recursive_protection = cgr_param(ctx, PARAM_RECURSIVE) != 0;
 	m->swap = ctx->swap_total_bytes > 0;
 	m->swap_free = ctx->swap_total_bytes / MEMCG_PAGE_SIZE;

@@ -1,0 +1,117 @@
+/* What the recorder cost the programs it watched, told by the recording itself: where the kernel fires two tracepoints
+ * with next to nothing between them, the gap of their times is what one event costs. */
+#include <stdlib.h>
+
+#include "common/util.h"
+#include "replay/compile_internal.h"
+#include "store/stream.h"
+
+#define EVENTS_LOOKED_AT 400000u
+#define PAIRS_MIN 200u
+#define CODE_BETWEEN_NS 50u /* the kernel's own work between the two */
+#define COST_MAX_NS 5000u
+
+/* Pairs that follow each other at once: zap_pte_range and filemap_unaccount_folio going through a batch,
+ * charge_memcg and the statistic of the same folio, __filemap_add_folio and its tracepoint. */
+enum pair { PAIR_UNMAP, PAIR_REMOVE, PAIR_CHARGE, PAIR_INSERT, PAIR_COUNT };
+
+static enum pair pair_of(const struct cgr_event *first, const struct cgr_event *second)
+{
+	if (first->kind == CGR_EV_MEM_STAT && second->kind == CGR_EV_MEM_STAT && first->c == second->c &&
+	    (int64_t)first->b == -1 && (int64_t)second->b == -1) {
+		if (second->c == CGR_ITEM_ANON_MAPPED)
+			return PAIR_UNMAP;
+		if (second->c == CGR_ITEM_FILE_PAGES)
+			return PAIR_REMOVE;
+	}
+	if (first->kind == CGR_EV_CHARGE && second->kind == CGR_EV_MEM_STAT &&
+	    (second->c == CGR_ITEM_ANON_MAPPED || second->c == CGR_ITEM_FILE_PAGES))
+		return PAIR_CHARGE;
+	if (first->kind == CGR_EV_MEM_STAT && first->c == CGR_ITEM_FILE_PAGES && second->kind == CGR_EV_CACHE_ADD)
+		return PAIR_INSERT;
+	return PAIR_COUNT;
+}
+
+static int note_pair(struct cgr_event *last, const struct cgr_event *e, struct cgr_histogram gap[PAIR_COUNT])
+{
+	enum pair pair = last->task == e->task ? pair_of(last, e) : PAIR_COUNT;
+	uint64_t ns = e->ts_ns - last->ts_ns;
+
+	*last = *e;
+	if (pair == PAIR_COUNT || (e->flags & CGR_EVF_INFERRED))
+		return 0;
+	return cgr_histogram_add(&gap[pair], CGR_MIN(ns, 100000u));
+}
+
+static int collect(struct builder *b, struct cgr_histogram gap[PAIR_COUNT])
+{
+	struct cgr_stream *stream = NULL;
+	struct cgr_event *last = cgr_calloc(b->n_cpus, sizeof *last);
+	const struct cgr_event *events;
+	uint64_t done = 0;
+	size_t count;
+	int rc = last ? cgr_stream_open(b->store, 0, 0, &stream, b->error)
+	              : cgr_error_set(b->error, CGR_E_NOMEM, "events of %u CPUs", b->n_cpus);
+
+	while (rc >= 0 && done < EVENTS_LOOKED_AT && (rc = cgr_stream_next(stream, &events, &count, b->error)) > 0) {
+		for (size_t i = 0; i < count && rc > 0; i++)
+			if (events[i].cpu < b->n_cpus && note_pair(&last[events[i].cpu], &events[i], gap) < 0)
+				rc = cgr_error_set(b->error, CGR_E_NOMEM, "histogram of the cost of events");
+		done += count;
+	}
+	cgr_stream_free(stream);
+	free(last);
+	return rc < 0 ? rc : 0;
+}
+
+int cgr_build_recorder_cost(struct builder *b)
+{
+	struct cgr_histogram gap[PAIR_COUNT] = { { 0 } };
+	uint64_t best = UINT64_MAX;
+	int rc = b->info->has_memcg_events ? collect(b, gap) : 0;
+
+	for (unsigned i = 0; i < PAIR_COUNT; i++) {
+		if (gap[i].count >= PAIRS_MIN)
+			best = CGR_MIN(best, cgr_histogram_quantile(&gap[i], 250));
+		cgr_histogram_fini(&gap[i]);
+	}
+	b->memory_event_cost_ns = b->event_cost_ns;
+	if (best != UINT64_MAX)
+		b->memory_event_cost_ns = (uint32_t)CGR_MIN(best - CGR_MIN(best, CODE_BETWEEN_NS), COST_MAX_NS);
+	return rc;
+}
+
+/* mod_memcg_lruvec_state is recorded through a filter on its item: the kernel makes every event and throws away what
+ * was not asked for (lists, file mappings), at about half the price of one that is kept. Each folio that comes or goes
+ * makes such an event for its list, and a page of a file that is mapped one for its mapping. */
+uint64_t cgr_build_event_cost(const struct builder *b, const struct cgr_event *e)
+{
+	uint32_t cost = b->memory_event_cost_ns;
+
+	if (e->flags & CGR_EVF_INFERRED)
+		return 0;
+	switch (e->kind) {
+	case CGR_EV_MEM_STAT:
+		if (b->info->has_snapshots && (e->c == CGR_ITEM_ANON_MAPPED || e->c == CGR_ITEM_FILE_PAGES))
+			return cost + cost / 2;
+		return cost;
+	case CGR_EV_CACHE_MAP:
+		return b->info->has_snapshots ? cost + cost / 2 : cost;
+	case CGR_EV_CHARGE:
+	case CGR_EV_UNCHARGE:
+	case CGR_EV_RSS_STAT:
+	case CGR_EV_CACHE_ADD:
+	case CGR_EV_CACHE_DELETE:
+	case CGR_EV_CACHE_READ:
+	case CGR_EV_CACHE_FAULT:
+	case CGR_EV_CACHE_DIRTY:
+	case CGR_EV_CACHE_ACCESS:
+	case CGR_EV_RECLAIM_BEGIN:
+	case CGR_EV_RECLAIM_END:
+	case CGR_EV_SHRINK_INACTIVE:
+	case CGR_EV_SHRINK_ACTIVE:
+		return cost;
+	default:
+		return b->event_cost_ns;
+	}
+}
