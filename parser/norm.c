@@ -51,6 +51,8 @@ void cgr_norm_fini(struct cgr_norm *norm)
 	cgr_tasks_fini(&norm->tasks);
 	cgr_cgroups_fini(&norm->cgroups);
 	cgr_intern_fini(&norm->files.by_key);
+	cgr_intern_fini(&norm->files.by_inode);
+	free(norm->files.of_inode);
 	free(norm->files.key);
 	free(norm->cpu);
 	free(norm->owner);

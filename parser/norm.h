@@ -36,6 +36,9 @@ struct cgr_task {
 	/* a charge whose size and kind the next statistics event of this task tells */
 	uint64_t charge_index, charge_inserts;
 	uint32_t charge_cgroup; /* CGR_ID_NONE: none pending */
+	/* a folio made dirty whose size the next NR_FILE_DIRTY of this task tells */
+	uint64_t dirty_index, dirty_inserts;
+	bool dirty_pending;
 	/* reclaim the task is in */
 	uint32_t reclaim_depth;
 	uint64_t reclaim_index, reclaim_inserts;
@@ -138,6 +141,9 @@ struct cgr_files {
 	struct {
 		uint64_t dev, inode;
 	} * key;
+	struct cgr_intern by_inode; /* what names a file by its disk and inode (writeback) finds it here */
+	uint32_t *of_inode; /* the last file met with that inode */
+	size_t inode_capacity;
 	size_t count, capacity;
 };
 

@@ -3,6 +3,19 @@
 
 #include "parser/norm.h"
 
+static int remember_inode(struct cgr_norm *norm, uint64_t inode, uint32_t file)
+{
+	struct cgr_files *files = &norm->files;
+	uint32_t id;
+	bool is_new;
+
+	CGR_TRY(cgr_intern_id(&files->by_inode, inode, &id, &is_new, norm->err));
+	CGR_TRY(cgr_grow((void **)&files->of_inode, &files->inode_capacity, (size_t)id + 1, sizeof(*files->of_inode),
+	                 norm->err));
+	files->of_inode[id] = file;
+	return CGR_OK;
+}
+
 static int file_id(struct cgr_norm *norm, uint64_t dev, uint64_t inode, uint32_t *ret_file)
 {
 	struct cgr_files *files = &norm->files;
@@ -20,6 +33,7 @@ static int file_id(struct cgr_norm *norm, uint64_t dev, uint64_t inode, uint32_t
 	files->key[*ret_file].dev = dev;
 	files->key[*ret_file].inode = inode;
 	files->count++;
+	CGR_TRY(remember_inode(norm, inode, *ret_file));
 	uint32_t id;
 	CGR_TRY(cgr_writer_add_file(norm->writer, dev, inode, NULL, &id, norm->err));
 	return id == *ret_file ? CGR_OK
@@ -56,6 +70,32 @@ static uint64_t backing_device(const struct cgr_entry *entry)
 	return sscanf(name, "%u:%u", &major, &minor) == 2 && major < 4096 && minor < (1u << 20) ? major << 20 | minor : 0;
 }
 
+/* writeback names the disk, the page cache the file system's device: the same where the file system has a disk to
+ * itself, another minor number of the same major on a partition. */
+static int dirtied_file(struct cgr_norm *norm, const struct cgr_entry *entry, uint32_t *ret_file)
+{
+	const struct cgr_files *files = &norm->files;
+	uint64_t dev = backing_device(entry), inode = CGR_FIELD(entry, 1);
+	uint32_t id = cgr_intern_find(&files->by_inode, inode);
+
+	if (id != CGR_ID_NONE && files->key[files->of_inode[id]].dev >> 20 == dev >> 20) {
+		*ret_file = files->of_inode[id];
+		return CGR_OK;
+	}
+	return file_id(norm, dev, inode, ret_file);
+}
+
+static int push_dirty(struct cgr_norm *norm, const struct cgr_entry *entry, uint32_t file, uint64_t index)
+{
+	struct cgr_task *task = entry->task;
+
+	CGR_TRY(cgr_norm_push(norm, entry, CGR_EV_CACHE_DIRTY, file, index, 1, 0));
+	task->dirty_pending = true;
+	task->dirty_index = norm->hold.base + norm->hold.count - 1;
+	task->dirty_inserts = norm->hold.inserts;
+	return CGR_OK;
+}
+
 int cgr_norm_cache(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
 	struct cgr_task *task = entry->task;
@@ -63,8 +103,10 @@ int cgr_norm_cache(struct cgr_norm *norm, const struct cgr_entry *entry)
 	uint32_t file, cgroup;
 
 	norm->cache_seen = true;
-	if (entry->format->raw == CGR_RAW_CACHE_DIRTY)
-		dev = backing_device(entry);
+	if (entry->format->raw == CGR_RAW_CACHE_DIRTY) {
+		CGR_TRY(dirtied_file(norm, entry, &file));
+		return push_dirty(norm, entry, file, index);
+	}
 	CGR_TRY(file_id(norm, dev, CGR_FIELD(entry, 1), &file));
 	switch (entry->format->raw) {
 	case CGR_RAW_CACHE_ADD:
@@ -84,9 +126,7 @@ int cgr_norm_cache(struct cgr_norm *norm, const struct cgr_entry *entry)
 		return cgr_norm_push(norm, entry, CGR_EV_CACHE_READ, file, index, range_pages(entry), 0);
 	case CGR_RAW_CACHE_FAULT:
 		return cgr_norm_push(norm, entry, CGR_EV_CACHE_FAULT, file, index, 1, 0);
-	case CGR_RAW_CACHE_MAP:
-		return cgr_norm_push(norm, entry, CGR_EV_CACHE_MAP, file, index, range_pages(entry), 0);
 	default:
-		return cgr_norm_push(norm, entry, CGR_EV_CACHE_DIRTY, file, index, 1, 0);
+		return cgr_norm_push(norm, entry, CGR_EV_CACHE_MAP, file, index, range_pages(entry), 0);
 	}
 }

@@ -131,6 +131,19 @@ static void cache_item(struct cgr_norm *norm, const struct cgr_entry *entry, uin
 		gone_add(node, kind, (uint32_t)-delta);
 }
 
+/* folio_account_dirtied: the tracepoint names the folio's first page, the statistic right after it its size. */
+static void size_dirty(struct cgr_norm *norm, struct cgr_task *task, int64_t pages)
+{
+	struct cgr_event *event;
+
+	if (!task->dirty_pending || pages <= 0)
+		return;
+	task->dirty_pending = false;
+	event = cgr_hold_find(&norm->hold, task->dirty_index, task->dirty_inserts, CGR_EV_CACHE_DIRTY, task->id);
+	if (event != NULL)
+		event->c = (uint32_t)CGR_MIN(pages, (int64_t)1 << 20);
+}
+
 /* Reclaim of a memory cgroup does not say which one: what the task scans lies under its target. */
 static void scanned(struct cgr_norm *norm, struct cgr_task *task, uint32_t cgroup)
 {
@@ -157,6 +170,9 @@ static int on_item(struct cgr_norm *norm, const struct cgr_entry *entry, uint32_
 	case CGR_ITEM_SHMEM:
 	case CGR_ITEM_SWAPCACHE:
 		cache_item(norm, entry, cgroup, item, value);
+		break;
+	case CGR_ITEM_FILE_DIRTY:
+		size_dirty(norm, entry->task, value);
 		break;
 	case CGR_ITEM_PGSCAN_DIRECT:
 	case CGR_ITEM_PGSCAN_KSWAPD:

@@ -34,8 +34,8 @@ static int note(struct builder *b, struct cgr_histogram *h, uint64_t value)
 	return 0;
 }
 
-/* A single page waits for one request of the device; what a wait for a window of many pages tells is its bandwidth, which
- * the requests themselves tell better (cgr_build_device). */
+/* A single page waits for one request of the device; what a wait for a window of many pages tells is its bandwidth,
+ * which the requests themselves tell better (cgr_build_device). */
 int cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns)
 {
 	struct task_build *t = &b->t[task];

@@ -139,6 +139,37 @@ static bool continues_read(struct memcg *m, const struct cgr_mem_request *reques
 	return continued;
 }
 
+static unsigned folio_order(const struct cgr_mem_request *request)
+{
+	unsigned order = 0;
+	if (request->folios > 1 || request->file == CGR_NONE)
+		return 0;
+	while ((1u << order) < request->pages)
+		order++;
+	return (1u << order) == request->pages && !(request->index & (request->pages - 1)) && order < 12 ? order : 0;
+}
+
+/* A write to a page the replay has evicted, that the recording still had: the charge that the recording did not need.
+ * The event says how large the folio was. */
+static void write_missing(struct memcg *m, const struct cgr_mem_request *request)
+{
+	unsigned order = folio_order(request);
+	enum fill fill = order ? fill_folio(m, request, request->index, order, 0, 0) : FILL_EXISTS;
+	for (uint32_t i = 0; fill == FILL_EXISTS && i < request->pages; i++) {
+		enum fill one = fill_folio(m, request, request->index + i, 0, 0, 0);
+		fill = one > FILL_EXISTS ? one : fill;
+	}
+	if (fill > FILL_EXISTS)
+		m->outcome->verdict = fill == FILL_NOMEM ? CGR_MEM_NOMEM : CGR_MEM_TASK_KILLED;
+	m->outcome->missed_pages = 0; /* overwritten, not read: nothing waits for the device */
+}
+
+static bool was_evicted(const struct memcg *m, const struct cgr_mem_request *request)
+{
+	uint32_t number = cgr_mem_pages_find(&m->pages, request->file, request->index);
+	return number && !memcg_folio_of(m, number);
+}
+
 struct access {
 	struct cgr_readahead *ra;
 	const struct cgr_mem_request *request;
@@ -264,6 +295,10 @@ void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
 	if (!access.fault && !(request->flags & CGR_MEM_DIRTY) && request->task != CGR_NONE &&
 	    continues_read(m, request, access.end))
 		return;
+	if (request->flags & CGR_MEM_DIRTY && was_evicted(m, request)) {
+		write_missing(m, request);
+		return;
+	}
 	access.ra = cgr_readahead_of(&m->readahead, process_of(m, request), request->file);
 	if (!access.around) {
 		cgr_readahead_learn_end(&m->readahead, request->file, access.end);
@@ -281,16 +316,6 @@ void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
 }
 
 /* ---- recorded inserts and deletes ---- */
-static unsigned folio_order(const struct cgr_mem_request *request)
-{
-	unsigned order = 0;
-	if (request->folios > 1 || request->file == CGR_NONE)
-		return 0;
-	while ((1u << order) < request->pages)
-		order++;
-	return (1u << order) == request->pages && !(request->index & (request->pages - 1)) && order < 12 ? order : 0;
-}
-
 /* The recording counted a refault of a page the replay has no shadow of: it was evicted before the trace, whatever the
  * limit is now. The page was inserted just now, or by the look-up (a fault) that this insert belongs to. */
 static void count_old_refault(struct memcg *m, const struct cgr_mem_request *request)

@@ -48,6 +48,7 @@ struct memcg_group { /* per cgroup */
 	/* counted here and at every ancestor, as memory.stat and memory.events show them */
 	int64_t stat[CGR_STAT_COUNT];
 	int64_t old_refaults; /* of pages evicted before the trace: what the next run finds cached is another matter */
+	int64_t unseen_evicted[2]; /* anonymous and mapped file pages evicted: their next use leaves no event */
 	int64_t event[MEMCG_EVENT_COUNT];
 	int64_t pgfault, pgmajfault, pswpin, pswpout;
 	int64_t reclaim_ns, high_sleep_ns, high_sleeps;
@@ -84,7 +85,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	bool v2, random_victim, partial_walk, recursive_protection;
 	bool swap; /* there is swap: anonymous pages need identity */
 	int64_t swap_free; /* machine wide, slots */
-	int64_t scan_page_ns, reclaim_page_ns, swapin_ns; /* prices, from parameters */
+	int64_t scan_page_ns, reclaim_page_ns, swapin_ns, writeback_wait_ns; /* prices, from parameters */
 	/* of the request being served */
 	struct cgr_mem_outcome *outcome;
 	uint32_t cpu, task;
@@ -94,7 +95,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	uint32_t drains_pending; /* CPUs whose stock waits for its drain worker */
 	/* dirty file pages: written since the last run of the flusher */
 	uint8_t clean_epoch;
-	uint32_t dirty_seen; /* in the reclaim run now going on */
+	uint32_t dirty_seen; /* by reclaim since the flusher was woken last */
 	uint64_t last_flush_ns;
 };
 

@@ -82,6 +82,16 @@ bool memcg_is_dirty(const struct memcg *m, const struct cgr_page *page)
 	return (page->flags & CGR_PG_DIRTY) && page->epoch == m->clean_epoch;
 }
 
+/* wakeup_flusher_threads(WB_REASON_VMSCAN): everything dirty is written; the reclaimer waits for the first of it. */
+static void memcg_flush(struct memcg *m)
+{
+	m->clean_epoch++;
+	m->dirty_seen = 0;
+	m->last_flush_ns = m->ctx->now_ns;
+	if (m->outcome)
+		m->outcome->device_ns += (uint64_t)m->writeback_wait_ns;
+}
+
 static void leave_shadow(struct memcg *m, uint32_t number, uint16_t flags, uint32_t age, uint32_t owner,
                          uint32_t target)
 {
@@ -106,15 +116,23 @@ enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t 
 		group->pages[kind_of(page)]--;
 		kept |= CGR_PG_SWAPPED;
 	} else {
-		/* memcg reclaim does not write file pages: they are marked and go round once more */
+		/* memcg reclaim does not write file pages: it marks them, and where it meets nothing but dirty ones it wakes
+		 * the flusher; on v1 it then waits for the page it has marked (shrink_folio_list, case 3) */
 		if (memcg_is_dirty(m, page)) {
-			page->flags |= CGR_PG_RECLAIM;
-			m->dirty_seen += pages;
-			return CGR_EVICT_ACTIVATE;
+			if (!(page->flags & CGR_PG_RECLAIM) && m->dirty_seen < MEMCG_SWAP_CLUSTER_MAX) {
+				page->flags |= CGR_PG_RECLAIM;
+				m->dirty_seen += pages;
+				return CGR_EVICT_ACTIVATE;
+			}
+			memcg_flush(m);
 		}
 		group->pages[CGR_CHARGE_FILE] -= pages;
 		memcg_uncharge(m, group->id, pages);
 	}
+	if (page->flags & (CGR_PG_MAPPED | CGR_PG_ANON))
+		count_tree(m, group->id,
+		           offsetof(struct memcg_group, unseen_evicted) + sizeof(int64_t) * !(page->flags & CGR_PG_ANON),
+		           pages);
 	m->pages.resident -= pages;
 	for (uint32_t i = 1; i < pages; i++)
 		leave_shadow(m, cgr_mem_pages_find(&m->pages, page->file, cgr_page_index(page) + i), kept, age, group->id,
@@ -180,7 +198,9 @@ bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_
 	m->hint = head;
 	m->had_shadow = had_shadow;
 	memcg_group(m, cgroup)->pages[kind_of(page)] += 1 << order;
-	m->reclaim->page_add(m->ctx->reclaim, head, m->cpu, had_shadow ? &shadow : NULL);
+	/* filemap_add_folio: a folio that is about to be overwritten (__GFP_WRITE) is no refault */
+	bool refault = had_shadow && !((flags & CGR_PG_DIRTY) && !(flags & CGR_PG_ANON));
+	m->reclaim->page_add(m->ctx->reclaim, head, m->cpu, refault ? &shadow : NULL);
 	return true;
 }
 

@@ -99,6 +99,7 @@ enum param {
 	PARAM_SCAN_NS,
 	PARAM_RECLAIM_NS,
 	PARAM_SWAPIN_NS,
+	PARAM_WRITEBACK_NS,
 	PARAM_RECURSIVE,
 	PARAM_CAPACITY,
 	PARAM_READAHEAD,
@@ -108,6 +109,8 @@ static const struct cgr_param_desc params[PARAM_COUNT] = {
 	[PARAM_SCAN_NS] = { "scan_page_ns", "ns", "CPU time to look at one page in reclaim", 60, 0, 1000000 },
 	[PARAM_RECLAIM_NS] = { "reclaim_page_ns", "ns", "CPU time to free one page in reclaim", 350, 0, 1000000 },
 	[PARAM_SWAPIN_NS] = { "swapin_ns", "ns", "wait for one page from swap", 60000, 0, 1000000000 },
+	[PARAM_WRITEBACK_NS] = { "writeback_wait_ns", "ns", "wait of reclaim that meets only dirty file pages", 2000000, 0,
+	                         1000000000 },
 	[PARAM_RECURSIVE] = { "recursiveprot", "", "cgroup2 mount option memory_recursiveprot", 1, 0, 1 },
 	[PARAM_CAPACITY] = { "page_capacity", "pages", "pages and shadows kept at most", 1 << 27, 1024, 1 << 30 },
 	[PARAM_READAHEAD] = { "readahead_kb", "KiB",
@@ -189,6 +192,7 @@ static int memcg_init(struct cgr_ctx *ctx)
 	m->scan_page_ns = cgr_param(ctx, PARAM_SCAN_NS);
 	m->reclaim_page_ns = cgr_param(ctx, PARAM_RECLAIM_NS);
 	m->swapin_ns = cgr_param(ctx, PARAM_SWAPIN_NS);
+	m->writeback_wait_ns = cgr_param(ctx, PARAM_WRITEBACK_NS);
 	m->task = CGR_NONE;
 	m->parent = cgr_alloc(ctx, ctx->n_cgroups * sizeof(*m->parent));
 	if (!m->parent || !ctx->reclaim)
@@ -432,6 +436,57 @@ static void bound_old_refaults(struct cgr_ctx *ctx, uint32_t cgroup, const struc
 	                 CGR_MAX(value - group->old_refaults - spread, (int64_t)0), value + spread, CGR_METRIC_BOUNDED);
 }
 
+/* How often pages that the replay evicted would have been used again through page tables is not in the recording. None
+ * of them ever (all cold) is the prediction; all of them, pushing out others that come back too, the upper end. */
+#define HOT_RETURNS 3
+static void bound_unseen(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_group *group)
+{
+	static const struct {
+		unsigned metric, events; /* events per page that comes back */
+		bool any; /* of both kinds of memory */
+		unsigned kind;
+	} row[] = {
+		{ METRIC_STATS + CGR_STAT_REFAULT_ANON, 1, false, 0 },
+		{ METRIC_STATS + CGR_STAT_REFAULT_FILE, 1, false, 1 },
+		{ METRIC_PSWPIN, 1, false, 0 },
+		{ METRIC_PSWPOUT, 1, false, 0 },
+		{ METRIC_PGMAJFAULT, 1, true, 0 },
+		{ METRIC_FAILCNT, 2, true, 0 },
+		{ METRIC_EVENTS + MEMCG_MAX, 1, true, 0 },
+		{ METRIC_STATS + CGR_STAT_PGSCAN, 2, true, 0 },
+		{ METRIC_STATS + CGR_STAT_PGSTEAL, 1, true, 0 },
+	};
+	int64_t both = group->unseen_evicted[0] + group->unseen_evicted[1];
+
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(row); i++) {
+		int64_t pages = row[i].any ? both : group->unseen_evicted[row[i].kind];
+		int64_t value = row[i].metric == METRIC_FAILCNT              ? group->memory.failcnt
+		                : row[i].metric == METRIC_EVENTS + MEMCG_MAX ? group->event[MEMCG_MAX]
+		                : row[i].metric == METRIC_PGMAJFAULT         ? group->pgmajfault
+		                : row[i].metric == METRIC_PSWPIN             ? group->pswpin
+		                : row[i].metric == METRIC_PSWPOUT            ? group->pswpout
+		                                                             : group->stat[row[i].metric - METRIC_STATS];
+		int64_t spread = value * SPREAD_PERMILLE / 1000 + SPREAD_COUNT;
+
+		if (!pages || (row[i].metric == METRIC_FAILCNT && memcg_of(ctx)->v2))
+			continue;
+		int64_t old = row[i].metric == METRIC_STATS + CGR_STAT_REFAULT_FILE ? group->old_refaults : 0;
+		cgr_metric_bound(ctx, cgroup, row[i].metric, CGR_MAX(value - old - spread, (int64_t)0),
+		                 value + spread + pages * HOT_RETURNS * row[i].events, CGR_METRIC_BOUNDED);
+	}
+}
+
+/* What the per-CPU stocks hold when usage is highest is chance; at the limit the watermark is the limit. */
+static void bound_peak(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_group *group)
+{
+	int64_t stocks = (int64_t)ctx->n_cpus * MEMCG_CHARGE_BATCH, value = group->memory.watermark;
+
+	if (group->memory.failcnt || group->event[MEMCG_MAX] || value <= stocks)
+		return;
+	cgr_metric_bound(ctx, cgroup, METRIC_PEAK, (value - stocks) * MEMCG_PAGE_SIZE, (value + stocks) * MEMCG_PAGE_SIZE,
+	                 CGR_METRIC_BOUNDED);
+}
+
 static void memcg_finish(struct cgr_ctx *ctx)
 {
 	const struct memcg *m = memcg_of(ctx);
@@ -448,8 +503,11 @@ static void memcg_finish(struct cgr_ctx *ctx)
 			bound(ctx, cgroup, METRIC_EVENTS + MEMCG_HIGH, group->event[MEMCG_HIGH]);
 		for (unsigned i = 0; group->stat[CGR_STAT_PGSCAN] && i < CGR_STAT_COUNT; i++)
 			bound(ctx, cgroup, METRIC_STATS + i, group->stat[i]);
+		bound_peak(ctx, cgroup, group);
 		if (group->old_refaults)
 			bound_old_refaults(ctx, cgroup, group);
+		if (group->unseen_evicted[0] + group->unseen_evicted[1])
+			bound_unseen(ctx, cgroup, group);
 	}
 }
 
