@@ -320,9 +320,70 @@ static void opt_is_the_floor(void **state)
 	assert_in_range(missed[0], floor * 97 / 100, floor * 110 / 100);
 }
 
+static void access_with(struct mem_host *h, uint32_t file, uint64_t index, uint32_t flags, uint32_t missed,
+                        struct cgr_mem_outcome *ret_outcome)
+{
+	struct cgr_mem_request request = { .task = 1,
+		                               .cgroup = h->task[1].memory_cgroup,
+		                               .kind = CGR_CHARGE_FILE,
+		                               .pages = 1,
+		                               .file = file,
+		                               .index = index,
+		                               .flags = flags,
+		                               .recorded_missed = missed };
+	*ret_outcome = (struct cgr_mem_outcome){ 0 };
+	cgr_memory_memcg.access(&h->memory, &request, ret_outcome);
+}
+
+/* A second pass of writing over a file that the recording held in its cache: what a smaller limit has evicted is
+ * charged again, waits for no device and is no refault; reclaim that meets only dirty pages gets them written. */
+static void rewriting(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	host_knob(h, 1, "memory.max", 16 << 20);
+	struct cgr_mem_outcome outcome;
+	for (int pass = 0; pass < 2; pass++)
+		for (uint64_t i = 0; i < 32 * HOST_MIB; i++) {
+			if (!pass)
+				host_insert(h, 1, 3, i, 1);
+			access_with(h, 3, i, CGR_MEM_DIRTY, 0, &outcome);
+			assert_int_equal(outcome.verdict, CGR_MEM_OK);
+			assert_int_equal(outcome.missed_pages, 0);
+		}
+	host_check(h);
+	assert_int_equal(host_metric(h, 1, "memory.events.oom_kill"), 0);
+	assert_int_equal(host_metric(h, 1, "memory.stat.workingset_refault_file"), 0);
+	/* 64 MiB were written through 16: at least 48 had to go */
+	assert_in_range(host_metric(h, 1, "memory.stat.pgsteal"), 40 * HOST_MIB, 64 * HOST_MIB);
+	host_free(h);
+}
+
+/* A file mapped with MADV_RANDOM: one page is read per miss, and references through the mapping do not keep a page
+ * (vma_has_recency), so the oldest go first whether they were used or not; reclaim looks at each page once. */
+static void random_mapping(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	host_knob(h, 1, "memory.max", 8 << 20);
+	struct cgr_mem_outcome outcome;
+	for (uint64_t i = 0; i < 16 * HOST_MIB; i++) {
+		uint64_t index = i * 7919 % (16 * HOST_MIB);
+		access_with(h, 3, index, CGR_MEM_FAULT, 1, &outcome);
+		host_insert(h, 1, 3, index, 1);
+	}
+	host_check(h);
+	int64_t scanned = host_metric(h, 1, "memory.stat.pgscan"), stolen = host_metric(h, 1, "memory.stat.pgsteal");
+	assert_in_range(stolen, 7 * HOST_MIB, 9 * HOST_MIB);
+	assert_in_range(scanned, stolen, stolen + stolen / 20);
+	host_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rewriting),
+		cmocka_unit_test(random_mapping),
 		cmocka_unit_test(delay_table),
 		cmocka_unit_test(toucher),
 		cmocka_unit_test(scan_failcnt),
