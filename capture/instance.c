@@ -17,6 +17,40 @@
 #define WAKE_PERCENT "25"
 #define HEADER_PAGE_MAX 4096u
 
+/* A kernel locked down for confidentiality leaves tracefs empty when it boots so (kernel/trace/trace.c:
+ * tracing_init_dentry) and refuses every open when it is locked down later (fs/tracefs/inode.c: default_open_file). */
+static bool is_locked_down(void)
+{
+	char line[128];
+
+	return cgr_procfile_line(AT_FDCWD, "/sys/kernel/security/lockdown", line, sizeof(line)) &&
+	       strstr(line, "[confidentiality]") != NULL;
+}
+
+int cgr_tracefs_check(const char *dir, struct cgr_error *reterr)
+{
+	char path[640];
+
+	(void)snprintf(path, sizeof(path), "%s/events/header_page", dir);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		(void)close(fd);
+		return 0;
+	}
+	int code = errno;
+	if (code == EPERM || is_locked_down())
+		return cgr_error_set(reterr, CGR_E_UNAVAILABLE,
+		                     "%s: the kernel is locked down (confidentiality) and lets nobody trace it: boot with "
+		                     "lockdown=integrity, or without secure boot, to record here",
+		                     dir);
+	if (code == ENOENT)
+		return cgr_error_set(reterr, CGR_E_UNAVAILABLE,
+		                     "%s holds no events: this kernel was built without CONFIG_TRACING, or is locked down",
+		                     dir);
+	errno = code;
+	return cgr_error_errno(reterr, CGR_E_UNAVAILABLE, "%s: cannot read; recording needs root", path);
+}
+
 int cgr_tracefs_borrow_dir(const char **ret_dir, struct cgr_error *reterr)
 {
 	/* finds the mount wherever it is, and mounts it when it is nowhere */
@@ -27,6 +61,9 @@ int cgr_tracefs_borrow_dir(const char **ret_dir, struct cgr_error *reterr)
 		return cgr_error_set(reterr, CGR_E_UNAVAILABLE,
 		                     "recording needs tracefs, and none is mounted: run as root, or "
 		                     "`mount -t tracefs nodev /sys/kernel/tracing`, or record with --backend perf");
+	int rc = cgr_tracefs_check(dir, reterr);
+	if (rc < 0)
+		return rc;
 	(void)snprintf(path, sizeof(path), "%s/instances", dir);
 	if (access(path, R_OK | W_OK) != 0)
 		return cgr_error_set(reterr, CGR_E_UNAVAILABLE,

@@ -21,6 +21,8 @@ struct cgr_instance {
 	uint32_t page_bytes; /* sub-buffer size of the ring */
 };
 
+/* CGR_E_UNAVAILABLE, with the reason, where tracefs holds nothing or may not be read (lockdown, rights). */
+int cgr_tracefs_check(const char *dir, struct cgr_error *reterr);
 /* TRACEFS mount point, borrowed for the life of the process; CGR_E_UNAVAILABLE with what to do. */
 int cgr_tracefs_borrow_dir(const char **ret_dir, struct cgr_error *reterr);
 /* Removes instances whose recorder is gone. Returns how many. */

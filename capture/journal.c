@@ -110,6 +110,7 @@ int cgr_journal_chunk(struct cgr_journal *journal, uint32_t cpu, const void *fra
 	if (rc == 0)
 		rc = cgr_td_write_raw(&journal->writer, frame, compressed_bytes, reterr);
 	rc = keep_whole(journal, before, rc);
+	journal->chunk_bytes += journal->writer.position - before;
 	(void)pthread_mutex_unlock(&journal->lock);
 	return rc;
 }
@@ -118,6 +119,14 @@ uint64_t cgr_journal_bytes(struct cgr_journal *journal)
 {
 	(void)pthread_mutex_lock(&journal->lock);
 	uint64_t bytes = journal->writer.position;
+	(void)pthread_mutex_unlock(&journal->lock);
+	return bytes;
+}
+
+uint64_t cgr_journal_described(struct cgr_journal *journal)
+{
+	(void)pthread_mutex_lock(&journal->lock);
+	uint64_t bytes = journal->writer.position - journal->chunk_bytes;
 	(void)pthread_mutex_unlock(&journal->lock);
 	return bytes;
 }

@@ -14,6 +14,7 @@ struct cgr_journal {
 	pthread_mutex_t lock; /* readers and sampler append concurrently */
 	struct cgr_td_writer writer;
 	char *path; /* NAME.partial */
+	uint64_t chunk_bytes; /* how much of it is ring pages */
 	int fd;
 };
 /* Creates NAME.partial for the final name `output`. One left by a killed recorder is moved to NAME.partial.N;
@@ -27,8 +28,9 @@ int cgr_journal_json(struct cgr_journal *journal, uint16_t id, json_t *json, str
 /* One zstd frame of whole ring pages of a CPU. Thread-safe. */
 int cgr_journal_chunk(struct cgr_journal *journal, uint32_t cpu, const void *frame, uint32_t compressed_bytes,
                       uint32_t plain_bytes, struct cgr_error *reterr);
-/* Bytes written so far. Thread-safe. */
+/* Bytes written so far, and how many of them are not ring pages. Thread-safe. */
 uint64_t cgr_journal_bytes(struct cgr_journal *journal);
+uint64_t cgr_journal_described(struct cgr_journal *journal);
 /* Writes the final file from the journal and puts it under its name. cpu_count and clock as in the BUFFER option;
  * more: options prepared by the caller (CPUSTAT and the like), appended as they are. */
 int cgr_journal_finish(struct cgr_journal *journal, const char *output, uint32_t cpu_count, const char *clock,

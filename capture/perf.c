@@ -72,6 +72,7 @@ static int look_around(struct perf_session *s, struct cgr_error *reterr)
 		return cgr_error_set(reterr, CGR_E_UNAVAILABLE,
 		                     "perf needs the event formats of tracefs, and none is mounted: "
 		                     "`mount -t tracefs nodev /sys/kernel/tracing`");
+	CGR_TRY(cgr_tracefs_check(s->tracefs, reterr));
 	CGR_TRY(cgr_cgroupfs_load(&s->fs, "/proc", reterr));
 	(void)cgr_btf_new(NULL, &s->btf, NULL);
 	cgr_timer_symbols_load(&s->symbols);

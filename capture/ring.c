@@ -134,7 +134,9 @@ static unsigned wait_for_events(struct cgr_ring_reader *reader, int wait_ms)
 	struct pollfd wait[2] = { { .fd = reader->fd, .events = POLLIN }, { .fd = reader->wake_fd, .events = POLLIN } };
 	uint64_t woken;
 
-	(void)poll(wait, 2, wait_ms);
+	/* a CPU that never was online has no ring: its file is in error at once, and would make us spin */
+	if (poll(wait, 2, wait_ms) > 0 && (wait[0].revents & (POLLERR | POLLNVAL)) != 0)
+		(void)poll(&wait[1], 1, wait_ms);
 	(void)!read(reader->wake_fd, &woken, sizeof(woken));
 	(void)pthread_mutex_lock(&reader->lock);
 	reader->stats.wakeups++;

@@ -79,7 +79,7 @@ int cgr_rotate_open(struct cgr_session *s, struct cgr_error *reterr)
 
 int cgr_rotate_check(struct cgr_session *s, struct cgr_error *reterr)
 {
-	uint64_t base = cgr_journal_bytes(&s->segment->journal), least = 2 * base + (256u << 10);
+	uint64_t base = cgr_journal_described(&s->segment->journal), least = 2 * base + (256u << 10);
 	char text[2][32];
 
 	s->segment->base_bytes = base;
@@ -152,7 +152,7 @@ static int write_snapshots(struct cgr_segment *old, struct cgr_segment *next, js
 	int rc = cgr_journal_json(&old->journal, CGR_TD_SNAPSHOT, last, reterr);
 	if (rc == 0)
 		rc = cgr_journal_json(&next->journal, CGR_TD_SNAPSHOT, json_incref(snapshot), reterr);
-	next->base_bytes = cgr_journal_bytes(&next->journal);
+	next->base_bytes = cgr_journal_described(&next->journal);
 	return rc;
 }
 

@@ -1,9 +1,8 @@
 #!/bin/bash
-# The recorder on the live kernel, good days and bad: record.sh CGREPLAY [KILLS]
+# The recorder on the live kernel, good days and bad: record.sh CGREPLAY
 # Needs root and tracefs; says SKIP with the reason without them. Touches only its own cgroup and instances.
 set -u
 cgreplay=$(readlink -f "$1")
-kills=${2:-12}
 skip() { echo "SKIP: $*"; [ -z "${CGR_TRUTH_REQUIRED:-}" ] || exit 1; exit 77; }
 [ "$(id -u)" = 0 ] || skip "recording needs root"
 tracing=$(awk '$3 == "tracefs" { print $2; exit }' /proc/mounts)
@@ -31,15 +30,6 @@ check() { # WHAT CONDITION...
 }
 is() { [ "$1" = "$2" ] || { echo "     got '$1', expected '$2'"; return 1; }; }
 says() { grep -q -- "$1" "$2" || { echo "     no '$1' in: $(head -c 400 "$2")"; return 1; }; }
-leftovers() { # instances whose recorder is gone: nobody holds the lock on trace_clock
-	local n=0 dir
-	for dir in "$tracing"/instances/cgreplay-*; do
-		[ -d "$dir" ] || continue
-		flock -n "$dir/trace_clock" true 2>/dev/null && n=$((n + 1))
-	done
-	echo $n
-}
-
 "$cgreplay" record -o a.dat --no-calibrate -- sh -c 'exit 7' 2>a.err
 check "the status of the command is ours" is $? 7
 check "the recording is there, whole" test -s a.dat
@@ -158,19 +148,4 @@ else
 	echo "SKIP perf backend: $(cat k.err)"
 fi
 
-imported=0 files=0
-for ((i = 0; i < kills; i++)); do
-	"$cgreplay" record -q --no-calibrate -o "m$i.dat" & pid=$!
-	for ((j = 0; j < 200; j++)); do [ -e "m$i.dat.partial" ] && break; sleep 0.01; done
-	sleep "0.$((RANDOM % 80 + 15))"
-	kill -KILL $pid
-	wait $pid 2>/dev/null
-	[ -e "m$i.dat.partial" ] || continue
-	files=$((files + 1))
-	"$cgreplay" import "m$i.dat.partial" -o m.db -q 2>>m.err && imported=$((imported + 1))
-done
-check "killed $kills times at random: $files files" is "$files" "$kills"
-check "all of which import" is "$imported" "$files"
-"$cgreplay" record -q --no-calibrate -o n.dat -d 0.1s
-check "and the next run removes what they left in the kernel" is "$(leftovers)" 0
 exit $failed

@@ -2,3 +2,7 @@ add_test(NAME record COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/record.sh $<TARGET_F
 set_tests_properties(record PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)
 add_test(NAME record-baddays COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/baddays.sh $<TARGET_FILE:cgreplay> $<TARGET_FILE:cgr-load>)
 set_tests_properties(record-baddays PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)
+add_test(NAME record-kill COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/kill.sh $<TARGET_FILE:cgreplay> 10)
+set_tests_properties(record-kill PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)
+add_test(NAME record-agree COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/agree.sh $<TARGET_FILE:cgreplay> $<TARGET_FILE:cgr-load>)
+set_tests_properties(record-agree PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)

@@ -132,7 +132,9 @@ test)
 	[ $# -gt 0 ] || for test in "$here"/*.test.sh; do test=${test##*/}; set -- "$@" "${test%.test.sh}"; done
 	for test in "$@"; do
 		rc=0
-		run_guest "$here/$test.test.sh" --out "$work/$test" || rc=$?
+		# a test says in a line "# guest: OPTION..." what else its boot needs
+		mapfile -t options < <(sed -n 's/^# guest: //p' "$here/$test.test.sh" | tr ' ' '\n')
+		run_guest "$here/$test.test.sh" --out "$work/$test" "${options[@]}" || rc=$?
 		[ $rc = 0 ] && echo "ok $test" || { echo "not ok $test (status $rc; console: $work/$test.test.console)"; status=1; }
 		[ ! -e "$here/$test.after.sh" ] || bash "$here/$test.after.sh" "$work/$test" "$build" || { echo "not ok $test, on the host"; status=1; }
 	done

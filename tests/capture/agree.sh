@@ -1,0 +1,48 @@
+#!/bin/bash
+# One run seen by three recorders at once: our ftrace backend, our perf backend, and `perf record --all-cgroups`. All
+# three import, and agree on the context switches of every task of the workload: agree.sh CGREPLAY CGR-LOAD
+set -u
+cgreplay=$(readlink -f "$1") load=$(readlink -f "$2")
+skip() { echo "SKIP: $*"; exit 77; }
+[ "$(id -u)" = 0 ] || skip "recording needs root"
+for tool in perf sqlite3; do command -v $tool >/dev/null || skip "$tool is not installed"; done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+
+record() {
+	rm -f ./*
+	"$cgreplay" record -q --preset cpu -o ftrace.dat & local ftrace=$!
+	"$cgreplay" record -q --preset cpu --backend perf -o ours.data & local ours=$!
+	perf record -q -a --all-cgroups -m 8192 -c 1 -e sched:sched_switch -e sched:sched_wakeup -e sched:sched_process_fork \
+		-e sched:sched_process_exit -o theirs.data >/dev/null 2>&1 & local theirs=$!
+	sleep 2.5 # all three are at work
+	"$load" periodic threads=3 burn_usec=700 sleep_usec=1500 count=300 >/dev/null
+	kill -INT $ftrace $ours $theirs
+	wait $ftrace && wait $ours || skip "one of our backends does not record here"
+	wait $theirs
+	[ -s theirs.data ] || skip "perf record --all-cgroups does not work here"
+}
+
+switches() { # STORE: tid and how often it was switched to and from, as reported by the kernel (8: inferred)
+	sqlite3 -separator ' ' "$1" "SELECT t.tid, (SELECT count(*) FROM sched_switch s WHERE s.next_task = t.id AND NOT s.flags & 8),
+		(SELECT count(*) FROM sched_switch s WHERE s.prev_task = t.id AND NOT s.flags & 8)
+		FROM task t WHERE t.comm = 'cgr-load' ORDER BY t.tid" | awk '$2 + $3 > 0'
+}
+
+for try in 1 2 3; do
+	record
+	lost=0
+	for name in ftrace.dat ours.data theirs.data; do
+		"$cgreplay" import -q "$name" -o "$name.db" || exit 1
+		lost=$((lost + $(sqlite3 "$name.db" 'SELECT count(*) FROM lost')))
+		switches "$name.db" >"$name.switches"
+	done
+	[ $lost -gt 0 ] || break
+done
+[ $lost = 0 ] || skip "events are lost in each of $try recordings"
+cat ftrace.dat.switches
+[ "$(wc -l <ftrace.dat.switches)" -ge 3 ] || { echo "the workload's tasks are missing"; exit 1; }
+[ "$(awk '{ n += $2 } END { print n }' ftrace.dat.switches)" -gt 500 ] || { echo "hardly any switches"; exit 1; }
+diff ftrace.dat.switches ours.data.switches && diff ftrace.dat.switches theirs.data.switches &&
+	echo "ftrace, our perf backend and perf record --all-cgroups agree on every task's context switches"
