@@ -11,12 +11,17 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
 record() {
-	rm -f ./*
-	"$cgreplay" record -q --preset cpu -o ftrace.dat & local ftrace=$!
+	rm -rf ./* ./.ours*
+	local i
+	"$cgreplay" record -q --no-calibrate --preset cpu -o ftrace.dat & local ftrace=$!
 	"$cgreplay" record -q --preset cpu --backend perf -o ours.data & local ours=$!
 	perf record -q -a --all-cgroups -m 8192 -c 1 -e sched:sched_switch -e sched:sched_wakeup -e sched:sched_process_fork \
 		-e sched:sched_process_exit -o theirs.data >/dev/null 2>&1 & local theirs=$!
-	sleep 2.5 # all three are at work
+	for ((i = 0; i < 1000; i++)); do
+		[ -e ftrace.dat.partial ] && [ -s theirs.data ] && [ -n "$(ls .ours.data* 2>/dev/null)" ] && break
+		sleep 0.02
+	done
+	sleep 2 # all three are at work
 	"$load" periodic threads=3 burn_usec=700 sleep_usec=1500 count=300 >/dev/null
 	kill -INT $ftrace $ours $theirs
 	wait $ftrace && wait $ours || skip "one of our backends does not record here"
