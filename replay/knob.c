@@ -199,6 +199,23 @@ bool cgr_knob_recorded(const struct cgr_store *store, uint32_t cgroup, const str
 	return true;
 }
 
+/* Exact, so that it can be written to the file again and two limits close to each other stay two: the largest unit that
+ * divides the value. */
+static void format_exact_bytes(int64_t bytes, char *out, size_t size)
+{
+	static const char units[] = "KMGT";
+	int unit = -1;
+
+	while (unit < 3 && bytes && bytes % 1024 == 0) {
+		bytes /= 1024;
+		unit++;
+	}
+	if (unit < 0)
+		snprintf(out, size, "%" PRId64, bytes);
+	else
+		snprintf(out, size, "%" PRId64 "%c", bytes, units[unit]);
+}
+
 void cgr_knob_format(const struct cgr_knob_desc *desc, const int64_t v[2], char *out, size_t size)
 {
 	switch (desc->type) {
@@ -206,7 +223,7 @@ void cgr_knob_format(const struct cgr_knob_desc *desc, const int64_t v[2], char 
 		if (v[0] == CGR_UNLIMITED)
 			snprintf(out, size, "max");
 		else
-			cgr_format_bytes(v[0], out, size);
+			format_exact_bytes(v[0], out, size);
 		break;
 	case CGR_KNOB_QUOTA:
 		if (v[0] == CGR_UNLIMITED)
