@@ -37,7 +37,7 @@ int cgr_outfile_commit(struct cgr_outfile *file, struct cgr_error *reterr)
 {
 	int rc = 0;
 
-	if (!file->no_sync && fsync(file->fd) < 0)
+	if (fsync(file->fd) < 0)
 		rc = cgr_error_errno(reterr, CGR_E_IO, "%s: cannot flush", file->path);
 	if (rc == 0 && rename(file->temp_path, file->path) < 0)
 		rc = cgr_error_errno(reterr, CGR_E_IO, "%s: cannot rename into place", file->path);

@@ -62,7 +62,6 @@ struct cgr_outfile {
 	int fd;
 	char *path;
 	char *temp_path;
-	bool no_sync; /* set before commit: rename without waiting for the disk, for big files that can be made again */
 };
 int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_error *reterr);
 int cgr_outfile_commit(struct cgr_outfile *file, struct cgr_error *reterr);

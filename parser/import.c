@@ -222,6 +222,14 @@ static int import_log(struct import *import, struct cgr_error *reterr)
 	                          "limits, counters and membership before the first event are unknown", reterr);
 }
 
+/* Zeros read in place of what was cut off look like damage: say what it really was. */
+static int check_inputs(const struct cgr_trace *trace, struct cgr_error *reterr)
+{
+	for (; trace != NULL; trace = trace->later)
+		CGR_TRY(cgr_input_check(&trace->input, reterr));
+	return CGR_OK;
+}
+
 static int finish(struct import *import, struct cgr_import_summary *summary, struct cgr_error *reterr)
 {
 	struct cgr_norm *norm = &import->norm;
@@ -263,6 +271,7 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 		summary->segments_removed = import->trace->segment.number - import->trace->segment.first;
 	summary->duration_ns =
 	    CGR_MAX(import->facts.info.duration_ns, (int64_t)(import->last_time - norm->start) - (int64_t)norm->from_ns);
+	CGR_TRY(check_inputs(import->trace, reterr));
 	return cgr_writer_commit(import->writer, reterr);
 }
 
@@ -280,6 +289,11 @@ int cgr_import_trace(struct cgr_trace *trace, const char *store_path, const stru
 		rc = pump(import, reterr);
 	if (rc == CGR_OK)
 		rc = finish(import, ret_summary, reterr);
+	if (rc == CGR_E_INPUT && check_inputs(trace, NULL) < 0) {
+		if (reterr != NULL)
+			*reterr = (struct cgr_error){ 0 };
+		rc = check_inputs(trace, reterr);
+	}
 	if (options->progress != NULL)
 		cgr_progress_finish(options->progress);
 	cgr_writer_free(import->writer);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,60 @@
 #include <unistd.h>
 
 #include "common/util.h"
+
+static struct cgr_input *volatile mapped_inputs;
+static uintptr_t page_mask;
+
+/* A mapped file that is truncated takes its pages away: put zeros there and let the reader go on to where it asks.
+ * Inputs are opened and closed by one thread, the one that reads them. */
+static void on_bus_error(int signal_number, siginfo_t *info, void *context)
+{
+	uintptr_t at = (uintptr_t)info->si_addr, page = at & page_mask;
+
+	(void)context;
+	for (struct cgr_input *input = mapped_inputs; input != NULL; input = input->next) {
+		uintptr_t from = (uintptr_t)input->data, to = from + input->size;
+
+		if (at < from || at >= to)
+			continue;
+		input->shrunk = true;
+		if (mmap((void *)page, to - page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
+			return;
+	}
+	(void)signal(signal_number, SIG_DFL); /* not ours: as if there were no handler */
+}
+
+static int watch(struct cgr_input *input, struct cgr_error *reterr)
+{
+	struct sigaction action = { .sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO };
+
+	page_mask = ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
+	input->next = mapped_inputs;
+	mapped_inputs = input;
+	if (sigaction(SIGBUS, &action, NULL) != 0)
+		return cgr_error_errno(reterr, CGR_E_INTERNAL, "%s: cannot watch for its truncation", input->path);
+	return CGR_OK;
+}
+
+static void unwatch(struct cgr_input *input)
+{
+	struct cgr_input *before = mapped_inputs;
+
+	if (before == input)
+		mapped_inputs = input->next;
+	for (; before != NULL; before = before->next)
+		if (before->next == input)
+			before->next = input->next;
+}
+
+int cgr_input_check(const struct cgr_input *input, struct cgr_error *reterr)
+{
+	if (!input->shrunk)
+		return CGR_OK;
+	return cgr_error_set(reterr, CGR_E_INPUT,
+	                     "%s: the file became shorter while it was read: wait until nobody writes it, then try again",
+	                     input->path);
+}
 
 static int map(struct cgr_input *input, struct cgr_error *reterr)
 {
@@ -33,7 +88,7 @@ static int map(struct cgr_input *input, struct cgr_error *reterr)
 	input->data = data;
 	input->size = (size_t)st.st_size;
 	input->mapped = true;
-	return CGR_OK;
+	return watch(input, reterr);
 }
 
 int cgr_input_open(struct cgr_input *input, const char *path, struct cgr_error *reterr)
@@ -57,6 +112,8 @@ int cgr_input_memory(struct cgr_input *input, const char *path, const void *data
 
 void cgr_input_close(struct cgr_input *input)
 {
+	if (input->mapped)
+		unwatch(input);
 	if (input->mapped)
 		munmap((void *)(uintptr_t)input->data, input->size);
 	if (input->path != NULL && input->fd >= 0)

@@ -15,10 +15,14 @@ struct cgr_input {
 	size_t size;
 	int fd;
 	bool mapped; /* false: memory lent by cgr_input_memory */
+	volatile bool shrunk; /* pages of the mapping went away: somebody truncated the file; they read as 0 now */
+	struct cgr_input *next; /* of all mapped inputs */
 };
 
-/* Maps a regular file. CGR_E_INPUT: missing, empty, a directory. */
+/* Maps a regular file; *input stays where it is until it is closed. CGR_E_INPUT: missing, empty, a directory. */
 int cgr_input_open(struct cgr_input *input, const char *path, struct cgr_error *reterr);
+/* CGR_E_INPUT when the file became shorter since it was opened; to be asked before what was read is believed. */
+int cgr_input_check(const struct cgr_input *input, struct cgr_error *reterr);
 /* Over memory that outlives the input (fuzzers, tests); path is for messages. */
 int cgr_input_memory(struct cgr_input *input, const char *path, const void *data, size_t size,
                      struct cgr_error *reterr);

@@ -37,6 +37,11 @@ static int open_input(struct cgr_trace *trace, struct cgr_trace **ret_trace, str
 	}
 	tep_set_loglevel(TEP_LOG_NONE);
 	int rc = read_by_magic(trace, reterr);
+	if (trace->input.shrunk) {
+		if (reterr != NULL)
+			*reterr = (struct cgr_error){ 0 };
+		rc = cgr_input_check(&trace->input, reterr);
+	}
 	if (rc < 0) {
 		cgr_trace_free(trace);
 		return rc;

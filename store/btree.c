@@ -1,6 +1,7 @@
 /* Pages and records by SQLite's file format. */
 #include "store/btree.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,6 +92,8 @@ static int write_at(const struct cgr_dbpages *pages, const uint8_t *data, size_t
 static int flush(struct cgr_dbpages *pages, struct cgr_error *reterr)
 {
 	CGR_TRY(write_at(pages, pages->buffer, pages->used, pages->offset, reterr));
+	/* begin to write it out now: the fsync before the rename then has little left to wait for */
+	(void)sync_file_range(pages->fd, (off_t)pages->offset, (off_t)pages->used, SYNC_FILE_RANGE_WRITE);
 	pages->offset += pages->used;
 	pages->used = 0;
 	return 0;

@@ -291,86 +291,90 @@ static bool derived_value(unsigned value, const struct cgr_sched_derived *derive
 	return *ret_value >= 0;
 }
 
+/* Parts of the four words. */
+static int64_t word_value(enum cgr_value value, const struct cgr_event *e)
+{
+	switch (value) {
+	case CGR_V_A:
+	case CGR_V_A_NZ:
+		return (int64_t)e->a;
+	case CGR_V_A_LOW:
+		return (int64_t)(e->a & 0xffffffffu);
+	case CGR_V_A_HIGH:
+		return (int64_t)(e->a >> 32);
+	case CGR_V_B:
+		return (int64_t)e->b;
+	case CGR_V_B_LOW:
+		return (int64_t)(e->b & 0xffffffffu);
+	case CGR_V_B_HIGH:
+		return (int64_t)(e->b >> 32);
+	case CGR_V_SIGNED_B:
+		return e->kind == CGR_EV_UNCHARGE ? -(int64_t)e->b : (int64_t)e->b;
+	case CGR_V_C:
+		return e->c;
+	case CGR_V_C_LOW8:
+		return e->c & 0xff;
+	case CGR_V_C_BIT8:
+		return e->c >> 8 & 1;
+	case CGR_V_D_LOW:
+		return e->d & 0xffff;
+	case CGR_V_D_HIGH:
+		return e->d >> 16;
+	default:
+		return e->d;
+	}
+}
+
+/* Words that hold a dense id, or none. */
+static bool id_value(enum cgr_value value, const struct cgr_event *e, int64_t *ret_value)
+{
+	switch (value) {
+	case CGR_V_A_ID:
+		return dense(e->a, ret_value);
+	case CGR_V_B_ID:
+		return dense(e->b, ret_value);
+	case CGR_V_C_ID:
+		return dense(e->c, ret_value);
+	default:
+		return dense(e->d, ret_value);
+	}
+}
+
 bool cgr_event_value(const struct cgr_event_column *column, const struct cgr_event *e, uint64_t id,
                      const struct cgr_sched_derived *derived, int64_t *ret_value)
 {
-	int64_t *v = ret_value;
-
 	if (column->kinds != 0 && (column->kinds >> e->kind & 1) == 0)
 		return false;
 	switch ((enum cgr_value)column->value) {
 	case CGR_V_ID:
-		*v = (int64_t)id;
+		*ret_value = (int64_t)id;
 		return true;
 	case CGR_V_TS:
-		*v = (int64_t)e->ts_ns;
+		*ret_value = (int64_t)e->ts_ns;
 		return true;
 	case CGR_V_CPU:
-		*v = e->cpu;
+		*ret_value = e->cpu;
 		return true;
 	case CGR_V_KIND:
-		*v = e->kind;
+		*ret_value = e->kind;
 		return true;
 	case CGR_V_FLAGS:
-		*v = e->flags;
+		*ret_value = e->flags;
 		return true;
 	case CGR_V_TASK:
-		*v = e->task;
-		return true;
-	case CGR_V_A:
-		*v = (int64_t)e->a;
-		return true;
-	case CGR_V_B:
-		*v = (int64_t)e->b;
-		return true;
-	case CGR_V_C:
-		*v = e->c;
-		return true;
-	case CGR_V_D:
-		*v = e->d;
-		return true;
-	case CGR_V_A_NZ:
-		*v = (int64_t)e->a;
-		return e->a != 0;
-	case CGR_V_A_LOW:
-		*v = (int64_t)(e->a & 0xffffffffu);
-		return true;
-	case CGR_V_A_HIGH:
-		*v = (int64_t)(e->a >> 32);
-		return true;
-	case CGR_V_B_LOW:
-		*v = (int64_t)(e->b & 0xffffffffu);
-		return true;
-	case CGR_V_B_HIGH:
-		*v = (int64_t)(e->b >> 32);
-		return true;
-	case CGR_V_C_LOW8:
-		*v = e->c & 0xff;
-		return true;
-	case CGR_V_C_BIT8:
-		*v = e->c >> 8 & 1;
-		return true;
-	case CGR_V_D_LOW:
-		*v = e->d & 0xffff;
-		return true;
-	case CGR_V_D_HIGH:
-		*v = e->d >> 16;
+		*ret_value = e->task;
 		return true;
 	case CGR_V_A_ID:
-		return dense(e->a, v);
 	case CGR_V_B_ID:
-		return dense(e->b, v);
 	case CGR_V_C_ID:
-		return dense(e->c, v);
 	case CGR_V_D_ID:
-		return dense(e->d, v);
-	case CGR_V_SIGNED_B:
-		*v = e->kind == CGR_EV_UNCHARGE ? -(int64_t)e->b : (int64_t)e->b;
-		return true;
+		return id_value(column->value, e, ret_value);
 	case CGR_V_RUN:
 	case CGR_V_WAIT:
 	case CGR_V_WAKE:
-		return derived_value(column->value, derived, v);
+		return derived_value(column->value, derived, ret_value);
+	default:
+		*ret_value = word_value(column->value, e);
+		return column->value != CGR_V_A_NZ || e->a != 0;
 	}
-	return false;
 }

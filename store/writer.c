@@ -524,6 +524,5 @@ int cgr_writer_commit(struct cgr_writer *w, struct cgr_error *reterr)
 	CGR_TRY(cgr_writer_write_end(w, reterr));
 	CGR_TRY(cgr_db_exec(&w->db, "COMMIT", reterr));
 	cgr_db_close(&w->db);
-	w->file.no_sync = true; /* a store can be imported again; waiting for the disk would take longer than the import */
 	return cgr_outfile_commit(&w->file, reterr);
 }

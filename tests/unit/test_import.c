@@ -302,6 +302,41 @@ static void broken(void **state)
 	free(file.data);
 }
 
+/* A file that is truncated while it is mapped: an error that says so, and no store; also when only the head is left. */
+static void truncated_while_read(void **state)
+{
+	struct builder f = { 7, BUILDER_NONE, false, false, 4096, 2, UINT32_MAX };
+	struct cgr_import_options options = { .to_ns = -1, .max_lost = -1 };
+	struct cgr_import_summary summary;
+	struct ring_builder ring[2];
+	char name[80], text[400];
+
+	(void)state;
+	schedule(ring, &f, 7000);
+	struct bytes file = build(&f, ring);
+	(void)snprintf(name, sizeof(name), "%s.dat", path);
+	(void)unlink(path);
+	for (off_t left = 0; left < (off_t)file.length; left += 4096 * 20) {
+		struct cgr_trace *trace = NULL;
+		struct cgr_error err = { 0 };
+		FILE *to = fopen(name, "w");
+
+		assert_non_null(to);
+		assert_int_equal(fwrite(file.data, 1, file.length, to), file.length);
+		assert_int_equal(fclose(to), 0);
+		assert_int_equal(cgr_trace_open(name, &trace, &err), 0);
+		assert_int_equal(truncate(name, left), 0);
+		assert_int_equal(cgr_import_trace(trace, path, &options, &summary, &err), CGR_E_INPUT);
+		cgr_trace_free(trace);
+		cgr_error_format(&err, text, sizeof(text));
+		assert_non_null(strstr(text, "became shorter while it was read"));
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	(void)unlink(name);
+	free_rings(ring, 2);
+	free(file.data);
+}
+
 static int make_path(void **state)
 {
 	(void)state;
@@ -319,8 +354,13 @@ static int drop_path(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_form), cmocka_unit_test(two_instances), cmocka_unit_test(hidden_idle),
-		cmocka_unit_test(losses),     cmocka_unit_test(slices),        cmocka_unit_test(broken),
+		cmocka_unit_test(every_form),
+		cmocka_unit_test(two_instances),
+		cmocka_unit_test(hidden_idle),
+		cmocka_unit_test(losses),
+		cmocka_unit_test(slices),
+		cmocka_unit_test(broken),
+		cmocka_unit_test(truncated_while_read),
 	};
 
 	return cmocka_run_group_tests(tests, make_path, drop_path);
