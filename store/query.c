@@ -113,7 +113,7 @@ int cgr_query_start(struct cgr_query *q, const char *sql, const char **ret_rest,
 	while (*sql != '\0' && strchr(" \t\r\n;", *sql) != NULL)
 		sql++;
 	rc = sqlite3_prepare_v3(q->db.sqlite, sql, -1, 0, &q->statement, &rest);
-	if (rc == SQLITE_ERROR)
+	if (rc == SQLITE_ERROR || rc == SQLITE_SCHEMA) /* the latter: a mistake, before the schema could be checked */
 		return syntax_error(q, sql, reterr);
 	if (rc != SQLITE_OK)
 		return cgr_db_error(&q->db, rc, "preparing SQL", reterr);
