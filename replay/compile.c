@@ -10,6 +10,8 @@
 
 /* One ftrace event with its filter and its share of the ring buffer, when the recorder did not measure it. */
 #define EVENT_COST_NS 300u
+#define PACE_LOOKS 4u /* who looks at its CPU clock so often, and every so many ns, works by it */
+#define PACE_NS 100000000u
 #define ACCOUNT_NS 3000u /* CPU time between being charged and a switch that belong together */
 
 static int flush_part(struct builder *b, uint32_t task, uint64_t ns)
@@ -55,6 +57,7 @@ int cgr_build_flush(struct builder *b, uint32_t task)
 static int note_account(struct builder *b, uint32_t task)
 {
 	CGR_TRY(flush_account(b, task));
+	b->programs->program[task].accounts++;
 	b->t[task].account_ns = b->t[task].run_ns;
 	return 0;
 }
@@ -260,6 +263,7 @@ static int close_programs(struct builder *b)
 			CGR_TRY(cgr_build_emit(b, i, &op));
 		else
 			CGR_TRY(cgr_build_flush(b, i));
+		p->paced = p->stop_ns || (p->accounts >= PACE_LOOKS && p->run_ns / p->accounts < PACE_NS);
 	}
 	return 0;
 }

@@ -43,6 +43,7 @@ struct task_build {
 	uint32_t block_count, loop_chunk, loop_position;
 	uint8_t last_cause;
 	uint64_t pulled_ns; /* moved to the CPU on which the move was made; 0 not since it last ran */
+	bool woken_early; /* woken between deciding to sleep and leaving the CPU */
 	bool hidden; /* it left its CPU by a switch that was not reported */
 	bool timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
 };

@@ -62,7 +62,10 @@ static int switch_out(struct builder *b, const struct cgr_event *e)
 		b->programs->program[e->task].end_ns = (int64_t)e->ts_ns;
 		return cgr_build_emit(b, e->task, &op);
 	}
-	if (state == 0 || (state & STATE_PREEMPTED)) {
+	if (state == 0 || (state & STATE_PREEMPTED) || t->woken_early) {
+		if (t->woken_early)
+			t->waking_ns = e->ts_ns;
+		t->woken_early = false;
 		t->state = TASK_RUNNABLE; /* preempted, yielding or throttled: the burst goes on */
 		return 0;
 	}

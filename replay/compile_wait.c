@@ -133,6 +133,24 @@ static int emit_wake(struct builder *b, const struct cgr_event *e)
 	return cgr_build_emit(b, e->task, &op);
 }
 
+/* A task wakes another that is still on its CPU: sched_waking is told only if that one had set its mind to sleep, and
+ * it is a wait like any other, of no length. Either it goes on (ttwu_runnable, sched_wakeup follows at once), or it is
+ * already on its way out, and the switch that still comes is no second wait (ttwu_queue_wakelist). */
+static int wake_running(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->c];
+
+	CGR_TRY(emit_wake(b, e));
+	cgr_build_book(b, e->c, e->ts_ns);
+	t->block_ns = e->ts_ns;
+	t->block_state = 1;
+	CGR_TRY(cgr_build_end_block(b, e->c, e->ts_ns, CGR_CAUSE_TASK, e->task, 0));
+	t->state = TASK_RUNNING;
+	t->mark_ns = e->ts_ns;
+	t->woken_early = true;
+	return 0;
+}
+
 int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t;
@@ -143,8 +161,10 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 	if (e->c == 0 || e->c >= b->n_tasks)
 		return 0;
 	t = &b->t[e->c];
-	if (e->kind == CGR_EV_WAKEUP)
+	if (e->kind == CGR_EV_WAKEUP) {
 		cgr_build_relation_wakeup(b, e);
+		t->woken_early = t->woken_early && t->state != TASK_RUNNING;
+	}
 	if (e->kind == CGR_EV_WAKEUP && t->state != TASK_BLOCKED && t->state != TASK_UNSEEN)
 		return 0; /* its WAKING was seen */
 	if (t->state == TASK_UNSEEN) { /* there before the trace, asleep */
@@ -166,6 +186,9 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 		t->block_ns = t->waking_ns;
 		t->hidden = true;
 	}
+	if (t->state == TASK_RUNNING && e->kind == CGR_EV_WAKING && e->task && e->task != e->c && !cgr_event_in_irq(e) &&
+	    b->t[e->task].state != TASK_GONE && b->cpu[t->cpu].current == e->c)
+		return wake_running(b, e);
 	if (t->state != TASK_BLOCKED) {
 		b->programs->lost_wakes++;
 		return 0;

@@ -31,6 +31,7 @@ void cgr_engine_output_fini(struct cgr_engine_output *out)
 	free(out->series);
 	free(out->span);
 	free(out->extrapolated);
+	free(out->paced);
 	memset(out, 0, sizeof *out);
 }
 
@@ -44,6 +45,7 @@ static int allocate(struct cgr_engine *e)
 	out->tasks = e->n_tasks;
 	out->task = cgr_calloc(n, sizeof *out->task);
 	out->extrapolated = cgr_calloc(g, sizeof *out->extrapolated);
+	out->paced = cgr_calloc(g, sizeof *out->paced);
 	b->desc = cgr_engine_metrics;
 	b->count = CGR_EM_COUNT;
 	b->value = cgr_calloc(g * CGR_EM_COUNT, sizeof *b->value);
@@ -64,8 +66,9 @@ static int allocate(struct cgr_engine *e)
 		if (!e->parent[d] || !e->online[d])
 			return CGR_E_NOMEM;
 	}
-	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
-	    !e->group_next || !e->affinity || !e->cpuset_cgroup || !e->held_head || !e->ended_ns || !e->cpuset || !e->psi)
+	if (!out->task || !out->extrapolated || !out->paced || !b->value || !b->bound || !e->task || !e->task_info ||
+	    !e->cpu || !e->group_next || !e->affinity || !e->cpuset_cgroup || !e->held_head || !e->ended_ns || !e->cpuset ||
+	    !e->psi)
 		return CGR_E_NOMEM;
 	return cgr_heap_init(&e->heap, slot_timer(e, 64));
 }

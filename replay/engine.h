@@ -102,6 +102,7 @@ struct cgr_engine_output {
 	struct cgr_result_span *span;
 	size_t spans, span_capacity;
 	uint64_t steps, switches, blocks, unexplained_blocks, violations, extrapolated_run_ns;
+	uint64_t *paced; /* by cgroup: CPU ns of programs a clock paces, descendants included */
 	uint64_t *extrapolated; /* by cgroup: CPU ns run beyond the recorded program */
 	int64_t unexplained_ns, end_ns;
 	const char *broken; /* what self_check said, NULL if the invariants hold */

@@ -114,6 +114,8 @@ struct cgr_program {
 	uint64_t unknown_ns; /* time in blocks of unknown cause */
 	int16_t prio; /* first known, -1 unknown */
 	uint32_t switches_in;
+	uint32_t accounts; /* looks at its own CPU clock */
+	bool paced; /* a clock tells it how much to do, so a slower machine does not make it use more CPU time */
 	/* A program that stops on the clock: its life, from its start; 0 for one that does a fixed amount of work. It is
 	 * told by its exit at a round time (see compile_clock.c). loop: where it goes on when its work runs out before. */
 	uint64_t stop_ns;

@@ -208,6 +208,39 @@ static void test_account(void **state)
 	cgr_programs_free(p);
 }
 
+/* A wake-up that meets the task on its way to sleep is a wait like any other, and the switch that follows is no second
+ * one; neither is the remote half of the wake-up, in interrupt context, an arrival from outside. */
+static void test_woken_early(void **state)
+{
+	struct tape t;
+	struct cgr_programs *p;
+
+	(void)state;
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 0, 0, 0, 1);
+	turn(&t, 1, 0, 0, 3);
+	for (unsigned i = 0; i < 10; i++) {
+		t.now_ns += MS;
+		tell(&t, CGR_EV_WAKING, 1, 3, 0, 0, 1, 0 | 120u << 16, 0);
+		t.now_ns += 2000;
+		if (i % 2) { /* ttwu_runnable: it never left */
+			tell(&t, CGR_EV_WAKEUP, 1, 3, 0, 0, 1, 0 | 120u << 16, 0);
+			continue;
+		}
+		turn(&t, 0, 1, 1, 0);
+		t.now_ns += 20000;
+		tell(&t, CGR_EV_WAKEUP, 0, 0, 0, 0, 1, 0 | 120u << 16, CGR_EVF_HARDIRQ);
+		turn(&t, 0, 0, 0, 1);
+	}
+	p = compiled(&t);
+	assert_int_equal(count_ops(p, 1, CGR_OP_BLOCK, CGR_CAUSE_TASK), 10);
+	assert_int_equal(count_ops(p, 1, CGR_OP_BLOCK, CGR_CAUSE_ARRIVAL), 0);
+	assert_int_equal(count_ops(p, 3, CGR_OP_WAKE, 0), 10);
+	assert_int_equal(p->lost_wakes, 0);
+	cgr_programs_free(p);
+}
+
 /* CPU 1 wakes task, whose CPU 0 is busy with task 4, many times; it goes to `to`. */
 static struct cgr_programs *relation_of(uint32_t waker, uint32_t task, uint32_t to, unsigned times)
 {
@@ -290,7 +323,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grid),     cmocka_unit_test(test_length),     cmocka_unit_test(test_account),
-		cmocka_unit_test(test_relation), cmocka_unit_test(test_newly_idle),
+		cmocka_unit_test(test_relation), cmocka_unit_test(test_newly_idle), cmocka_unit_test(test_woken_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
