@@ -17,6 +17,7 @@
 /* A partial file nobody holds is what a killed recorder left: it is somebody's data, so it is kept aside. */
 static int move_leftover(const char *path, char **ret_moved, struct cgr_error *reterr)
 {
+	CGR_TRY(cgr_outfile_check(path, reterr));
 	int fd = open(path, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0)

@@ -64,7 +64,9 @@ static int update_baseline(const struct check *check, struct cgr_error *reterr)
 	char *temp = cgr_printf("%s.cgr-tmp-%d", check->baseline_path, (int)getpid());
 	if (!temp)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "check: out of memory");
-	int rc = copy_runs(temp, &check->runs, reterr);
+	int rc = cgr_outfile_check(check->baseline_path, reterr);
+	if (rc == 0)
+		rc = copy_runs(temp, &check->runs, reterr);
 	if (rc == 0 && rename(temp, check->baseline_path) != 0)
 		rc = cgr_error_errno(reterr, CGR_E_IO, "%s: cannot replace the baseline", check->baseline_path);
 	if (rc < 0)

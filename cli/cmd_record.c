@@ -69,6 +69,7 @@ static int record(const struct cgr_record_options *options, bool perf, bool quie
 	struct cgr_record_result result;
 
 	cgr_interrupt_install();
+	CGR_TRY(cgr_outfile_check(options->output, reterr)); /* before an hour is recorded, not after */
 	CGR_TRY(perf ? cgr_record_perf(options, &result, reterr) : cgr_record(options, &result, reterr));
 	if (!quiet)
 		print_result(options, &result);

@@ -1,8 +1,10 @@
 /* Output files that appear whole or not at all: temporary sibling, fsync, rename. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/util.h"
@@ -15,16 +17,55 @@ static char *temp_name(const char *path)
 	return cgr_printf("%.*s.%s.cgr-tmp-%d", folder, path, path + folder, (int)getpid());
 }
 
+/* A rename would put a plain file in the place of a device, a pipe or a socket: root's /dev/null would be gone. */
+int cgr_outfile_check(const char *path, struct cgr_error *reterr)
+{
+	struct stat st;
+
+	if (path[0] == '\0')
+		return cgr_error_set(reterr, CGR_E_USAGE, "the name of the output file is empty");
+	if (stat(path, &st) < 0)
+		return 0; /* absent, or unreachable: open() will tell */
+	if (S_ISREG(st.st_mode))
+		return 0;
+	if (S_ISDIR(st.st_mode))
+		return cgr_error_set(reterr, CGR_E_USAGE, "%s: is a folder; name a file in it", path);
+	return cgr_error_set(reterr, CGR_E_USAGE,
+	                     "%s: is a device, pipe or socket; output is written beside its place and renamed, so name a "
+	                     "regular file",
+	                     path);
+}
+
+/* What a symbolic link leads to is written, so that the link stays; a dangling link is replaced. */
+static char *final_name(const char *path)
+{
+	struct stat st;
+	char *target;
+
+	if (lstat(path, &st) < 0 || !S_ISLNK(st.st_mode))
+		return cgr_strdup(path);
+	target = realpath(path, NULL);
+	return target != NULL || errno == ENOMEM ? target : cgr_strdup(path);
+}
+
+/* The name holds our pid, so what stands there was left by a killed run; O_EXCL follows no link planted there. */
+static int create(const char *path)
+{
+	(void)unlink(path);
+	return open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+}
+
 int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_error *reterr)
 {
 	*file = (struct cgr_outfile){ .fd = -1 };
-	file->path = cgr_strdup(path);
-	file->temp_path = temp_name(path);
+	CGR_TRY(cgr_outfile_check(path, reterr));
+	file->path = final_name(path);
+	file->temp_path = file->path == NULL ? NULL : temp_name(file->path);
 	if (file->path == NULL || file->temp_path == NULL) {
 		cgr_outfile_abort(file);
 		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
 	}
-	file->fd = open(file->temp_path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	file->fd = create(file->temp_path);
 	if (file->fd < 0) {
 		int rc = cgr_error_errno(reterr, CGR_E_IO, "%s: cannot create beside its place", path);
 		cgr_outfile_abort(file);

@@ -133,12 +133,12 @@ int cgr_file_read(const char *path, size_t limit, char **ret_text, size_t *ret_l
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
-		return cgr_error_errno(reterr, CGR_E_IO, "%s: cannot open", path);
+		return cgr_error_errno(reterr, CGR_E_USAGE, "%s: cannot open", path);
 	while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			rc = cgr_error_errno(reterr, CGR_E_IO, "%s: cannot read", path);
+			rc = cgr_error_errno(reterr, errno == EISDIR ? CGR_E_USAGE : CGR_E_IO, "%s: cannot read", path);
 			break;
 		}
 		if (buf.length + (size_t)n > limit) {

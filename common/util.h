@@ -52,7 +52,8 @@ void cgr_rng_init(struct cgr_rng *rng, uint64_t seed);
 uint64_t cgr_rng_next(struct cgr_rng *rng);
 uint64_t cgr_rng_below(struct cgr_rng *rng, uint64_t bound); /* [0, bound), bound > 0 */
 
-/* Reads a whole (small) file; caller frees. limit bounds the size. */
+/* Reads a whole (small) file that the user named; caller frees. limit bounds the size. CGR_E_USAGE when it cannot be
+ * opened, CGR_E_LIMIT when it is larger. */
 int cgr_file_read(const char *path, size_t limit, char **ret_text, size_t *ret_length, struct cgr_error *reterr);
 
 /* An output file that appears under its final name only when whole: written as
@@ -63,12 +64,16 @@ struct cgr_outfile {
 	char *path;
 	char *temp_path;
 };
+/* 0 when `path` may become an output file: it is absent or a regular file (links are followed). CGR_E_USAGE for
+ * folders, devices, pipes and sockets: for those who work long before they open it. */
+int cgr_outfile_check(const char *path, struct cgr_error *reterr);
 int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_error *reterr);
 int cgr_outfile_commit(struct cgr_outfile *file, struct cgr_error *reterr);
 void cgr_outfile_abort(struct cgr_outfile *file); /* legal on zeroed or committed */
 int cgr_write_all(int fd, const void *data, size_t length, const char *path, struct cgr_error *reterr);
 
-/* SIGINT/SIGTERM set a flag that long loops poll; second signal of the same kind kills. */
+/* SIGINT, SIGTERM and (unless ignored, as under nohup) SIGHUP set a flag that long loops poll; a second signal of the
+ * same kind kills. */
 void cgr_interrupt_install(void);
 bool cgr_interrupt_seen(void);
 int cgr_interrupt_check(struct cgr_error *reterr); /* 0 or CGR_E_INTERRUPTED */

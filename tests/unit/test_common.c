@@ -1,4 +1,5 @@
 /* common/: the pieces every folder stands on. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -175,6 +177,40 @@ static void output_appears_whole_or_not(void **state)
 	(void)unlink(path);
 }
 
+/* A rename onto a device would replace the device: it happened to /dev/null. */
+static void output_replaces_only_regular_files(void **state)
+{
+	char folder[] = "/tmp/cgr-test-out-XXXXXX", fifo[64], file_path[64], link_path[64];
+	struct cgr_outfile file;
+	struct stat st;
+	(void)state;
+
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(fifo, sizeof(fifo), "%s/fifo", folder);
+	(void)snprintf(file_path, sizeof(file_path), "%s/file", folder);
+	(void)snprintf(link_path, sizeof(link_path), "%s/link", folder);
+	assert_int_equal(mkfifo(fifo, 0600), 0);
+	assert_int_equal(cgr_outfile_check(fifo, NULL), CGR_E_USAGE);
+	assert_int_equal(cgr_outfile_open(&file, fifo, NULL), CGR_E_USAGE);
+	assert_int_equal(cgr_outfile_check(folder, NULL), CGR_E_USAGE);
+	assert_int_equal(cgr_outfile_check("", NULL), CGR_E_USAGE);
+	assert_int_equal(cgr_outfile_check(file_path, NULL), 0);
+	/* through a link: the link stays, its target is replaced */
+	(void)close(open(file_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(symlink("file", link_path), 0);
+	assert_int_equal(cgr_outfile_open(&file, link_path, NULL), 0);
+	assert_int_equal(cgr_write_all(file.fd, "new", 3, link_path, NULL), 0);
+	assert_int_equal(cgr_outfile_commit(&file, NULL), 0);
+	assert_int_equal(lstat(link_path, &st), 0);
+	assert_true(S_ISLNK(st.st_mode));
+	assert_int_equal(stat(file_path, &st), 0);
+	assert_int_equal(st.st_size, 3);
+	(void)unlink(fifo);
+	(void)unlink(link_path);
+	(void)unlink(file_path);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 static void options_from_a_table(void **state)
 {
 	static const struct cgr_command command = { .name = "test", .summary = "s", .usage = "u" };
@@ -241,6 +277,7 @@ int main(void)
 		cmocka_unit_test(quantiles_are_within_a_bucket),
 		cmocka_unit_test(random_is_reproducible),
 		cmocka_unit_test(output_appears_whole_or_not),
+		cmocka_unit_test(output_replaces_only_regular_files),
 		cmocka_unit_test(options_from_a_table),
 	};
 
