@@ -81,7 +81,7 @@ static int report_error(const struct cgr_command *command, int rc, const struct 
 	cgr_error_format(err, text, sizeof(text));
 	(void)fprintf(stderr, "cgreplay: %s\n", err->count > 0 ? text : cgr_error_code_text(rc));
 	(void)command;
-	return err->exit_override != 0 ? err->exit_override : cgr_error_exit_status(rc);
+	return cgr_error_exit_status(rc);
 }
 
 static int run(const struct cgr_command *command, int argc, char **argv)

@@ -59,7 +59,7 @@ int cgr_error_cause(struct cgr_error *reterr, const char *format, ...)
 void cgr_error_clear(struct cgr_error *err)
 {
 	if (err != NULL)
-		err->code = 0, err->exit_override = 0, err->count = 0;
+		err->code = 0, err->count = 0;
 }
 
 int cgr_error_exit_status(int code)

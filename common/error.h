@@ -33,7 +33,6 @@ enum cgr_code {
 /* Lives on the caller's stack; zero-initialise with = {0}. No destructor. */
 struct cgr_error {
 	int code; /* enum cgr_code, 0 when nothing happened */
-	int exit_override; /* if nonzero, the exit status to use */
 	unsigned count; /* causes kept, innermost first */
 	char cause[CGR_ERROR_CAUSES_MAX][CGR_ERROR_TEXT_MAX];
 };

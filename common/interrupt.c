@@ -1,4 +1,4 @@
-/* SIGINT and SIGTERM: the first asks long loops to stop and clean up, the second kills. */
+/* SIGINT, SIGTERM and SIGHUP: the first asks long loops to stop and clean up, the second kills. */
 #include <signal.h>
 #include <stddef.h>
 
@@ -13,11 +13,14 @@ static void on_signal(int number)
 
 void cgr_interrupt_install(void)
 {
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
+	struct sigaction old, action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 
 	(void)sigemptyset(&action.sa_mask);
 	(void)sigaction(SIGINT, &action, NULL);
 	(void)sigaction(SIGTERM, &action, NULL);
+	/* a closed terminal must not leave a tracing instance behind; nohup must go on working */
+	if (sigaction(SIGHUP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+		(void)sigaction(SIGHUP, &action, NULL);
 }
 
 bool cgr_interrupt_seen(void)
@@ -34,9 +37,8 @@ int cgr_interrupt_check(struct cgr_error *reterr)
 {
 	if (seen == 0)
 		return 0;
-	int rc = cgr_error_set(reterr, CGR_E_INTERRUPTED, "stopped by %s; nothing was written",
-	                       seen == SIGINT ? "SIGINT" : "SIGTERM");
-	if (reterr != NULL)
-		reterr->exit_override = 128 + seen;
-	return rc;
+	return cgr_error_set(reterr, CGR_E_INTERRUPTED, "stopped by %s; nothing was written",
+	                     seen == SIGINT   ? "SIGINT"
+	                     : seen == SIGHUP ? "SIGHUP"
+	                                      : "SIGTERM");
 }
