@@ -71,7 +71,7 @@ static int map(struct cgr_input *input, struct cgr_error *reterr)
 {
 	struct stat st;
 
-	input->fd = open(input->path, O_RDONLY | O_CLOEXEC);
+	input->fd = open(input->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not hang us */
 	if (input->fd < 0)
 		return cgr_error_errno(reterr, CGR_E_INPUT, "%s: cannot open it for reading", input->path);
 	if (fstat(input->fd, &st) != 0)
