@@ -95,12 +95,25 @@ static int explain_all(const char *path, const struct cgr_scenario *list, size_t
 	return rc;
 }
 
+/* Hours of replaying must not end at a results store that cannot be written. */
+static int check_output(const char *path, struct cgr_error *reterr)
+{
+	struct cgr_results *store;
+
+	CGR_TRY(cgr_outfile_check(path, reterr));
+	CGR_TRY(cgr_results_open(path, true, &store, reterr));
+	cgr_results_free(store); /* takes a file away again that it made */
+	return 0;
+}
+
 static int replay(const struct cgr_replay_options *o, const char *path, const char *command, struct cgr_error *reterr)
 {
 	struct cgr_scenario *list = NULL;
 	size_t count = 0;
 	int rc = collect(o, &list, &count, reterr);
 
+	if (rc >= 0 && o->output && !o->explain)
+		rc = check_output(o->output, reterr);
 	if (rc >= 0)
 		rc = o->explain ? explain_all(path, list, count, reterr) : replay_all(o, path, command, list, count, reterr);
 	cgr_scenarios_free(list, count);
