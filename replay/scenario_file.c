@@ -8,6 +8,7 @@
 #include "common/optparse.h"
 #include "common/units.h"
 #include "common/util.h"
+#include "common/yamlcheck.h"
 
 struct reader {
 	const char *path;
@@ -140,7 +141,9 @@ static int read_number(struct reader *r, const yaml_node_t *node, int64_t minimu
 
 	CGR_TRY(scalar(r, node, &text));
 	if (cgr_parse_int(text, minimum, maximum, ret_value, NULL) < 0)
-		return bad(r, node, "'%s' is not a number in the allowed range", text);
+		return cgr_error_set(r->error, CGR_E_SCENARIO, "%s:%zu:%zu: '%.100s' is not a number in the range %lld to %lld",
+		                     r->path, node->start_mark.line + 1, node->start_mark.column + 1, text, (long long)minimum,
+		                     (long long)maximum);
 	return 0;
 }
 
@@ -160,7 +163,8 @@ static int read_flag(struct reader *r, const yaml_node_t *node, const char *yes,
 
 	CGR_TRY(scalar(r, node, &text));
 	if (strcmp(text, yes) != 0 && strcmp(text, no) != 0)
-		return bad(r, node, "'%s' is neither of the two allowed words", text);
+		return cgr_error_set(r->error, CGR_E_SCENARIO, "%s:%zu:%zu: '%.100s' is neither '%s' nor '%s'", r->path,
+		                     node->start_mark.line + 1, node->start_mark.column + 1, text, yes, no);
 	*ret_value = !strcmp(text, yes);
 	return 0;
 }
@@ -307,6 +311,11 @@ int cgr_scenario_file_load(const char *path, struct cgr_scenario **ret_scenarios
 
 	if (rc < 0)
 		return rc;
+	rc = cgr_yaml_check(path, text, length, reterr);
+	if (rc < 0) {
+		free(text);
+		return rc;
+	}
 	if (!yaml_parser_initialize(&parser)) {
 		free(text);
 		return cgr_error_set(reterr, CGR_E_NOMEM, "%s", path);

@@ -219,6 +219,10 @@ int cgr_rules_load(const char *path, struct cgr_rules *ret_rules, struct cgr_err
 	yaml_parser_t parser;
 	*ret_rules = (struct cgr_rules){ .path = cgr_strdup(path) };
 	CGR_TRY(cgr_file_read(path, CGR_LIMIT_YAML_BYTES, &text, &length, reterr));
+	if (cgr_yaml_check(path, text, length, reterr) < 0) {
+		free(text);
+		return CGR_E_SCENARIO;
+	}
 	if (!yaml_parser_initialize(&parser)) {
 		free(text);
 		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
