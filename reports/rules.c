@@ -8,6 +8,7 @@
 #include "common/limits.h"
 #include "common/optparse.h"
 #include "common/units.h"
+#include "common/yamlcheck.h"
 
 struct reader {
 	const char *path;
