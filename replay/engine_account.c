@@ -83,6 +83,8 @@ static void psi_finish(struct cgr_engine *e)
 			sum[2] += (unsigned __int128)p->mem_some * p->nonidle;
 			sum[3] += (unsigned __int128)p->mem_full * p->nonidle;
 		}
+		if (e->parent[0][g] == NONE)
+			sum[1] = 0; /* psi_show: "full" of CPU is undefined for the whole machine and stays 0 */
 		for (unsigned i = 0; i < 4 && weight; i++)
 			value[(CGR_EM_CPU_SOME + i) * e->n_cgroups + g] = (int64_t)(sum[i] / weight) / 1000;
 	}

@@ -126,12 +126,22 @@ static uint32_t rt_select(const struct cgr_engine *e, uint32_t task)
 }
 
 /* ---- queueing ---- */
+/* A task that counts as running in the pressure of one CPU takes that along to another (psi_task_change on both). */
+static void set_cpu(struct cgr_engine *e, uint32_t task, uint32_t cpu)
+{
+	if (e->task_info[task].cpu == cpu)
+		return;
+	cgr_run_psi_change(e, task, -1, 0, 0);
+	e->task_info[task].cpu = cpu;
+	cgr_run_psi_change(e, task, 1, 0, 0);
+}
+
 static void enqueue(struct cgr_engine *e, uint32_t task, uint32_t cpu, unsigned flags)
 {
 	struct task_run *t = &e->task[task];
 	uint32_t current = e->cpu[cpu].current;
 
-	e->task_info[task].cpu = cpu;
+	set_cpu(e, task, cpu);
 	if (t->rt) {
 		rt_insert(e, cpu, task, false);
 		if (cpu_prio(e, cpu) > e->task_info[task].prio)
@@ -246,7 +256,7 @@ static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 		account_wait(e, next);
 	t->woken = false;
 	t->state = RUN_RUNNING;
-	e->task_info[next].cpu = cpu;
+	set_cpu(e, next, cpu);
 	c->overhead_ns = e->switch_cost_ns;
 	cgr_run_psi_change(e, next, 0, 1, 0);
 	if (!cgr_heap_armed(&e->heap, slot_cpu(cpu, CPU_TICK))) { /* NO_HZ_IDLE: the tick starts again on its grid */
@@ -375,6 +385,8 @@ void cgr_run_attach(struct cgr_engine *e, uint32_t task, uint32_t to)
 	}
 	if (t->state == RUN_RUNNING || t->state == RUN_QUEUED)
 		cgr_run_psi_change(e, task, -1, 0, 0);
+	if (t->memstall)
+		cgr_run_psi_change(e, task, 0, 0, -1);
 	if (queued && !t->rt) {
 		if (running && !e->cpu[info->cpu].prev_put)
 			e->ops->put_prev(cpu_ctx(e), info->cpu, task);
@@ -383,6 +395,8 @@ void cgr_run_attach(struct cgr_engine *e, uint32_t task, uint32_t to)
 	}
 	e->ops->head.task_attach(cpu_ctx(e), task, from, to);
 	info->cpu_cgroup = to;
+	if (t->memstall)
+		cgr_run_psi_change(e, task, 0, 0, 1);
 	if (t->state == RUN_RUNNING || t->state == RUN_QUEUED) {
 		cgr_run_psi_change(e, task, 1, 0, 0);
 		if (running)
@@ -454,8 +468,11 @@ void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task)
 	if (e->ops->task_changed && e->model[MODEL_CPU].head && t->state != RUN_NONE && !t->rt)
 		e->ops->task_changed(cpu_ctx(e), task);
 	if ((info->cpus_allowed >> old & 1) || (t->state != RUN_RUNNING && t->state != RUN_QUEUED)) {
-		if (!(info->cpus_allowed >> old & 1))
+		if (!(info->cpus_allowed >> old & 1)) {
+			cgr_run_psi_change(e, task, 0, 0, t->memstall ? -1 : 0);
 			info->cpu = allowed_cpu(e, task, old);
+			cgr_run_psi_change(e, task, 0, 0, t->memstall ? 1 : 0);
+		}
 		return;
 	}
 	if (t->state == RUN_RUNNING) {

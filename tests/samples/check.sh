@@ -30,6 +30,15 @@ replay() { # STORE SET UNTIL JSON
 		{ note "NOT OK replay ${options[*]}: $(tail -n 1 "$4.log")"; return 1; }
 }
 
+# A cgroup is under pressure only while one of its tasks waits; what waits at the very end is in the pressure alone.
+pressure() { # STORE
+	"$build/cgreplay" replay "$1" --seeds 1 --no-fidelity --all --format csv 2>&1 | tr -d '\r' | awk -F, '
+		$3 == "cpu.wait_usec" { wait[$2] = $6; seen++ }
+		$3 == "cpu.pressure.some_usec" { some[$2] = $6 }
+		END { for (g in some) if (some[g] > wait[g] + 200000) { print g, some[g], "of", wait[g]; bad = 1 }
+			exit bad || !seen }'
+}
+
 [ $# -gt 0 ] || for file in "$samples"/*.dat; do file=${file##*/}; set -- "$@" "${file%.dat}"; done
 for name in "$@"; do
 	echo "== $name"
@@ -37,6 +46,7 @@ for name in "$@"; do
 	"$build/cgreplay" import "$samples/$name.dat" -o "$store" 2>"$work/$name.log" ||
 		{ note "NOT OK import: $(tail -n 1 "$work/$name.log")"; continue; }
 	verified "$work/$name.verify" "$store" || { note "NOT OK verify:"; cat "$work/$name.verify"; }
+	pressure "$store" >"$work/$name.pressure" || note "NOT OK more pressure than waiting: $(cat "$work/$name.pressure")"
 	[ "$(stat -c %s "$samples/$name.dat")" -le 512000 ] || note "NOT OK $name.dat is larger than a sample may be"
 	first=
 	while IFS=, read -r setting set until; do
