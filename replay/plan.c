@@ -196,6 +196,27 @@ static int add_change(struct cgr_whatif *plan, uint32_t cgroup, const struct cgr
 	return 0;
 }
 
+/* What a setting that nothing would feel gets instead of the answer "no difference". */
+static int check_effect(const struct cgr_whatif *plan, const struct cgr_setting *s, uint32_t cgroup,
+                        const struct cgr_knob_ref *ref, struct cgr_error *reterr)
+{
+	const struct cgr_store_cgroup *group = cgr_store_borrow_cgroups(plan->store, &(size_t){ 0 });
+	int64_t end_ns = cgr_store_borrow_info(plan->store)->duration_ns;
+
+	/* tg_set_cfs_bandwidth, mem_cgroup_write and their like refuse the root; swappiness of the root is the machine's */
+	if (group[cgroup].parent == CGR_ID_NONE && strcmp(ref->desc->name, "memory.swappiness") != 0)
+		return cgr_error_set(reterr, CGR_E_SCENARIO,
+		                     "the kernel lets nobody limit the root cgroup: set '%s' of a cgroup below it, or ask for "
+		                     "fewer CPUs with --cpus",
+		                     s->knob);
+	if (s->t_ns >= end_ns && !plan->until_done)
+		return cgr_error_set(reterr, CGR_E_SCENARIO,
+		                     "the change at %.3f s comes after the end of the recording at %.3f s, so it would change "
+		                     "nothing",
+		                     (double)s->t_ns / 1e9, (double)end_ns / 1e9);
+	return 0;
+}
+
 static int apply_one(struct cgr_whatif *plan, const struct cgr_setting *s, uint32_t cgroup, struct cgr_error *reterr)
 {
 	struct cgr_knob_ref ref;
@@ -203,6 +224,7 @@ static int apply_one(struct cgr_whatif *plan, const struct cgr_setting *s, uint3
 
 	CGR_TRY(cgr_knob_find(plan, s->knob, &ref, reterr));
 	CGR_TRY(cgr_knob_parse(plan, s, cgroup, &ref, v, reterr));
+	CGR_TRY(check_effect(plan, s, cgroup, &ref, reterr));
 	CGR_TRY(add_change(plan, cgroup, &ref, v, s->t_ns, true, reterr));
 	if (!ref.twin)
 		return 0;
@@ -221,7 +243,7 @@ static int apply_setting(struct cgr_whatif *plan, const struct cgr_setting *s, s
 
 	if (strpbrk(s->cgroup, "*?[")) {
 		for (size_t i = 0; i < count; i++)
-			if (fnmatch(s->cgroup, cgroup[i].path, FNM_PATHNAME) == 0) {
+			if (cgroup[i].parent != CGR_ID_NONE && fnmatch(s->cgroup, cgroup[i].path, FNM_PATHNAME) == 0) {
 				matched++;
 				CGR_TRY(apply_one(plan, s, (uint32_t)i, reterr));
 			}
