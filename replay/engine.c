@@ -363,7 +363,7 @@ static int run_until(struct cgr_engine *e, uint64_t end_ns)
 		cgr_heap_disarm(&e->heap, slot);
 		dispatch(e, slot);
 		cgr_run_schedule_all(e);
-		if ((++e->out->steps & 0xfff) == 0 && cgr_interrupt_check(e->error) < 0)
+		if ((++e->out->steps & 0xfff) == 1 && cgr_interrupt_check(e->error) < 0)
 			return CGR_E_INTERRUPTED;
 		if (finished(e, &last_progress, &last_ns))
 			break;

@@ -1,0 +1,63 @@
+#!/bin/bash
+# What a careless or hostile user hands over: hostile.sh CGREPLAY SAMPLE.dat. Every case names the exit status and a piece
+# of the message; nothing may hang, and nothing that is not a regular file may be replaced.
+set -u
+cgreplay=$(readlink -f "$1")
+sample=$(readlink -f "$2")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+failed=0
+
+expect() { # STATUS TEXT ARGUMENT...
+	local status=$1 text=$2 got
+	shift 2
+	timeout -k 5 120 "$cgreplay" "$@" >out 2>err </dev/null
+	got=$?
+	if [ $got != "$status" ] || { [ -n "$text" ] && ! grep -qF -- "$text" err; }; then
+		echo "NOT OK cgreplay $*: status $got, not $status with '$text':"
+		head -c 400 err
+		failed=1
+	fi
+}
+
+mkfifo pipe
+mkdir folder
+expect 0 imported import "$sample" -o web.db
+expect 2 'name a regular file' import "$sample" -o pipe
+expect 2 'name a file in it' import "$sample" -o folder
+expect 2 'name a regular file' record -o pipe -- true
+expect 2 'name a regular file' replay web.db --seeds 1 --no-fidelity -o pipe
+expect 3 'not a regular file' import pipe -o other.db
+expect 0 '' replay web.db -q --seeds 1 --no-fidelity -o runs.db
+expect 2 'name a regular file' report runs.db -o pipe
+[ -p pipe ] || { echo "NOT OK the pipe was replaced"; failed=1; }
+
+ln -s web.db link.db
+expect 0 imported import "$sample" -o link.db
+[ -L link.db ] || { echo "NOT OK the link was replaced"; failed=1; }
+
+printf 'scenarios: %s' "$(head -c 200000 /dev/zero | tr '\0' '[')" >deep.yaml
+printf 'scenarios: [{name: a}]\n---\nscenarios: [{name: b}]\n' >two.yaml
+for file in deep two; do
+	expect 2 "$file.yaml:" replay web.db --scenario "$file.yaml" --explain
+	expect 2 "$file.yaml:" check runs.db --rules "$file.yaml"
+done
+expect 2 'No such file' replay web.db --scenario none.yaml
+expect 2 'No such file' check runs.db --rules none.yaml
+
+expect 2 'root cgroup' replay web.db --set '/:cpu.max=20000 100000'
+expect 2 'after the end of the recording' replay web.db --set '/cgrlab:cpu.max=20000 100000@99s'
+expect 0 '' replay web.db -q --explain --set '/*:cpu.max=20000 100000'
+
+# a replay of many seeds is stopped: one message, the status of the manual page, nothing left behind
+"$cgreplay" sweep web.db -q --vary '/cgrlab:cpu.max=10000..90000/500' -o stopped.db >out 2>err &
+sleep 1
+kill -TERM $!
+wait $!
+status=$?
+[ $status = 4 ] && grep -qF SIGTERM err || { echo "NOT OK a stopped sweep: status $status, $(cat err)"; failed=1; }
+
+left=$(find . -name '*cgr-tmp*' -o -name '*.partial*' -o -name '*-journal' -o -name 'other.db')
+[ -z "$left" ] || { echo "NOT OK left behind: $left"; failed=1; }
+exit $failed
