@@ -1,0 +1,162 @@
+#!/bin/bash
+# recommend.sh [OPTION]... [CASE]...: the recommendations put to the real kernel. Each case of recommend.cases is recorded
+# ONCE without a limit; `cgreplay recommend` names the smallest limit that keeps each requirement; then the kernel
+# runs the same programs without a limit, at the recommended one (the requirement must hold) and 10 % below it (it
+# must not). One line per question, and a CSV beside the recordings.
+set -euo pipefail
+here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+LAB_TRUTH=$here
+# shellcheck source=tests/truth/lab.sh
+. "$here/lab.sh"
+
+usage() {
+	cat <<'TEXT'
+usage: recommend.sh [OPTION]... [CASE]...
+  --repeats N  runs per limit (default 5)
+  --ask        only recommend, from the recordings that are there
+  --fresh      forget recordings and measurements first
+CGR_TRUTH_DIR      where recordings and measurements are kept (default build/truth)
+CGR_TRUTH_WRAP     command that runs a measurement alone on the machine (default: none)
+CGR_TRUTH_REQUIRED set: what cannot run fails instead of being skipped
+TEXT
+}
+
+repeats=5 only_ask= fresh= one= wanted=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--repeats) repeats=$2; shift ;;
+	--ask) only_ask=1 ;;
+	--fresh) fresh=1 ;;
+	--one) one=$2; shift ;; # one held recording or measurement: started by this script itself
+	-h | --help) usage; exit 0 ;;
+	-*) echo "recommend.sh: unknown option $1" >&2; usage >&2; exit 2 ;;
+	*) wanted+=("$1") ;;
+	esac
+	shift
+done
+build=${CGR_BUILD:-$here/../../build}
+LAB_LOAD=$(readlink -f "$build/tests/cgr-load" || true)
+LAB_CGREPLAY=$(readlink -f "$build/cgreplay" || true)
+[ -x "$LAB_LOAD" ] && [ -x "$LAB_CGREPLAY" ] || { echo "recommend.sh: nothing is built in $build; run ./dev build" >&2; exit 2; }
+mkdir -p "${CGR_TRUTH_DIR:=$build/truth}/recommend"
+CGR_TRUTH_DIR=$(readlink -f "$CGR_TRUTH_DIR")
+keep=$CGR_TRUTH_DIR/recommend
+LAB_DATA=${LAB_DATA:-$CGR_TRUTH_DIR/data}
+mkdir -p "$LAB_DATA"
+export LAB_LOAD LAB_CGREPLAY LAB_DATA LAB_TRUTH CGR_TRUTH_DIR
+status=0
+
+ask() { CASE_ASK+=("$1|$2"); } # KNOB REQUIREMENT
+dir() { echo "$keep/$CASE_NAME"; }
+alone() { ${CGR_TRUTH_WRAP:-} bash "$here/recommend.sh" --repeats "$repeats" --one "$1" "$CASE_NAME"; }
+
+# Inside the exclusive hold: record, or measure the settings of settings.$1, which take turns.
+run_one() { # record | QUESTION-NUMBER
+	local r name value knob
+	exec 5>"${TMPDIR:-/tmp}/$LAB_TOP.lock"
+	flock 5
+	trap 'lab_remove' EXIT
+	trap 'exit 130' INT TERM
+	CASE_KNOBS[free]=
+	if [ "$1" = record ]; then
+		lab_record free "$(dir)/free.dat" --preset full --cgroup "/$LAB_TOP"
+		return
+	fi
+	knob=${CASE_ASK[$1]%%|*}
+	: >"$(dir)/$1.measured.tmp"
+	for ((r = 1; r <= repeats; r++)); do
+		while IFS='|' read -r name value; do
+			CASE_KNOBS[$name]=
+			[ -z "$value" ] || CASE_KNOBS[$name]="|$knob=$value"$'\n'
+			lab_measure "$name" "$r" </dev/null >>"$(dir)/$1.measured.tmp"
+		done <"$(dir)/$1.settings"
+	done
+	mv "$(dir)/$1.measured.tmp" "$(dir)/$1.measured.csv"
+}
+
+# Lines "NAME|VALUE" of what the kernel is asked: nothing, the recommended limit, 10 % below it.
+settings() { # RECOMMENDATION.json
+	local value period
+	value=$(sed -n 's/^ "recommended": \([0-9]*\),.*/\1/p' "$1")
+	period=$(sed -n 's/^ "period_usec": \([0-9]*\),.*/\1/p' "$1")
+	echo "free|"
+	if [ -n "$period" ]; then echo "at|$value $period"; echo "below|$((value * 9 / 10)) $period"; else
+		echo "at|$value"; echo "below|$((value * 9 / 10 / 4096 * 4096))"; fi
+}
+
+# What the requirement is about, as the kernel's own figures say it: min, median, max per setting, kept or not.
+verdict() { # REQUIREMENT MEASURED.csv
+	sort -t, -k1,1 -k2,2n "$2" | awk -F, -v rule="$1" -v top="/$LAB_TOP" '
+		function figure(s, r,   k) {
+			k = s SUBSEP r SUBSEP
+			if (metric == "completion") return value[k "" SUBSEP "completion_usec"] / 1e6
+			if (metric == "cpu.throttled_share") {
+				if (!value[k top SUBSEP "cpu.stat.nr_periods"]) return 0
+				return 100 * value[k top SUBSEP "cpu.stat.nr_throttled"] / value[k top SUBSEP "cpu.stat.nr_periods"]
+			}
+			return value[k top SUBSEP metric]
+		}
+		function spread(s,   r, i, j, t, v) {
+			for (r = 1; r <= runs; r++) v[r] = figure(s, r)
+			for (i = 1; i <= runs; i++) for (j = i + 1; j <= runs; j++) if (v[j] < v[i]) { t = v[i]; v[i] = v[j]; v[j] = t }
+			low[s] = v[1]; high[s] = v[runs]; middle[s] = v[int((runs + 1) / 2)]
+		}
+		function kept(f) { return op == "==" ? f == bound : f < bound }
+		BEGIN {
+			match(rule, /[<=]+/); metric = substr(rule, 1, RSTART - 1); op = substr(rule, RSTART, RLENGTH)
+			text = substr(rule, RSTART + RLENGTH); bound = text + 0
+		}
+		{ value[$1, $2, $3, $4] = $5; if ($2 + 0 > runs) runs = $2 + 0; disturbed += $4 == "disturbed" }
+		END {
+			spread("free"); spread("at"); spread("below")
+			if (text ~ /^\+/) bound = middle["free"] * (1 + text / 100)
+			good = kept(middle["at"]); bad = !kept(middle["below"])
+			for (r = 1; r <= runs; r++) { at += kept(figure("at", r)); under += !kept(figure("below", r)) }
+			printf "%.4g..%.4g,%.4g..%.4g,%.4g..%.4g,%d/%d,%d/%d,%d,%s\n", low["free"], high["free"], low["at"], high["at"],
+				low["below"], high["below"], at, runs, under, runs, disturbed, good && bad ? "ok" : good ? "TOO WIDE" : "TOO TIGHT"
+		}'
+}
+
+question() { # NUMBER
+	local knob=${CASE_ASK[$1]%%|*} rule=${CASE_ASK[$1]#*|} json row value
+	json=$(dir)/$1.json
+	"$LAB_CGREPLAY" recommend "$(dir)/free.db" --cgroup "/$LAB_TOP" --knob "$knob" --require "$rule" --until "$CASE_UNTIL" \
+		-q --format json >"$json" || { echo "$CASE_NAME: no recommendation for $rule" >&2; status=1; return; }
+	settings "$json" >"$(dir)/$1.settings.new"
+	if ! cmp -s "$(dir)/$1.settings.new" "$(dir)/$1.settings"; then
+		rm -f "$(dir)/$1.measured.csv"
+		mv "$(dir)/$1.settings.new" "$(dir)/$1.settings"
+	fi
+	value=$(sed -n 's/^at|//p' "$(dir)/$1.settings")
+	[ -z "$only_ask" ] || { echo "$CASE_NAME,$knob,$rule,$value"; return 0; }
+	[ -s "$(dir)/$1.measured.csv" ] || alone "$1" || { status=1; return; }
+	row=$(verdict "$rule" "$(dir)/$1.measured.csv")
+	echo "$CASE_NAME,$knob,$rule,$value,$row" | tee -a "$keep/recommend.csv"
+	[[ $row == *,ok ]] || status=1
+}
+
+visit() {
+	local i
+	[ ${#wanted[@]} -eq 0 ] || [[ " ${wanted[*]} " == *" $CASE_NAME "* ]] || return 0
+	if [ -n "$one" ]; then run_one "$one"; return; fi
+	mkdir -p "$(dir)"
+	[ -z "$fresh" ] || rm -f "$(dir)"/*
+	[ -s "$(dir)/free.dat" ] || alone record || { status=1; return; }
+	if [ ! -s "$(dir)/free.db" ] || [ "$LAB_CGREPLAY" -nt "$(dir)/free.db" ]; then
+		"$LAB_CGREPLAY" import "$(dir)/free.dat" -o "$(dir)/free.db" -q
+	fi
+	for i in "${!CASE_ASK[@]}"; do question "$i"; done
+}
+
+[ -n "$only_ask" ] || lab_find
+for tool in redis-server redis-benchmark gcc make; do command -v $tool >/dev/null || lab_skip "needs $tool"; done
+[ -n "$one$only_ask" ] || echo 'case,knob,requirement,recommended,kernel_free,kernel_at,kernel_10_percent_below,kept_at,broken_below,disturbed,verdict' |
+	tee "$keep/recommend.csv"
+CASE_VISIT=visit CASE_NAME= CASE_ASK=()
+# the questions belong to the case that begin() starts
+eval "$(declare -f case_reset | sed '1s/case_reset/lab_case_reset/')"
+case_reset() { lab_case_reset; CASE_ASK=(); }
+# shellcheck source=tests/truth/recommend.cases
+. "$here/recommend.cases"
+case_finish
+exit $status
