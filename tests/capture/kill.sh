@@ -29,8 +29,11 @@ for ((i = 0; i < times; i++)); do
 	sleep "0.$((RANDOM % 80 + 15))"
 	kill -KILL $pid
 	wait $pid 2>/dev/null
-	for file in "k$i".dat*; do
-		[ -e "$file" ] || continue
+	# segments are taken together: the last one may have been killed before its first event
+	name="k$i.dat.partial"
+	[ ${#segment[@]} = 0 ] || name="k$i.dat"
+	for file in "$name"; do
+		[ -n "$(ls "$file"* 2>/dev/null)" ] || continue
 		files=$((files + 1))
 		"$cgreplay" import "$file" -o k.db -q && imported=$((imported + 1)) || echo "$file does not import"
 	done
