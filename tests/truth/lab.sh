@@ -192,6 +192,7 @@ lab_launcher() { # OUTPUT
 		case ${CASE_PROGRAM[$i]} in
 		*' <= '*) # server <= client: the client stays outside and writes to the server's stdin
 			echo "exec ${CASE_PROGRAM[$i]%% <= *} >/dev/null ) < <(${CASE_PROGRAM[$i]##* <= }) & pid[$i]=\$!" ;;
+		*\;*) echo "{ ${CASE_PROGRAM[$i]}; } >/dev/null ) & pid[$i]=\$!" ;;
 		*) echo "${CASE_PROGRAM[$i]} >/dev/null ) & pid[$i]=\$!" ;;
 		esac
 	done
