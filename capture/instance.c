@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 #include <tracefs.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 /* The ring wakes its reader when this share is filled; the reader looks by itself twice a second anyway. */
 #define WAKE_PERCENT "25"
 #define HEADER_PAGE_MAX 4096u
+#define INSTANCES_LOCK_TRIES 250 /* of 20 ms */
 
 /* A kernel locked down for confidentiality leaves tracefs empty when it boots so (kernel/trace/trace.c:
  * tracing_init_dentry) and refuses every open when it is locked down later (fs/tracefs/inode.c: default_open_file). */
@@ -48,7 +50,10 @@ int cgr_tracefs_check(const char *dir, struct cgr_error *reterr)
 		                     "%s holds no events: this kernel was built without CONFIG_TRACING, or is locked down",
 		                     dir);
 	errno = code;
-	return cgr_error_errno(reterr, CGR_E_UNAVAILABLE, "%s: cannot read; recording needs root", path);
+	return cgr_error_errno(reterr, CGR_E_UNAVAILABLE,
+	                       "%s: cannot read; recording needs root, or with --backend perf CAP_PERFMON and a tracefs it "
+	                       "may read",
+	                       path);
 }
 
 int cgr_tracefs_borrow_dir(const char **ret_dir, struct cgr_error *reterr)
@@ -73,18 +78,23 @@ int cgr_tracefs_borrow_dir(const char **ret_dir, struct cgr_error *reterr)
 	return 0;
 }
 
-/* Held while an instance is made or judged stale, so that no one removes what another is just making. */
+/* Held while an instance is made or judged stale, so that no one removes what another is just making. The wait is
+ * bounded: a recorder that was stopped (SIGSTOP, a frozen cgroup) in this moment must not hold up the next one for
+ * ever. -1 without the lock: then nothing may be judged stale. */
 static int lock_instances(const char *dir)
 {
 	char path[512];
 
 	(void)snprintf(path, sizeof(path), "%s/instances", dir);
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0 && flock(fd, LOCK_EX) != 0) {
-		(void)close(fd);
-		fd = -1;
+	for (unsigned tries = 0; fd >= 0 && tries < INSTANCES_LOCK_TRIES; tries++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return fd;
+		(void)nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
 	}
-	return fd;
+	if (fd >= 0)
+		(void)close(fd);
+	return -1;
 }
 
 /* An instance lives as long as its maker holds the lock on its `trace_clock` file. */
@@ -223,7 +233,8 @@ int cgr_instance_open(struct cgr_instance *instance, uint64_t buffer_kib_per_cpu
 	*instance = (struct cgr_instance){ .lock_fd = -1, .free_fd = -1 };
 	CGR_TRY(cgr_tracefs_borrow_dir(&dir, reterr));
 	int lock = lock_instances(dir);
-	(void)remove_stale(dir);
+	if (lock >= 0)
+		(void)remove_stale(dir);
 	int rc = create_locked(instance, dir, reterr);
 	if (lock >= 0)
 		(void)close(lock);

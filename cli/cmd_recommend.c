@@ -288,6 +288,33 @@ static int recommend(const struct cgr_replay_options *o, const struct question *
 	return rc;
 }
 
+/* What an operator means who only names the knob: no kill, or not throttled to speak of. NULL: it has to be said. */
+static const char *usual_requirement(const char *knob)
+{
+	if (strcmp(knob, "memory.max") == 0)
+		return "memory.events.oom_kill==0";
+	if (strcmp(knob, "memory.high") == 0)
+		return "completion<+3%";
+	return strcmp(knob, "cpu.max") == 0 ? "cpu.throttled_share<1%" : NULL;
+}
+
+static int parse_requirements(struct question *q, const struct cgr_string_list *require, struct cgr_error *reterr)
+{
+	const char *usual = require->count ? NULL : usual_requirement(q->knob);
+	size_t wanted = usual ? 1 : require->count;
+
+	if (!wanted)
+		return cgr_error_set(reterr, CGR_E_USAGE,
+		                     "--knob %s: say with --require what must hold, e.g. --require 'completion<+3%%'", q->knob);
+	q->requirement = cgr_calloc(wanted, sizeof *q->requirement);
+	if (!q->requirement)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "recommend");
+	for (; q->requirements < wanted; q->requirements++)
+		CGR_TRY(cgr_requirement_parse(usual ? usual : require->item[q->requirements], &q->requirement[q->requirements],
+		                              reterr));
+	return 0;
+}
+
 static int run(int argc, char **argv, struct cgr_error *reterr)
 {
 	struct cgr_replay_options o = { 0 };
@@ -305,7 +332,9 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		  .type = CGR_OPT_LIST,
 		  .value = &require,
 		  .argument = "RULE",
-		  .help = "what must hold, e.g. 'memory.events.oom_kill==0', 'completion<+3%'; may be repeated" },
+		  .help =
+		      "what must hold, e.g. 'p99 wakeup_latency<5ms'; may be repeated. Without it: no OOM kill (memory.max), "
+		      "completion<+3% (memory.high), cpu.throttled_share<1% (cpu.max)" },
 		CGR_REPLAY_OPTIONS(o),
 		{ .name = "output",
 		  .letter = 'o',
@@ -324,16 +353,13 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	    rc = cgr_options_parse(&cgr_command_recommend, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals,
 	                           &rest, reterr);
 
-	if (rc == 0 && (positionals < 1 || !q.cgroup || !q.knob || !require.count))
-		rc = cgr_error_set(reterr, CGR_E_USAGE,
-		                   "expected STORE --cgroup PATH --knob KNOB --require RULE, e.g. cgreplay recommend web.db "
-		                   "--cgroup /web --knob memory.max --require 'memory.events.oom_kill==0'");
+	if (rc == 0 && (positionals < 1 || !q.cgroup || !q.knob))
+		rc = cgr_error_set(
+		    reterr, CGR_E_USAGE,
+		    "expected STORE --cgroup PATH --knob KNOB [--require RULE]..., e.g. cgreplay recommend web.db "
+		    "--cgroup /web --knob memory.max --require 'memory.events.oom_kill==0'");
 	if (rc == 0) {
-		q.requirement = cgr_calloc(require.count, sizeof *q.requirement);
-		if (!q.requirement)
-			rc = cgr_error_set(reterr, CGR_E_NOMEM, "recommend");
-		for (; rc == 0 && q.requirements < require.count; q.requirements++)
-			rc = cgr_requirement_parse(require.item[q.requirements], &q.requirement[q.requirements], reterr);
+		rc = parse_requirements(&q, &require, reterr);
 		q.text = text =
 		    cgr_command_question(&cgr_command_recommend, options, CGR_ARRAY_SIZE(options), argv, positionals);
 		if (rc == 0)
@@ -353,7 +379,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 const struct cgr_command cgr_command_recommend = {
 	.name = "recommend",
 	.summary = "find the smallest limit that keeps what is required",
-	.usage = "recommend STORE... --cgroup PATH --knob KNOB --require RULE...",
+	.usage = "recommend STORE... --cgroup PATH --knob KNOB [--require RULE]...",
 	.examples = "cgreplay recommend web.db --cgroup /web --knob memory.max --require 'memory.events.oom_kill==0'\n"
 	            "cgreplay recommend mon.db tue.db --cgroup /web --knob cpu.max --require 'completion<+3%'",
 	.run = run,

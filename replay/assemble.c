@@ -53,13 +53,37 @@ static int64_t own_percent(const char *name, bool paced)
 	return paced ? 6 : 8;
 }
 
-static void widen_to_kernel(struct cgr_spread *s, const struct cgr_metric_desc *desc, bool paced)
+static bool is_throttled(const struct cgr_engine_output *out, uint32_t cgroup)
+{
+	const struct cgr_metric_block *cpu = &out->block[CGR_BLOCK_CPU];
+
+	for (unsigned i = 0; i < cpu->count; i++)
+		if (strcmp(cpu->desc[i].name, "cpu.stat.nr_throttled") == 0)
+			return cpu->value[(size_t)i * out->cgroups + cgroup] > 0;
+	return false;
+}
+
+/* What no recording tells of a throttled cgroup: how much of its last slice a CPU had used when the trace ended, and
+ * how far the tick before it ran into debt (kernel/sched/fair.c: sched_cfs_bandwidth_slice, account_cfs_rq_runtime).
+ * One slice and one tick; of weight in short recordings only. */
+static int64_t least_usec(const struct cgr_seed_set *set, const struct cgr_metric_desc *desc, uint32_t cgroup)
+{
+	int64_t hz = cgr_store_borrow_info(set->plan->store)->hz;
+
+	if (strcmp(desc->unit, "usec") != 0)
+		return 1;
+	if (!strstr(desc->name, "usage") || set->plan->until_done || !is_throttled(&set->output[0], cgroup))
+		return 20;
+	return 5000 + 1000000 / (hz > 0 ? hz : 250);
+}
+
+static void widen_to_kernel(struct cgr_spread *s, const struct cgr_metric_desc *desc, bool paced, int64_t least)
 {
 	int64_t slack;
 
 	if (s->median <= 0 || s->median == INT64_MAX)
 		return;
-	slack = CGR_MAX(s->median / 100 * own_percent(desc->name, paced), strcmp(desc->unit, "usec") == 0 ? 20 : 1);
+	slack = CGR_MAX(s->median / 100 * own_percent(desc->name, paced), least);
 	s->low = CGR_MIN(s->low, CGR_MAX(s->median - slack, (int64_t)0));
 	s->high = CGR_MAX(s->high, s->median + slack);
 	s->class = CGR_MAX(s->class, CGR_CLASS_BOUNDED);
@@ -91,7 +115,8 @@ struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned bloc
 	if (s.low != s.high && s.class == CGR_CLASS_EXACT)
 		s.class = CGR_CLASS_BOUNDED;
 	if (of_cpu(block))
-		widen_to_kernel(&s, &set->output[0].block[block].desc[metric], is_paced(&set->output[0], cgroup));
+		widen_to_kernel(&s, &set->output[0].block[block].desc[metric], is_paced(&set->output[0], cgroup),
+		                least_usec(set, &set->output[0].block[block].desc[metric], cgroup));
 	if (extrapolates(set, cgroup, block, metric))
 		s.class = CGR_CLASS_EXTRAPOLATED;
 	return s;

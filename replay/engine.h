@@ -16,6 +16,7 @@ struct cgr_knob_change {
 	uint32_t cgroup;
 	uint8_t domain; /* enum cgr_domain; 0 = the engine's own knobs (enum cgr_engine_knob) */
 	uint32_t knob; /* index into the model's (or engine's) table */
+	uint32_t order; /* in which it was said: of two changes of one knob at one time the later one holds */
 	int64_t v[2];
 };
 extern const struct cgr_knob_desc cgr_engine_knobs[];

@@ -169,10 +169,14 @@ static int add_change(struct cgr_whatif *plan, uint32_t cgroup, const struct cgr
 	struct cgr_knob_change *c;
 
 	CGR_TRY(cgr_grow((void **)&plan->knob, &plan->knob_capacity, plan->knobs + 1, sizeof *c, reterr));
-	c = &plan->knob[plan->knobs++];
-	*c = (struct cgr_knob_change){
-		.t_ns = t_ns, .cgroup = cgroup, .domain = ref->domain, .knob = ref->index, .v = { v[0], v[1] }
-	};
+	c = &plan->knob[plan->knobs];
+	*c = (struct cgr_knob_change){ .t_ns = t_ns,
+		                           .cgroup = cgroup,
+		                           .domain = ref->domain,
+		                           .knob = ref->index,
+		                           .order = (uint32_t)plan->knobs,
+		                           .v = { v[0], v[1] } };
+	plan->knobs++;
 	if (shown) {
 		struct cgr_whatif_change *p;
 		char text[64];
@@ -270,7 +274,9 @@ static int by_time(const void *a, const void *b)
 		return x->cgroup < y->cgroup ? -1 : 1;
 	if (x->domain != y->domain)
 		return x->domain < y->domain ? -1 : 1;
-	return x->knob < y->knob ? -1 : x->knob > y->knob;
+	if (x->knob != y->knob)
+		return x->knob < y->knob ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order; /* qsort is not stable everywhere: the last one said wins */
 }
 
 static bool overridden(const struct cgr_whatif *plan, size_t settings, uint32_t cgroup, const struct cgr_knob_ref *ref,

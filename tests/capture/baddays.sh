@@ -92,6 +92,15 @@ check "info shows it" test "$("$cgreplay" info h.db | grep -c ' lost')" -gt 0
 "$cgreplay" import -q --max-lost 0 h.dat -o h2.db 2>i.err
 check "import --max-lost 0 refuses it" is $? 3
 
+# a recorder that was stopped while it made its instance holds the lock: the next one does not wait for ever
+flock "$tracing/instances" sleep 60 & pid=$!
+sleep 0.2
+timeout -k 1 30 "$cgreplay" record -q --no-calibrate -o l.dat -d 0.2s 2>l.err
+check "a lock that nobody gives back does not hold up a recording" is $? 0
+pkill -P $pid
+kill $pid
+wait $pid 2>/dev/null
+
 # segments on a disk that fills up
 mkdir small && mount -t tmpfs -o size=3m cgr-small small 2>/dev/null && {
 	"$cgreplay" record --no-calibrate -o small/x.dat --segment 700K -d 60s -- sh -c 'for i in $(seq 4000); do /bin/true; done' 2>j.err

@@ -34,6 +34,17 @@ rows || failed=1
 expect "all cells outside" 3 "$(grep -c ' OUT' "$work/out")"
 expect "the interval misses" 1 "$(grep -c 'interval misses' "$work/out")"
 
+cell() { # MIN MEDIAN MAX PREDICTED: a row of refaults
+	printf 'memory,w,a,b,/cgrlab,memory.stat.workingset_refault_file,%s,%s,%s,%s,%s,%s,,bounded,\n' "$1" "$2" "$3" "$4" "$4" "$4" >"$work/rows.csv"
+	"$tool" --summary "$work/rows.csv" --table memory >"$work/out" || failed=1
+}
+cell 0 21 42 0
+expect "refaults that a reading of memory.stat cannot tell apart are inside" 0 "$(grep -c ' OUT' "$work/out")"
+cell 0 21 42 400
+expect "more than that is outside" 1 "$(grep -c ' OUT' "$work/out")"
+cell 4000 4100 4200 3700
+expect "many refaults are judged by their number" 1 "$(grep -c ' OUT' "$work/out")"
+
 answer 600000 20 null
 rows || failed=1
 "$tool" --summary "$work/rows.csv" --table cpu >"$work/out" || failed=1

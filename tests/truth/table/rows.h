@@ -44,9 +44,10 @@ int truth_outcomes(const char *path, const char *setting, const char *json, doub
 /* Reads a CSV of rows, prints the table and its summary. With gate: exit 1 when a bound of CI is broken. */
 int truth_summary(const char *path, const char *table, bool gate);
 
-double truth_error(const struct truth_row *row); /* (predicted - median) / median; absolute where median is 0 */
+double truth_error(const struct truth_row *row); /* (predicted - median) / median, or what the kernel can tell apart
+                                                  where that is more; absolute where both are 0 */
 double truth_widening(const char *table); /* by how much the kernel's own spread is widened */
-bool truth_inside(const struct truth_row *row); /* prediction inside the widened spread */
+bool truth_inside(const struct truth_row *row); /* prediction inside the widened spread, or not to be told apart */
 bool truth_holds(const struct truth_row *row); /* measured median inside low..high */
 
 #endif
