@@ -24,6 +24,8 @@ struct question {
 	const char *text; /* the command that asks it */
 };
 
+#define CGR_MIB ((int64_t)1 << 20)
+
 static void format_value(const struct question *q, const struct cgr_recommendation *r, int64_t value, char *out,
                          size_t size)
 {
@@ -31,6 +33,8 @@ static void format_value(const struct question *q, const struct cgr_recommendati
 		snprintf(out, size, "max");
 	else if (r->period_usec)
 		snprintf(out, size, "%" PRId64 " %" PRId64, value, r->period_usec);
+	else if (value > 100 * CGR_MIB && value % CGR_MIB) /* the limit kept and the one broken may be 0.5 % apart */
+		snprintf(out, size, "%" PRId64 ".%" PRId64 "M", value / CGR_MIB, value % CGR_MIB * 10 / CGR_MIB);
 	else
 		cgr_format_bytes(value, out, size);
 	(void)q;
