@@ -4,6 +4,8 @@ sample oom-ramp
 sample periodic-service
 memory=("$CGREPLAY" recommend oom-ramp.db --cgroup /cgrlab --knob memory.max --require 'memory.events.oom_kill==0' -q)
 echo '--- memory.max'; twice "${memory[@]}" | sed '/^oom-ramp.db/,$d' | mask
+echo '--- without --require: the usual question of the knob'; "$CGREPLAY" recommend oom-ramp.db --cgroup /cgrlab --knob memory.max -q | cmp - <("${memory[@]}") && echo same
+"$CGREPLAY" recommend periodic-service.db --cgroup /cgrlab --knob cpu.weight -q; echo "exit $?"
 echo '--- json'; twice "${memory[@]}" --format json | grep -oE '^ {0,2}"[a-z_0-9]+"' | sort -u
 echo '--- cpu.max'; twice "$CGREPLAY" recommend periodic-service.db --cgroup /cgrlab --knob cpu.max --require 'completion<+30%' --until done --seeds 2 -q | sed '/^periodic-service.db/,$d' | mask
 echo '--- impossible'; "$CGREPLAY" recommend periodic-service.db --cgroup /cgrlab --knob cpu.max --require 'cpu.stat.usage_usec<1us' --seeds 1 -q | head -n 1; echo "exit ${PIPESTATUS[0]}"
