@@ -57,7 +57,7 @@ int cgr_replay_print(const struct cgr_replay_options *options, const char *store
 		  .argument = "N",                                                                                             \
 		  .help = "simulate N CPUs instead of the recorded number",                                                    \
 		  .minimum = 1,                                                                                                \
-		  .maximum = 64 },                                                                                             \
+		  .maximum = CGR_LIMIT_REPLAY_CPUS },                                                                          \
 	    { .name = "cpu",                                                                                               \
 		  .type = CGR_OPT_STRING,                                                                                      \
 		  .value = &(o).cpu,                                                                                           \

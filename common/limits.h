@@ -4,6 +4,7 @@
 #define CGR_COMMON_LIMITS_H
 
 #define CGR_LIMIT_CPUS 4096u
+#define CGR_LIMIT_REPLAY_CPUS 1024u /* simulated: state is kept per cgroup and CPU */
 #define CGR_LIMIT_CGROUPS (1u << 20)
 #define CGR_LIMIT_TASKS (1u << 26)
 #define CGR_LIMIT_CSS_SETS (1u << 22)

@@ -131,6 +131,37 @@ int cgr_parse_cpulist(const char *text, uint64_t *mask, size_t words, struct cgr
 	return 0;
 }
 
+static bool has_cpu(const uint64_t *mask, size_t words, size_t cpu)
+{
+	return cpu < words * 64 && (mask[cpu / 64] >> (cpu % 64) & 1);
+}
+
+char *cgr_format_cpulist(const uint64_t *mask, size_t words, char *out, size_t size)
+{
+	size_t length = 0;
+
+	out[0] = '\0';
+	for (size_t cpu = 0, last; cpu < words * 64; cpu = last + 1) {
+		char range[48];
+		int n;
+
+		last = cpu;
+		if (!has_cpu(mask, words, cpu))
+			continue;
+		while (has_cpu(mask, words, last + 1))
+			last++;
+		n = last > cpu ? snprintf(range, sizeof range, "%s%zu-%zu", length ? "," : "", cpu, last)
+		               : snprintf(range, sizeof range, "%s%zu", length ? "," : "", cpu);
+		if (length + (size_t)n + 4 > size) {
+			snprintf(out + length, size - length, "...");
+			break;
+		}
+		memcpy(out + length, range, (size_t)n + 1);
+		length += (size_t)n;
+	}
+	return out;
+}
+
 static char *scaled(int64_t value, int64_t step, const char *const *suffix, unsigned last, char *out, size_t size)
 {
 	uint64_t magnitude = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;

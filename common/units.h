@@ -17,6 +17,8 @@ int cgr_parse_duration(const char *text, int64_t *ret_ns, struct cgr_error *rete
 int cgr_parse_int(const char *text, int64_t minimum, int64_t maximum, int64_t *ret_value, struct cgr_error *reterr);
 /* "0-2,5" -> bit mask words. */
 int cgr_parse_cpulist(const char *text, uint64_t *mask, size_t words, struct cgr_error *reterr);
+/* And back, as the kernel prints it; "..." ends what does not fit. Writes at most size bytes, returns out. */
+char *cgr_format_cpulist(const uint64_t *mask, size_t words, char *out, size_t size);
 
 /* Human forms for tables: 412M, 20.5k, 43.1s. Write at most size bytes, return out. */
 char *cgr_format_bytes(int64_t bytes, char *out, size_t size);

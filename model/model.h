@@ -33,7 +33,7 @@ enum cgr_knob_type {
 	CGR_KNOB_BYTES, /* v[0] bytes or CGR_MAX */
 	CGR_KNOB_INT, /* v[0] */
 	CGR_KNOB_QUOTA, /* cpu.max: v[0] quota usec or CGR_MAX, v[1] period usec */
-	CGR_KNOB_CPULIST, /* v[0] bit mask of CPUs 0..63 */
+	CGR_KNOB_CPULIST, /* v[0] bit mask of CPUs 0..63; v[1] the engine's own */
 };
 struct cgr_knob_desc {
 	const char *name; /* canonical kernel file name: "cpu.max" */
@@ -107,13 +107,15 @@ struct cgr_task_info { /* borrowed, valid for the whole run; prio and cgroup may
 	int32_t tid, tgid;
 	int32_t prio; /* kernel prio 0..139; nice = prio - 120 */
 	int32_t policy; /* SCHED_NORMAL 0, FIFO 1, RR 2, BATCH 3, IDLE 5, DEADLINE 6 */
-	uint64_t cpus_allowed; /* mask of CPUs 0..63, already met with cpuset */
+	uint64_t cpus_allowed; /* mask of CPUs 0..63, already met with cpuset; ask cgr_task_may_run */
 	uint32_t cpu_cgroup, memory_cgroup; /* now */
 	uint32_t cpu; /* last CPU */
 	uint32_t mm_owner; /* task id of the thread group leader */
 	int16_t oom_score_adj;
 	bool kernel_thread, alive;
 	int32_t session; /* setsid id where the recording's kernel groups by it (autogroup); 0 not or unknown */
+	const uint64_t *cpus_beyond; /* the same for CPUs 64.. in words of 64; NULL: there are no more than 64 */
+	uint32_t nr_cpus_allowed;
 };
 
 /* Services. Call through the inline wrappers below. */
@@ -169,6 +171,12 @@ static inline void cgr_timer_cancel(struct cgr_ctx *ctx, uint64_t handle)
 static inline const struct cgr_task_info *cgr_task(struct cgr_ctx *ctx, uint32_t task)
 {
 	return ctx->host->task(ctx, task);
+}
+static inline bool cgr_task_may_run(const struct cgr_task_info *info, uint32_t cpu)
+{
+	if (cpu < 64)
+		return info->cpus_allowed >> cpu & 1;
+	return info->cpus_beyond && (info->cpus_beyond[cpu / 64 - 1] >> (cpu % 64) & 1);
 }
 static inline uint32_t cgr_cgroup_parent(struct cgr_ctx *ctx, uint32_t cgroup)
 {

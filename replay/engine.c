@@ -54,11 +54,12 @@ static int allocate(struct cgr_engine *e)
 	e->task_info = cgr_calloc(n, sizeof *e->task_info);
 	e->cpu = cgr_calloc(e->n_cpus, sizeof *e->cpu);
 	e->group_next = cgr_calloc(n, sizeof *e->group_next);
-	e->affinity = cgr_calloc(n, sizeof *e->affinity);
+	e->affinity = cgr_calloc(n * e->cpu_words, sizeof *e->affinity);
+	e->allowed = cgr_calloc(n * e->cpu_words, sizeof *e->allowed);
 	e->cpuset_cgroup = cgr_calloc(n, sizeof *e->cpuset_cgroup);
 	e->held_head = cgr_calloc(n, sizeof *e->held_head);
 	e->ended_ns = cgr_calloc(n, sizeof *e->ended_ns);
-	e->cpuset = cgr_calloc(g, sizeof *e->cpuset);
+	e->cpuset = cgr_calloc(g * e->cpu_words, sizeof *e->cpuset);
 	e->psi = cgr_calloc(g * e->n_cpus, sizeof *e->psi);
 	for (unsigned d = 0; d < 2; d++) {
 		e->parent[d] = cgr_calloc(g, sizeof *e->parent[d]);
@@ -67,8 +68,8 @@ static int allocate(struct cgr_engine *e)
 			return CGR_E_NOMEM;
 	}
 	if (!out->task || !out->extrapolated || !out->paced || !b->value || !b->bound || !e->task || !e->task_info ||
-	    !e->cpu || !e->group_next || !e->affinity || !e->cpuset_cgroup || !e->held_head || !e->ended_ns || !e->cpuset ||
-	    !e->psi)
+	    !e->cpu || !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head ||
+	    !e->ended_ns || !e->cpuset || !e->psi)
 		return CGR_E_NOMEM;
 	return cgr_heap_init(&e->heap, slot_timer(e, 64));
 }
@@ -85,7 +86,7 @@ static void init_cgroups(struct cgr_engine *e)
 				up = e->store_cgroup[up].parent;
 			e->parent[d][g] = g == 0 ? NONE : up == CGR_ID_NONE ? 0 : up;
 		}
-		e->cpuset[g] = UINT64_MAX;
+		cgr_cpus_fill(e->cpuset + g * e->cpu_words, e->n_cpus);
 	}
 }
 
@@ -125,19 +126,47 @@ static int init_groups(struct cgr_engine *e)
 	return rc;
 }
 
-static uint64_t parse_affinity(const char *text)
+/* The cpuset a cgroup was recorded with, NULL unknown: the effective one where the kernel has both. */
+static const char *recorded_cpuset(const struct cgr_store *store, uint32_t cgroup)
 {
-	uint64_t mask = 0;
+	size_t count;
+	const struct cgr_store_sample *knob = cgr_store_borrow_knobs(store, &count);
+	const char *found = NULL;
 
-	if (!text || cgr_parse_cpulist(text, &mask, 1, NULL) < 0 || !mask)
-		return UINT64_MAX;
-	return mask;
+	for (size_t i = 0; i < count; i++) {
+		const char *name = knob[i].cgroup == cgroup ? cgr_store_borrow_name(store, knob[i].name) : "";
+
+		if (!strcmp(name, "cpuset.cpus.effective"))
+			return knob[i].text;
+		if (!found && !strcmp(name, "cpuset.cpus"))
+			found = knob[i].text;
+	}
+	return found;
+}
+
+/* Cpus_allowed_list is what the task asked for met with its cpuset: where the two are equal it asked for nothing, and
+ * goes where another cpuset lets it (set_cpus_allowed_ptr keeps the wish in user_cpus_ptr, which nobody can read). The
+ * list may name CPUs that the machine could have and has not. */
+static void init_affinity(struct cgr_engine *e, uint32_t task, const char *text, const char *cpuset)
+{
+	uint64_t named[CGR_LIMIT_CPUS / 64], *set = e->affinity + task * e->cpu_words, any = 0;
+
+	cgr_cpus_fill(set, e->n_cpus);
+	e->task_info[task].cpus_beyond = e->cpu_words > 1 ? e->allowed + task * e->cpu_words + 1 : NULL;
+	if (!text || (cpuset && !strcmp(text, cpuset)) || cgr_parse_cpulist(text, named, CGR_ARRAY_SIZE(named), NULL) < 0)
+		return;
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(named); i++)
+		any |= named[i];
+	for (size_t i = 0; any && i < e->cpu_words; i++)
+		set[i] &= named[i];
 }
 
 static int init_tasks(struct cgr_engine *e)
 {
 	size_t sets;
 	const struct cgr_store_css_set *css = cgr_store_borrow_css_sets(e->config->store, &sets);
+	const char *cpuset = NULL;
+	uint32_t last_group = NONE;
 
 	CGR_TRY(init_groups(e));
 	for (uint32_t i = 1; i < e->n_tasks; i++) {
@@ -167,7 +196,9 @@ static int init_tasks(struct cgr_engine *e)
 			info->memory_cgroup = 0;
 		if (e->cpuset_cgroup[i] >= e->n_cgroups)
 			e->cpuset_cgroup[i] = 0;
-		e->affinity[i] = parse_affinity(s->cpus_allowed);
+		if (e->cpuset_cgroup[i] != last_group)
+			cpuset = recorded_cpuset(e->config->store, last_group = e->cpuset_cgroup[i]);
+		init_affinity(e, i, s->cpus_allowed, cpuset);
 		e->held_head[i] = NONE;
 		e->ended_ns[i] = -1;
 		t->free = e->recorder_tgid && s->tgid == e->recorder_tgid;
@@ -445,6 +476,7 @@ static void release_engine(struct cgr_engine *e)
 	free(e->cpu);
 	free(e->group_next);
 	free(e->affinity);
+	free(e->allowed);
 	free(e->cpuset);
 	free(e->cpuset_cgroup);
 	free(e->held);
@@ -464,6 +496,7 @@ int cgr_engine_run(const struct cgr_engine_config *config, struct cgr_engine_out
 		                    .ops = config->cpu,
 		                    .memory = config->memory,
 		                    .n_cpus = config->cpus,
+		                    .cpu_words = cgr_cpus_words(config->cpus),
 		                    .free_timer = NONE,
 		                    .free_held = NONE };
 	size_t cgroups, tasks;

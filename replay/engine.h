@@ -3,6 +3,7 @@
 #ifndef CGR_REPLAY_ENGINE_H
 #define CGR_REPLAY_ENGINE_H
 
+#include "common/cpulist.h"
 #include "common/histogram.h"
 #include "model/model.h"
 #include "model/reclaim.h"
@@ -19,6 +20,10 @@ struct cgr_knob_change {
 	uint32_t order; /* in which it was said: of two changes of one knob at one time the later one holds */
 	int64_t v[2];
 };
+/* Sets of CPUs that settings name: v[1] of a knob of type CGR_KNOB_CPULIST is an index among them. */
+struct cgr_cpulist {
+	uint64_t word[CGR_CPU_WORDS];
+};
 extern const struct cgr_knob_desc cgr_engine_knobs[];
 extern const unsigned cgr_engine_n_knobs;
 
@@ -31,6 +36,7 @@ struct cgr_engine_config {
 	const int64_t *cpu_param, *memory_param, *reclaim_param;
 	const struct cgr_knob_change *knob;
 	size_t knobs;
+	const struct cgr_cpulist *cpulist;
 	uint32_t cpus; /* simulated CPUs */
 	uint64_t seed;
 	int32_t speed_ppm; /* the machine's own variation: CPU times are longer by so much */

@@ -321,12 +321,21 @@ void cgr_run_instance_fini(struct cgr_engine *e, unsigned index)
 }
 
 /* ---- knobs ---- */
-static void set_cpuset(struct cgr_engine *e, uint32_t cgroup, uint64_t mask)
+static void set_cpuset(struct cgr_engine *e, uint32_t cgroup, const int64_t v[2])
 {
-	e->cpuset[cgroup] = mask;
-	for (uint32_t i = 1; i < e->n_tasks; i++)
-		if (e->task[i].state != RUN_NONE && e->task[i].state != RUN_GONE && e->cpuset_cgroup[i] == cgroup)
+	uint64_t *set = e->cpuset + cgroup * e->cpu_words;
+
+	memcpy(set, e->config->cpulist[v[1]].word, e->cpu_words * sizeof *set);
+	for (uint32_t i = 1; i < e->n_tasks; i++) {
+		uint32_t up = e->cpuset_cgroup[i];
+
+		if (e->task[i].state == RUN_NONE || e->task[i].state == RUN_GONE)
+			continue;
+		while (up != CGR_ID_NONE && up != cgroup)
+			up = e->store_cgroup[up].parent;
+		if (up == cgroup)
 			cgr_run_set_cpus(e, i);
+	}
 }
 
 void cgr_run_knob(struct cgr_engine *e, const struct cgr_knob_change *change)
@@ -336,7 +345,7 @@ void cgr_run_knob(struct cgr_engine *e, const struct cgr_knob_change *change)
 	int64_t *v;
 
 	if (change->domain == 0) {
-		set_cpuset(e, change->cgroup, (uint64_t)change->v[0]);
+		set_cpuset(e, change->cgroup, change->v);
 		return;
 	}
 	if (!m->head || change->knob >= m->head->n_knobs)

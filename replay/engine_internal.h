@@ -1,6 +1,7 @@
 #ifndef CGR_REPLAY_ENGINE_INTERNAL_H
 #define CGR_REPLAY_ENGINE_INTERNAL_H
 
+#include "common/cpulist.h"
 #include "common/util.h"
 #include "replay/engine.h"
 #include "replay/heap.h"
@@ -96,7 +97,9 @@ struct cgr_engine {
 	uint32_t *parent[2]; /* per domain: 0 cpu, 1 memory */
 	bool *online[2];
 	uint32_t *group_next; /* ring of the tasks of a thread group */
-	uint64_t *affinity, *cpuset;
+	uint64_t *affinity, *allowed, *cpuset; /* sets of cpu_words words each: by task (asked for, effective), by cgroup */
+	size_t cpu_words;
+	uint32_t distributed; /* CPU that was last chosen for a task which had to leave its own */
 	uint32_t *cpuset_cgroup;
 	int64_t (*knob_value[MODEL_COUNT])[2]; /* [knob * n_cgroups + cgroup], what online writes */
 	bool *knob_known[MODEL_COUNT];

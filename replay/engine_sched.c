@@ -1,5 +1,7 @@
 /* The part of kernel/sched/core.c every scheduler shares: context switches, ticks, wake-ups, and the real-time classes
  * above the fair one. */
+#include <string.h>
+
 #include "replay/engine_internal.h"
 
 static void account(struct cgr_engine *e, uint32_t task, uint64_t ran)
@@ -117,10 +119,10 @@ static uint32_t rt_select(const struct cgr_engine *e, uint32_t task)
 	const struct cgr_task_info *info = &e->task_info[task];
 	uint32_t best = NONE;
 
-	if (info->cpu < e->n_cpus && (info->cpus_allowed >> info->cpu & 1) && cpu_prio(e, info->cpu) > info->prio)
+	if (info->cpu < e->n_cpus && cgr_task_may_run(info, info->cpu) && cpu_prio(e, info->cpu) > info->prio)
 		return info->cpu;
 	for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++)
-		if ((info->cpus_allowed >> cpu & 1) && (best == NONE || cpu_prio(e, cpu) > cpu_prio(e, best)))
+		if (cgr_task_may_run(info, cpu) && (best == NONE || cpu_prio(e, cpu) > cpu_prio(e, best)))
 			best = cpu;
 	return best == NONE ? 0 : best;
 }
@@ -157,12 +159,12 @@ static void enqueue(struct cgr_engine *e, uint32_t task, uint32_t cpu, unsigned 
 
 static uint32_t allowed_cpu(const struct cgr_engine *e, uint32_t task, uint32_t cpu)
 {
-	uint64_t allowed = e->task_info[task].cpus_allowed;
+	const struct cgr_task_info *info = &e->task_info[task];
 
-	if (cpu < e->n_cpus && (allowed >> cpu & 1))
+	if (cpu < e->n_cpus && cgr_task_may_run(info, cpu))
 		return cpu;
 	for (cpu = 0; cpu < e->n_cpus; cpu++)
-		if (allowed >> cpu & 1)
+		if (cgr_task_may_run(info, cpu))
 			return cpu;
 	return 0;
 }
@@ -450,27 +452,59 @@ void cgr_run_set_prio(struct cgr_engine *e, uint32_t task, int prio)
 	cgr_run_resched(e, info->cpu);
 }
 
+static void narrow(uint64_t *set, const uint64_t *by, size_t words)
+{
+	bool both = cgr_cpus_meet(set, by, words);
+
+	for (size_t i = 0; i < words; i++)
+		set[i] = both ? set[i] & by[i] : by[i];
+}
+
+/* What it asked for, met with its cpuset and those above where both leave something; else the cpuset alone, which the
+ * kernel puts above the wish (cpuset_cpus_allowed). CPUs that a what-if lacks count for nothing. Kernel threads are in
+ * no cpuset. */
+static void meet_cpus(struct cgr_engine *e, uint32_t task)
+{
+	struct cgr_task_info *info = &e->task_info[task];
+	uint64_t *allowed = e->allowed + task * e->cpu_words, all[CGR_CPU_WORDS];
+	uint32_t group = info->kernel_thread ? NONE : e->cpuset_cgroup[task];
+
+	cgr_cpus_fill(all, e->n_cpus);
+	memcpy(allowed, e->affinity + task * e->cpu_words, e->cpu_words * sizeof *allowed);
+	for (; group != NONE; group = e->store_cgroup[group].parent)
+		if (cgr_cpus_meet(e->cpuset + group * e->cpu_words, all, e->cpu_words))
+			narrow(allowed, e->cpuset + group * e->cpu_words, e->cpu_words);
+	narrow(allowed, all, e->cpu_words);
+	info->cpus_allowed = allowed[0];
+	info->nr_cpus_allowed = cgr_cpus_count(allowed, e->cpu_words);
+}
+
+/* Where a task goes that may not stay: the next one in turn, so that many spread (cpumask_any_and_distribute). */
+static uint32_t next_allowed(struct cgr_engine *e, uint32_t task)
+{
+	for (uint32_t i = 1; i <= e->n_cpus; i++) {
+		uint32_t cpu = (e->distributed + i) % e->n_cpus;
+
+		if (cgr_task_may_run(&e->task_info[task], cpu))
+			return e->distributed = cpu;
+	}
+	return 0;
+}
+
 /* set_cpus_allowed: a task on a CPU it may not use any more moves at once. */
 void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task)
 {
 	struct task_run *t = &e->task[task];
 	struct cgr_task_info *info = &e->task_info[task];
-	uint64_t all = e->n_cpus >= 64 ? UINT64_MAX : (1ull << e->n_cpus) - 1;
-	uint64_t allowed = e->affinity[task] & all;
-	uint64_t set = e->cpuset[e->cpuset_cgroup[task]] & all;
 	uint32_t old = info->cpu;
 
-	if (!(allowed & set) || info->kernel_thread)
-		set = all;
-	if (!(allowed & set))
-		allowed = all; /* the CPUs it was bound to do not exist in the what-if */
-	info->cpus_allowed = allowed & set;
+	meet_cpus(e, task);
 	if (e->ops->task_changed && e->model[MODEL_CPU].head && t->state != RUN_NONE && !t->rt)
 		e->ops->task_changed(cpu_ctx(e), task);
-	if ((info->cpus_allowed >> old & 1) || (t->state != RUN_RUNNING && t->state != RUN_QUEUED)) {
-		if (!(info->cpus_allowed >> old & 1)) {
+	if (cgr_task_may_run(info, old) || (t->state != RUN_RUNNING && t->state != RUN_QUEUED)) {
+		if (!cgr_task_may_run(info, old)) {
 			cgr_run_psi_change(e, task, 0, 0, t->memstall ? -1 : 0);
-			info->cpu = allowed_cpu(e, task, old);
+			info->cpu = next_allowed(e, task);
 			cgr_run_psi_change(e, task, 0, 0, t->memstall ? 1 : 0);
 		}
 		return;
@@ -489,5 +523,5 @@ void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task)
 		cgr_heap_disarm(&e->heap, slot_cpu(old, CPU_RUN));
 		e->cpu[old].need_resched = e->resched_any = true;
 	}
-	enqueue(e, task, allowed_cpu(e, task, old), CGR_ENQ_MOVE | CGR_ENQ_MIGRATED);
+	enqueue(e, task, next_allowed(e, task), CGR_ENQ_MOVE | CGR_ENQ_MIGRATED);
 }

@@ -138,11 +138,38 @@ static int parse_quota(const struct cgr_setting *s, int64_t v[2], struct cgr_err
 	return 0;
 }
 
-int cgr_knob_parse(const struct cgr_whatif *plan, const struct cgr_setting *s, uint32_t cgroup,
+/* A set of CPUs as a knob's value: the first 64 as a mask, and the number of the whole set. */
+static int keep_cpulist(struct cgr_whatif *plan, const uint64_t *word, int64_t v[2], struct cgr_error *reterr)
+{
+	size_t i = 0;
+
+	while (i < plan->cpulists && memcmp(plan->cpulist[i].word, word, sizeof plan->cpulist[i].word) != 0)
+		i++;
+	if (i == plan->cpulists) {
+		CGR_TRY(cgr_grow((void **)&plan->cpulist, &plan->cpulist_capacity, i + 1, sizeof *plan->cpulist, reterr));
+		memcpy(plan->cpulist[i].word, word, sizeof plan->cpulist[i].word);
+		plan->cpulists++;
+	}
+	v[0] = (int64_t)word[0];
+	v[1] = (int64_t)i;
+	return 0;
+}
+
+static int parse_cpulist(struct cgr_whatif *plan, const char *text, int64_t v[2], struct cgr_error *reterr)
+{
+	uint64_t word[CGR_CPU_WORDS], all[CGR_CPU_WORDS];
+
+	CGR_TRY(cgr_parse_cpulist(text, word, CGR_CPU_WORDS, reterr));
+	cgr_cpus_fill(all, plan->cpus);
+	if (!cgr_cpus_meet(word, all, cgr_cpus_words(plan->cpus)))
+		return cgr_error_set(reterr, CGR_E_SCENARIO, "none of these CPUs exists: the replay has %u", plan->cpus);
+	return keep_cpulist(plan, word, v, reterr);
+}
+
+int cgr_knob_parse(struct cgr_whatif *plan, const struct cgr_setting *s, uint32_t cgroup,
                    const struct cgr_knob_ref *ref, int64_t v[2], struct cgr_error *reterr)
 {
 	const struct cgr_knob_desc *desc = ref->desc;
-	uint64_t mask = 0;
 	int rc = 0;
 
 	v[0] = desc->fallback[0];
@@ -161,11 +188,7 @@ int cgr_knob_parse(const struct cgr_whatif *plan, const struct cgr_setting *s, u
 		rc = parse_quota(s, v, reterr);
 		break;
 	case CGR_KNOB_CPULIST:
-		rc = cgr_parse_cpulist(s->value, &mask, 1, reterr);
-		v[0] = (int64_t)mask;
-		v[1] = 0;
-		if (rc >= 0 && plan->cpus < 64 && !(mask & ((1ull << plan->cpus) - 1)))
-			rc = cgr_error_set(reterr, CGR_E_SCENARIO, "none of these CPUs exists: the replay has %u", plan->cpus);
+		rc = parse_cpulist(plan, s->value, v, reterr);
 		break;
 	}
 	if (rc < 0 && reterr)
@@ -173,18 +196,23 @@ int cgr_knob_parse(const struct cgr_whatif *plan, const struct cgr_setting *s, u
 	return rc < 0 ? CGR_E_SCENARIO : 0;
 }
 
-bool cgr_knob_of_sample(const struct cgr_store_sample *sample, const struct cgr_knob_desc *desc, int64_t v[2])
+int cgr_knob_of_sample(struct cgr_whatif *plan, const struct cgr_store_sample *sample, const struct cgr_knob_desc *desc,
+                       int64_t v[2], struct cgr_error *reterr)
 {
 	v[0] = sample->value;
 	v[1] = desc->type == CGR_KNOB_QUOTA ? sample->value2 : 0;
 	if (desc->type == CGR_KNOB_CPULIST) {
-		uint64_t mask = 0;
+		uint64_t word[CGR_LIMIT_CPUS / 64], any = 0;
 
-		if (!sample->text || !*sample->text || cgr_parse_cpulist(sample->text, &mask, 1, NULL) < 0 || !mask)
-			return false;
-		v[0] = (int64_t)mask;
+		if (!sample->text || cgr_parse_cpulist(sample->text, word, CGR_ARRAY_SIZE(word), NULL) < 0)
+			return 0;
+		for (size_t i = 0; i < CGR_CPU_WORDS; i++)
+			any |= word[i];
+		if (!any)
+			return 0;
+		CGR_TRY(keep_cpulist(plan, word, v, reterr));
 	}
-	return true;
+	return 1;
 }
 
 bool cgr_knob_recorded(const struct cgr_store *store, uint32_t cgroup, const struct cgr_knob_desc *desc, int64_t t_ns,
@@ -216,7 +244,8 @@ static void format_exact_bytes(int64_t bytes, char *out, size_t size)
 		snprintf(out, size, "%" PRId64 "%c", bytes, units[unit]);
 }
 
-void cgr_knob_format(const struct cgr_knob_desc *desc, const int64_t v[2], char *out, size_t size)
+void cgr_knob_format(const struct cgr_whatif *plan, const struct cgr_knob_desc *desc, const int64_t v[2], char *out,
+                     size_t size)
 {
 	switch (desc->type) {
 	case CGR_KNOB_BYTES:
@@ -232,7 +261,7 @@ void cgr_knob_format(const struct cgr_knob_desc *desc, const int64_t v[2], char 
 			snprintf(out, size, "%" PRId64 " %" PRId64, v[0], v[1]);
 		break;
 	case CGR_KNOB_CPULIST:
-		snprintf(out, size, "0x%" PRIx64, (uint64_t)v[0]);
+		cgr_format_cpulist(plan->cpulist[v[1]].word, CGR_CPU_WORDS, out, size);
 		break;
 	default:
 		snprintf(out, size, "%" PRId64, v[0]);

@@ -31,6 +31,7 @@ void cgr_whatif_fini(struct cgr_whatif *plan)
 	}
 	free(plan->change);
 	free(plan->knob);
+	free(plan->cpulist);
 	free(plan->cpu_param);
 	free(plan->memory_param);
 	free(plan->reclaim_param);
@@ -185,11 +186,11 @@ static int add_change(struct cgr_whatif *plan, uint32_t cgroup, const struct cgr
 		p = &plan->change[plan->changes++];
 		*p = (struct cgr_whatif_change){ .cgroup = cgroup, .t_usec = t_ns / 1000 };
 		p->knob = cgr_strdup(ref->desc->name);
-		cgr_knob_format(ref->desc, v, text, sizeof text);
+		cgr_knob_format(plan, ref->desc, v, text, sizeof text);
 		p->to = cgr_strdup(text);
 		int64_t from[2];
 		if (cgr_knob_recorded(plan->store, cgroup, ref->desc, t_ns, from)) {
-			cgr_knob_format(ref->desc, from, text, sizeof text);
+			cgr_knob_format(plan, ref->desc, from, text, sizeof text);
 			p->from = cgr_strdup(text);
 		} else {
 			p->from = cgr_strdup("?");
@@ -299,14 +300,17 @@ static int recorded_one(struct cgr_whatif *plan, const struct cgr_store_sample *
 	const struct cgr_store_cgroup *cgroup = cgr_store_borrow_cgroups(plan->store, &cgroups);
 	struct cgr_knob_ref ref;
 	int64_t v[2], old[2], t_ns = sample->t_ns;
+	int rc;
 
 	if (sample->cgroup >= cgroups ||
-	    cgr_knob_find(plan, cgr_store_borrow_name(plan->store, sample->name), &ref, NULL) < 0 ||
-	    !cgr_knob_of_sample(sample, ref.desc, v))
+	    cgr_knob_find(plan, cgr_store_borrow_name(plan->store, sample->name), &ref, NULL) < 0)
 		return 0;
+	rc = cgr_knob_of_sample(plan, sample, ref.desc, v, reterr);
+	if (rc <= 0)
+		return rc;
 	if (!before) /* first seen a while after it was made: it has been so from the beginning, as far as anybody knows */
 		t_ns = CGR_MAX(cgroup[sample->cgroup].born_ns, 0);
-	else if (cgr_knob_of_sample(before, ref.desc, old) && old[0] == v[0] && old[1] == v[1])
+	else if (cgr_knob_of_sample(plan, before, ref.desc, old, reterr) > 0 && old[0] == v[0] && old[1] == v[1])
 		return 0;
 	if (overridden(plan, settings, sample->cgroup, &ref, t_ns))
 		return 0;
@@ -350,8 +354,9 @@ int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *s,
 	plan->cpus = s->cpus ? (uint32_t)s->cpus : info->online_cpus ? CGR_MAX(info->online_cpus, 1u) : info->cpus;
 	if (!s->cpus && info->cpus > plan->cpus)
 		plan->cpus = info->cpus;
-	if (plan->cpus > 64)
-		return cgr_error_set(reterr, CGR_E_LIMIT, "%u CPUs: this version simulates at most 64", plan->cpus);
+	if (plan->cpus > CGR_LIMIT_REPLAY_CPUS)
+		return cgr_error_set(reterr, CGR_E_LIMIT, "%u CPUs: a replay simulates at most %u", plan->cpus,
+		                     CGR_LIMIT_REPLAY_CPUS);
 	rc = choose_models(plan, s, reterr);
 	if (rc >= 0)
 		rc = read_params(plan, s, reterr);
@@ -392,7 +397,7 @@ char *cgr_whatif_explain(const struct cgr_whatif *plan)
 		if (i + 1 < plan->knobs && c[1].cgroup == c->cgroup && c[1].domain == c->domain && c[1].knob == c->knob &&
 		    c[1].t_ns == c->t_ns)
 			continue;
-		cgr_knob_format(desc, c->v, text, sizeof text);
+		cgr_knob_format(plan, desc, c->v, text, sizeof text);
 		cgr_strbuf_printf(&out, "%s  %s = %s", cgroup[c->cgroup].path, desc->name, text);
 		if (c->t_ns > 0)
 			cgr_strbuf_printf(&out, "  from %" PRId64 ".%06" PRId64 " s", c->t_ns / 1000000000,

@@ -21,6 +21,8 @@ struct cgr_whatif {
 	size_t knobs, knob_capacity;
 	struct cgr_whatif_change *change; /* what differs from the recording, for people */
 	size_t changes, change_capacity;
+	struct cgr_cpulist *cpulist; /* sets of CPUs that knobs name */
+	size_t cpulists, cpulist_capacity;
 	bool changed; /* anything at all differs from the recording: knobs, CPUs or models */
 	uint32_t cpus;
 	uint64_t seed;

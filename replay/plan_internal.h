@@ -15,13 +15,16 @@ struct cgr_knob_ref {
 
 int cgr_knob_find(const struct cgr_whatif *plan, const char *name, struct cgr_knob_ref *ret_ref,
                   struct cgr_error *reterr);
-int cgr_knob_parse(const struct cgr_whatif *plan, const struct cgr_setting *setting, uint32_t cgroup,
+int cgr_knob_parse(struct cgr_whatif *plan, const struct cgr_setting *setting, uint32_t cgroup,
                    const struct cgr_knob_ref *ref, int64_t v[2], struct cgr_error *reterr);
-bool cgr_knob_of_sample(const struct cgr_store_sample *sample, const struct cgr_knob_desc *desc, int64_t v[2]);
+/* 1: v is set; 0: the sample says nothing of the knob; negative: out of memory. */
+int cgr_knob_of_sample(struct cgr_whatif *plan, const struct cgr_store_sample *sample, const struct cgr_knob_desc *desc,
+                       int64_t v[2], struct cgr_error *reterr);
 /* The recorded value in force at a time; false if the recording has none. */
 bool cgr_knob_recorded(const struct cgr_store *store, uint32_t cgroup, const struct cgr_knob_desc *desc, int64_t t_ns,
                        int64_t v[2]);
-void cgr_knob_format(const struct cgr_knob_desc *desc, const int64_t v[2], char *out, size_t size);
+void cgr_knob_format(const struct cgr_whatif *plan, const struct cgr_knob_desc *desc, const int64_t v[2], char *out,
+                     size_t size);
 const struct cgr_knob_desc *cgr_knob_desc_of(const struct cgr_whatif *plan, uint8_t domain, uint32_t knob);
 
 #endif

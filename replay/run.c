@@ -45,6 +45,7 @@ static void work_one(struct pool *pool, const struct job *job)
 		.reclaim_param = plan->reclaim_param,
 		.knob = plan->knob,
 		.knobs = plan->knobs,
+		.cpulist = plan->cpulist,
 		.cpus = plan->cpus,
 		.seed = job->seed,
 		.without_recorder = job->without_recorder,

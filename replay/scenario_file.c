@@ -188,7 +188,7 @@ static int read_key(struct reader *r, struct cgr_scenario *s, const yaml_node_t 
 	if (!strcmp(name, "params"))
 		return read_params(r, s, value);
 	if (!strcmp(name, "cpus"))
-		return read_number(r, value, 1, 64, &s->cpus);
+		return read_number(r, value, 1, CGR_LIMIT_REPLAY_CPUS, &s->cpus);
 	if (!strcmp(name, "cpu-model"))
 		return read_model(r, value, &s->cpu_model);
 	if (!strcmp(name, "memory-model"))

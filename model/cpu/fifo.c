@@ -74,7 +74,7 @@ static bool unlink_task(struct cgr_ctx *ctx, uint32_t cpu, uint32_t task)
 
 static bool cpu_allowed(struct cgr_ctx *ctx, uint32_t task, uint32_t cpu)
 {
-	return cpu >= 64 || (cgr_task(ctx, task)->cpus_allowed >> cpu & 1);
+	return cgr_task_may_run(cgr_task(ctx, task), cpu);
 }
 
 static uint32_t fifo_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_cpu, uint32_t waker_cpu,

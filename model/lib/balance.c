@@ -104,7 +104,7 @@ static bool can_migrate(const struct balance *env, uint32_t task)
 		return false;
 	if (fair->delay_dequeue && !failed && there->nr_queued && !fair->policy->eligible(se->queue, se))
 		return false;
-	if (env->cpu < 64 && info->cpus_allowed && !(info->cpus_allowed >> env->cpu & 1))
+	if (!cgr_task_may_run(info, env->cpu))
 		return false;
 	if (cgr_fair_cpu(fair, env->source)->curr == task)
 		return false;

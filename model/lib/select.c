@@ -4,11 +4,6 @@
 
 #define IMBALANCE_PCT 117u
 
-static bool allowed(const struct cgr_task_info *info, uint32_t cpu)
-{
-	return cpu >= 64 || !info->cpus_allowed || (info->cpus_allowed >> cpu & 1);
-}
-
 bool cgr_fair_cpu_idle(struct cgr_fair *fair, uint32_t cpu)
 {
 	return cgr_cpu_current(fair->ctx, cpu) == CGR_NONE && !cgr_fair_cpu(fair, cpu)->nr_tasks;
@@ -23,7 +18,7 @@ static bool only_idle_tasks(struct cgr_fair *fair, uint32_t cpu)
 
 static bool takes_task(struct cgr_fair *fair, const struct cgr_task_info *info, uint32_t cpu)
 {
-	return allowed(info, cpu) && (cgr_fair_cpu_idle(fair, cpu) || only_idle_tasks(fair, cpu));
+	return cgr_task_may_run(info, cpu) && (cgr_fair_cpu_idle(fair, cpu) || only_idle_tasks(fair, cpu));
 }
 
 static void record_wakee(struct cgr_fair *fair, uint32_t waker, uint32_t wakee)
@@ -109,7 +104,7 @@ static uint32_t idle_sibling(struct cgr_fair *fair, uint32_t task, uint32_t prev
 	uint32_t current = cgr_cpu_current(fair->ctx, waker_cpu);
 	if (current != CGR_NONE && prev_cpu == waker_cpu && cgr_fair_cpu(fair, prev_cpu)->nr_tasks <= 1) {
 		const struct cgr_task_info *waker = cgr_task(fair->ctx, current);
-		if (waker->kernel_thread && n > 1 && waker->cpus_allowed && !(waker->cpus_allowed & (waker->cpus_allowed - 1)))
+		if (waker->kernel_thread && n > 1 && waker->nr_cpus_allowed == 1)
 			return prev_cpu; /* a per-CPU kernel thread finished what the task waited for */
 	}
 	uint32_t recent = t->recent_cpu;
@@ -121,7 +116,7 @@ static uint32_t idle_sibling(struct cgr_fair *fair, uint32_t task, uint32_t prev
 		return target;
 	for (uint32_t i = 1, looked = 0; i <= n; i++) {
 		uint32_t cpu = (target + i) % n;
-		if (!allowed(info, cpu))
+		if (!cgr_task_may_run(info, cpu))
 			continue;
 		if (looked++ >= depth)
 			break;
@@ -160,7 +155,7 @@ static uint32_t place_new(struct cgr_fair *fair, const struct cgr_task_info *inf
 	bool best_idle = false;
 	for (uint32_t i = 1; i < fair->ctx->n_cpus; i++) {
 		uint32_t cpu = (here + i) % fair->ctx->n_cpus;
-		if (!allowed(info, cpu))
+		if (!cgr_task_may_run(info, cpu))
 			continue;
 		struct cgr_fair_stats s = cgr_fair_stats_of(fair, cpu);
 		bool idle = cgr_fair_cpu_idle(fair, cpu);
@@ -170,7 +165,7 @@ static uint32_t place_new(struct cgr_fair *fair, const struct cgr_task_info *inf
 			idlest = cpu;
 		}
 	}
-	if (idlest == CGR_NONE || !allowed(info, here))
+	if (idlest == CGR_NONE || !cgr_task_may_run(info, here))
 		return idlest == CGR_NONE ? here : idlest;
 	struct cgr_fair_stats local = cgr_fair_stats_of(fair, here);
 	return worth_leaving(&local, cgr_fair_cpu_idle(fair, here), &best, best_idle) ? idlest : here;
@@ -189,7 +184,7 @@ uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_c
 	if (flags & CGR_WAKE_FORK)
 		return place_new(fair, info, waker_cpu);
 	uint32_t waker = cgr_cpu_current(ctx, waker_cpu);
-	bool affine = allowed(info, waker_cpu);
+	bool affine = cgr_task_may_run(info, waker_cpu);
 	if (waker != CGR_NONE && waker < ctx->n_tasks) {
 		/* in interrupt context the kernel blames the interrupted task: record_wakee uses current */
 		record_wakee(fair, waker, task);
@@ -199,11 +194,11 @@ uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_c
 	if (affine && waker_cpu != prev_cpu)
 		target = wake_affine(fair, task, waker_cpu, prev_cpu, flags & CGR_WAKE_SYNC);
 	uint32_t cpu = idle_sibling(fair, task, prev_cpu, target, waker_cpu);
-	if (allowed(info, cpu))
+	if (cgr_task_may_run(info, cpu))
 		return cpu;
 	/* select_fallback_rq */
 	for (uint32_t i = 0; i < ctx->n_cpus; i++)
-		if (allowed(info, (prev_cpu + i) % ctx->n_cpus))
+		if (cgr_task_may_run(info, (prev_cpu + i) % ctx->n_cpus))
 			return (prev_cpu + i) % ctx->n_cpus;
 	return prev_cpu;
 }
