@@ -11,6 +11,14 @@ struct recent_add {
 	uint32_t chunk, position;
 }; /* CACHE_ADD operations that a look-up may still claim */
 
+/* An interrupt ended a kernel thread's wait, and what it does until it sleeps again may be the answer to a request. */
+struct completion {
+	uint32_t worker; /* CGR_ID_NONE: none */
+	uint32_t chunk, position; /* of the BLOCK */
+	uint32_t token; /* the worker's, when it was woken */
+	uint64_t woken_ns;
+};
+
 struct task_build {
 	uint32_t tail; /* last chunk of its program */
 	uint32_t token; /* number of blocks paid by a task so far */
@@ -31,6 +39,7 @@ struct task_build {
 	struct recent_add add[RECENT_ADDS];
 	struct recent_add fault; /* its last look-up through a mapping, chunk CGR_ID_NONE when there is none to claim */
 	struct recent_add last_add; /* its last CACHE_ADD */
+	struct completion completion;
 	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;
@@ -103,6 +112,9 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 /* compile_wait.c */
 void cgr_build_context_event(struct builder *b, const struct cgr_event *e); /* irq, softirq, block events */
 int cgr_build_waking(struct builder *b, const struct cgr_event *e);
+/* compile_request.c */
+void cgr_build_note_completion(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause);
+int cgr_build_completed(struct builder *b, uint32_t waker, uint32_t wakee);
 /* compile_timer.c */
 int cgr_build_timer_start(struct builder *b, const struct cgr_event *e);
 int cgr_build_timer_expire(struct builder *b, const struct cgr_event *e);

@@ -115,6 +115,7 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 	p->blocks[cause]++;
 	t->state = TASK_RUNNABLE;
 	CGR_TRY(cgr_build_emit(b, task, &op));
+	cgr_build_note_completion(b, task, ts_ns, cause);
 	cgr_build_note_block(b, task, ts_ns, cause);
 	return 0;
 }
@@ -196,8 +197,10 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 	cause = !cgr_event_in_irq(e) && e->task ? CGR_CAUSE_TASK : irq_cause(b, e, t);
 	if (cause == CGR_CAUSE_TASK && (e->task == 0 || e->task == e->c || b->t[e->task].state == TASK_GONE))
 		cause = CGR_CAUSE_UNKNOWN;
-	if (cause == CGR_CAUSE_TASK)
+	if (cause == CGR_CAUSE_TASK) {
 		CGR_TRY(emit_wake(b, e));
+		CGR_TRY(cgr_build_completed(b, e->task, e->c));
+	}
 	CGR_TRY(cgr_build_end_block(b, e->c, e->ts_ns, cause, cause == CGR_CAUSE_TASK ? e->task : CGR_ID_NONE, 0));
 	t->waking_ns = e->ts_ns;
 	t->idle_target = (e->d & 0xffff) < b->n_cpus && b->cpu[e->d & 0xffff].current == 0;

@@ -42,6 +42,22 @@ static void token_post(struct cgr_engine *e, uint32_t task, uint32_t token, uint
 	e->early[e->earlies++] = (struct early_token){ task, token };
 }
 
+/* The device will interrupt the worker in delay_ns. One that is not idle by now finds the request done. */
+static void request(struct cgr_engine *e, const struct cgr_op *op, uint32_t cpu)
+{
+	struct task_run *worker = &e->task[op->c];
+
+	if (e->config->open_loop)
+		return;
+	if (!worker->waiting || worker->token != (uint32_t)op->a) {
+		token_post(e, op->c, (uint32_t)op->a, cpu, CGR_WAKE_IRQ);
+		return;
+	}
+	token_take(e, op->c);
+	worker->waiting = false;
+	cgr_heap_arm(&e->heap, slot_task(e, op->c), e->now_ns + op->b);
+}
+
 /* ---- life ---- */
 void cgr_run_born(struct cgr_engine *e, uint32_t task, uint32_t parent)
 {
@@ -383,6 +399,9 @@ static void perform(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 	switch (op->kind) {
 	case CGR_OP_WAKE:
 		token_post(e, op->c, (uint32_t)op->a, cpu, e->programs->relation[op->b].sync ? CGR_WAKE_SYNC : 0);
+		break;
+	case CGR_OP_REQUEST:
+		request(e, op, cpu);
 		break;
 	case CGR_OP_FORK:
 		cgr_run_born(e, op->c, task);

@@ -20,6 +20,7 @@ enum cgr_op_kind {
 	CGR_OP_RUN, /* a ns of CPU time */
 	CGR_OP_BLOCK, /* cause; a recorded delay ns, b recorded wake time (or expiry) ns; c waker task or timer site */
 	CGR_OP_WAKE, /* c wakee, a number of the wakee's block that this wake pays, b relation of the two */
+	CGR_OP_REQUEST, /* c kernel thread, a number of its block that is paid b ns from now: a device will interrupt it */
 	CGR_OP_FORK, /* c child */
 	CGR_OP_START, /* c child becomes runnable (wake_up_new_task) */
 	CGR_OP_EXEC,

@@ -16,7 +16,7 @@
 #define PERIOD (10 * MS)
 #define CPUS 2u
 
-/* Tasks 1 and 2 are threads of one process, 3 is a process of its own, 4 a second one. */
+/* Tasks 1 and 2 are threads of one process, 3 is a process of its own, 4 a second one, 5 a kernel thread. */
 struct tape {
 	struct cgr_writer *writer;
 	char path[32];
@@ -36,13 +36,14 @@ static void tape_begin(struct tape *t)
 	close(fd);
 	assert_int_equal(cgr_writer_new(t->path, 0, &t->writer, &error), 0);
 	assert_int_equal(cgr_writer_add_css_set(t->writer, &set, NULL, 0, &id, &error), 0);
-	for (int32_t i = 1; i <= 4; i++) {
+	for (int32_t i = 1; i <= 5; i++) {
 		struct cgr_store_task task = { .tid = 100 + i,
 			                           .tgid = i == 2 ? 101 : 100 + i,
 			                           .comm = "tape",
 			                           .start_ns = -1,
 			                           .end_ns = INT64_MAX,
 			                           .parent = CGR_ID_NONE,
+			                           .kernel_thread = i == 5,
 			                           .prio = 120 };
 
 		assert_int_equal(cgr_writer_add_task(t->writer, &task, &id, &error), 0);
@@ -319,11 +320,59 @@ static void test_newly_idle(void **state)
 	cgr_programs_free(p);
 }
 
+/* An interrupt wakes worker 5, which wakes task 1: the end of a request of task 1 if that slept uninterruptibly for it,
+ * something from outside if not. */
+static struct cgr_programs *worker_answers(uint32_t block_state)
+{
+	struct tape t;
+
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 0, 0, 0, 1);
+	t.now_ns += MS;
+	turn(&t, 0, 1, block_state, 0);
+	t.now_ns += 400000;
+	tell(&t, CGR_EV_IRQ_ENTRY, 0, 0, 0, 0, 24, 0, CGR_EVF_HARDIRQ);
+	wake(&t, 0, 0, 5, 0, 0, CGR_EVF_HARDIRQ);
+	tell(&t, CGR_EV_IRQ_EXIT, 0, 0, 0, 0, 24, 0, CGR_EVF_HARDIRQ);
+	t.now_ns += 10000;
+	turn(&t, 0, 0, 0, 5);
+	t.now_ns += 10000;
+	wake(&t, 0, 5, 1, 0, 0, 0);
+	t.now_ns += 10000;
+	turn(&t, 0, 5, 1, 1);
+	t.now_ns += MS;
+	turn(&t, 0, 1, 1, 0);
+	return compiled(&t);
+}
+
+static void test_request(void **state)
+{
+	struct cgr_programs *p = worker_answers(2);
+	struct cgr_cursor cursor = cgr_cursor_start(p, 1);
+	const struct cgr_op *op;
+
+	(void)state;
+	while ((op = cgr_cursor_peek(p, &cursor)) && op->kind != CGR_OP_REQUEST)
+		cursor.position++;
+	assert_non_null(op);
+	assert_int_equal(op->c, 5);
+	assert_int_equal(op->b, 400000);
+	assert_int_equal(count_ops(p, 5, CGR_OP_BLOCK, CGR_CAUSE_TASK), 1);
+	assert_int_equal(count_ops(p, 5, CGR_OP_BLOCK, CGR_CAUSE_ARRIVAL), 0);
+	cgr_programs_free(p);
+	p = worker_answers(1);
+	assert_int_equal(count_ops(p, 1, CGR_OP_REQUEST, 0), 0);
+	assert_int_equal(count_ops(p, 5, CGR_OP_BLOCK, CGR_CAUSE_ARRIVAL), 1);
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grid),     cmocka_unit_test(test_length),     cmocka_unit_test(test_account),
 		cmocka_unit_test(test_relation), cmocka_unit_test(test_newly_idle), cmocka_unit_test(test_woken_early),
+		cmocka_unit_test(test_request),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
