@@ -1,5 +1,6 @@
 #include "parser/facts.h"
 
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,16 +115,24 @@ static void add_timer(struct cgr_norm *norm, uint64_t address, const char *name)
 		}
 }
 
-/* "ffffffff81140da0 T hrtimer_wakeup\n" lines of the file's kernel symbols. */
+/* "ffffffff81140da0 T hrtimer_wakeup\n" lines of the file's kernel symbols, some megabytes: no sscanf, which measures
+ * the whole rest of the text at every call. */
 static void timers_of_kallsyms(struct cgr_norm *norm, const char *text)
 {
-	for (const char *line = text; line != NULL && *line != '\0'; line = strchr(line, '\n')) {
-		char name[64], type;
-		unsigned long long address;
+	for (const char *line = text, *next; *line != '\0'; line = next) {
+		size_t length = strcspn(line, "\n");
+		char *end, name[64];
 
-		line += *line == '\n';
-		if (sscanf(line, "%16llx %c %63s", &address, &type, name) == 3 && address != 0)
-			add_timer(norm, address, name);
+		next = line + length + (line[length] == '\n');
+		if (!isxdigit((unsigned char)*line))
+			continue;
+		uint64_t address = strtoull(line, &end, 16);
+		if (address == 0 || end[0] != ' ' || end[1] == '\0' || end[2] != ' ' || end + 3 >= line + length)
+			continue;
+		size_t bytes = CGR_MIN(strcspn(end + 3, " \t\n"), sizeof(name) - 1);
+		memcpy(name, end + 3, bytes);
+		name[bytes] = '\0';
+		add_timer(norm, address, name);
 	}
 }
 

@@ -201,6 +201,8 @@ static int import_log(struct import *import, struct cgr_error *reterr)
 	CGR_TRY(log_if(import, norm->stats.lost_spans, "warning", "spans in which events were lost",
 	               "no prediction can be exact", reterr));
 	CGR_TRY(segment_log(import, reterr));
+	CGR_TRY(log_if(import, import->trace->shift.cpus, "info",
+	               "CPUs of a guest whose times were brought to its host's clock (TIME_SHIFT)", NULL, reterr));
 	CGR_TRY(mend_log(import, reterr));
 	CGR_TRY(memory_log(import, reterr));
 	CGR_TRY(log_if(import, norm->stats.unknown_formats, "warning",

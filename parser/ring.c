@@ -57,8 +57,11 @@ static inline uint64_t load64(const struct ring *ring, const uint8_t *at)
 	return ring->swap ? __builtin_bswap64(value) : value;
 }
 
-static uint64_t to_ns(const struct cgr_trace *trace, uint64_t stamp)
+/* A guest's stamp is first brought to the clock of its host; that one's rate is what TSC2NSEC speaks of. */
+static uint64_t to_ns(const struct cgr_trace *trace, uint32_t cpu, uint64_t stamp)
 {
+	if (trace->shift.cpus > 0)
+		stamp = cgr_time_shift_apply(&trace->shift, cpu, stamp);
 	if (trace->tsc_mult != 0)
 		stamp = (uint64_t)(((unsigned __int128)stamp * trace->tsc_mult) >> trace->tsc_shift) + trace->tsc_offset;
 	return stamp + (uint64_t)trace->offset_ns;
@@ -66,10 +69,11 @@ static uint64_t to_ns(const struct cgr_trace *trace, uint64_t stamp)
 
 static void set_time(struct ring *ring, struct cgr_record *record)
 {
+	const struct cgr_trace *trace = ring->pages.trace;
 	uint64_t now = ring->stamp;
 
-	if (ring->pages.trace->tsc_mult != 0 || ring->pages.trace->offset_ns != 0)
-		now = to_ns(ring->pages.trace, now);
+	if (trace->tsc_mult != 0 || trace->offset_ns != 0 || trace->shift.cpus > 0)
+		now = to_ns(trace, ring->cpu, now);
 	record->time_backwards = ring->seen && now < ring->time;
 	if (!record->time_backwards)
 		ring->time = now;

@@ -4,6 +4,7 @@
 #define CGR_PARSER_TRACE_H
 
 #include "parser/input.h"
+#include "parser/timeshift.h"
 
 struct tep_handle; /* libtraceevent's event formats */
 
@@ -66,7 +67,8 @@ struct cgr_trace {
 	int64_t offset_ns; /* added to every time stamp (OFFSET option) */
 	uint32_t tsc_mult, tsc_shift; /* TSC2NSEC; mult 0 = none */
 	uint64_t tsc_offset;
-	bool guest; /* host/guest pair: this file was recorded with trace-cmd agent */
+	struct cgr_time_shift shift; /* a guest's clock to its host's */
+	bool host; /* GUEST option: guests were recorded beside it */
 	uint64_t facts, summary; /* file offsets of our own sections, 0 = not there */
 	uint64_t *snapshot, *sample;
 	size_t snapshots, snapshot_capacity, samples, sample_capacity;

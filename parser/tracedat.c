@@ -237,9 +237,10 @@ int cgr_tracedat_option(struct cgr_trace *trace, uint32_t id, struct cgr_cursor 
 			return cgr_cursor_error(body, reterr, "TSC2NSEC shift %u is out of range", trace->tsc_shift);
 		return cgr_cursor_check(body, "the TSC2NSEC option", reterr);
 	case CGR_TD_GUEST:
-	case CGR_TD_TIME_SHIFT:
-		trace->guest = true;
+		trace->host = true;
 		return CGR_OK;
+	case CGR_TD_TIME_SHIFT:
+		return cgr_time_shift_read(&trace->shift, body, reterr);
 	case CGR_TD_TRACECLOCK:
 	case CGR_TD_UNAME:
 	case CGR_TD_OFFSET:

@@ -2,3 +2,8 @@ add_test(NAME peers COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/peers.sh $<TARGET_FIL
 set_tests_properties(peers PROPERTIES TIMEOUT 120 SKIP_RETURN_CODE 77)
 add_test(NAME segments COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/segments.sh $<TARGET_FILE:cgreplay> $<TARGET_FILE:cgr-load>)
 set_tests_properties(segments PROPERTIES TIMEOUT 400 SKIP_RETURN_CODE 77)
+add_executable(cgr-add-time-shift ${CMAKE_CURRENT_LIST_DIR}/add_time_shift.c)
+target_link_libraries(cgr-add-time-shift PRIVATE cgr_flags)
+set_target_properties(cgr-add-time-shift PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME sources COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/sources.sh $<TARGET_FILE:cgreplay> $<TARGET_FILE:cgr-add-time-shift>)
+set_tests_properties(sources PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
