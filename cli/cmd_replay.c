@@ -63,6 +63,7 @@ static int replay_all(const struct cgr_replay_options *o, const char *path, cons
 	struct cgr_run_options run = { .threads = (uint32_t)o->threads,
 		                           .fidelity = !o->no_fidelity,
 		                           .spans = o->output != NULL,
+		                           .curves = o->output != NULL,
 		                           .command = command,
 		                           .progress = cgr_progress_terminal(o->quiet) };
 	int rc =

@@ -180,9 +180,9 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	rows = cgr_rows_format_of(format);
 	CGR_TRY(cgr_query_open(argv[1], &query, reterr));
 	cgr_interrupt_install();
-	if (positionals == 2)
+	if (positionals == 2 && strcmp(argv[2], "-") != 0)
 		rc = run_any(query, argv[2], rows, reterr);
-	else if (isatty(STDIN_FILENO))
+	else if (positionals == 1 && isatty(STDIN_FILENO))
 		rc = interact(query, rows);
 	else
 		rc = run_script(query, rows, reterr);
@@ -193,7 +193,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 const struct cgr_command cgr_command_sql = {
 	.name = "sql",
 	.summary = "ask a store in SQL (read-only)",
-	.usage = "sql STORE [QUERY] [--format table|csv|json]",
+	.usage = "sql STORE [QUERY|-] [--format table|csv|json]",
 	.examples = "cgreplay sql web.db .help\n"
 	            "cgreplay sql web.db 'SELECT * FROM sched_summary ORDER BY max_wakeup_latency_ns DESC LIMIT 10'",
 	.run = run,

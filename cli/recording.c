@@ -125,7 +125,8 @@ static int describe(struct cgr_result *r, const struct cgr_store *store, const c
 		r->cgroups = r->cgroup_path ? r->cgroups : 0;
 		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
 	}
-	return fill(r, store, reterr);
+	CGR_TRY(fill(r, store, reterr));
+	return cgr_recording_latency(store, r, reterr);
 }
 
 int cgr_recording_load(const char *path, struct cgr_result **ret_result, struct cgr_error *reterr)

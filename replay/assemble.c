@@ -491,6 +491,8 @@ int cgr_result_assemble(const struct cgr_store *store, const struct cgr_programs
 		rc = fill_fidelity(r, store, programs, baseline, base, reterr);
 	if (rc >= 0)
 		rc = cgr_result_series(r, store, asked, reterr);
+	if (rc >= 0 && options->curves)
+		rc = cgr_result_curves(r, store, reterr);
 	if (rc >= 0 && out->spans) {
 		r->span = cgr_calloc(out->spans, sizeof *r->span);
 		rc = r->span ? 0 : CGR_E_NOMEM;

@@ -1,6 +1,7 @@
 /* Scheduler and life events: who runs, who sleeps, who was born. */
 #include "common/util.h"
 #include "replay/compile_internal.h"
+#include "store/members.h"
 
 #define STATE_DEAD 0x30u /* EXIT_DEAD | EXIT_ZOMBIE as sched_switch reports prev_state */
 #define STATE_PREEMPTED 0x100u
@@ -139,25 +140,10 @@ static int on_wakeup_new(struct builder *b, const struct cgr_event *e)
 /* The hierarchy tells which controllers the move concerns. */
 static unsigned moved_domains(const struct builder *b, uint64_t hierarchy)
 {
-	const struct cgr_store_info *info = b->info;
-	const char *controllers;
-	unsigned moves = 0;
+	bool cpu, memory;
 
-	if (info->cgroup_version == 2)
-		return CGR_MOVE_CPU | CGR_MOVE_MEMORY;
-	controllers = cgr_store_borrow_controllers(b->store, (uint32_t)hierarchy);
-	while (controllers && *controllers) {
-		size_t length = 0;
-
-		while (controllers[length] && controllers[length] != ',')
-			length++;
-		if (length == 3 && controllers[0] == 'c' && controllers[1] == 'p' && controllers[2] == 'u')
-			moves |= CGR_MOVE_CPU;
-		if (length == 6 && controllers[0] == 'm' && controllers[1] == 'e' && controllers[2] == 'm')
-			moves |= CGR_MOVE_MEMORY;
-		controllers += length + (controllers[length] == ',');
-	}
-	return moves;
+	cgr_members_moved(b->store, hierarchy, &cpu, &memory);
+	return (cpu ? CGR_MOVE_CPU : 0) | (memory ? CGR_MOVE_MEMORY : 0);
 }
 
 static int on_attach(struct builder *b, const struct cgr_event *e)

@@ -65,7 +65,8 @@ void cgr_run_psi_change(struct cgr_engine *e, uint32_t task, int running, int on
 	}
 }
 
-static void psi_finish(struct cgr_engine *e)
+/* The sums so far, into the engine's metrics: at every sample, and at the end. */
+static void psi_publish(struct cgr_engine *e)
 {
 	int64_t *value = e->out->block[CGR_BLOCK_ENGINE].value;
 
@@ -153,6 +154,7 @@ void cgr_run_sample(struct cgr_engine *e)
 			e->model[m].head->sample(&e->model[m].ctx);
 	if (!e->config->keep_series)
 		return;
+	psi_publish(e);
 	if (cgr_grow((void **)&out->sample_ns, &out->sample_capacity, n + 1, sizeof *out->sample_ns, e->error) < 0) {
 		run_fail(e, CGR_E_NOMEM);
 		return;
@@ -283,7 +285,7 @@ void cgr_run_finish(struct cgr_engine *e)
 	for (uint32_t i = 1; i < e->n_tasks; i++)
 		for (uint32_t up = e->out->task[i].cgroup; e->programs->program[i].paced && up != NONE; up = e->parent[0][up])
 			e->out->paced[up] += e->out->task[i].run_ns;
-	psi_finish(e);
+	psi_publish(e);
 	fold_up(e, CGR_EM_USAGE, 1000);
 	fold_up(e, CGR_EM_WAIT, 1000);
 	cgr_run_completion(e);

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "common/util.h"
-#include "store/stream.h"
 
 #define BLOCK 512u
 
@@ -75,7 +74,7 @@ struct cgr_curve *cgr_curve_new(uint32_t max_pages)
 	if (!c)
 		return NULL;
 	c->max_pages = max_pages ? CGR_MAX(max_pages, CGR_CURVE_PAGES_MIN) : CGR_CURVE_PAGES_DEFAULT;
-	c->slots = 1u << 16;
+	c->slots = 1u << 10; /* there may be a curve per cgroup, most of them small */
 	c->window = 1u << 16;
 	c->next = 1;
 	c->threshold = 1ull << 32;
@@ -259,76 +258,23 @@ uint64_t cgr_curve_pages(const struct cgr_curve *c)
 	return c->kept * ((1ull << 32) / c->threshold);
 }
 
+void cgr_curve_sizes(const struct cgr_curve *c, const uint64_t *size_pages, size_t count, uint64_t *ret_misses)
+{
+	uint64_t hits = 0, d = 1;
+
+	for (size_t i = 0; i < count; i++) {
+		for (; d < c->distances && d <= size_pages[i]; d++)
+			hits += c->distance[d];
+		/* what the sample has too many or too few accesses of is booked on the shortest distance, a hit at every size
+		 */
+		ret_misses[i] = CGR_MIN(c->sampled_accesses - CGR_MIN(hits, c->sampled_accesses), c->accesses);
+	}
+}
+
 uint64_t cgr_curve_misses(const struct cgr_curve *c, uint64_t size_pages)
 {
-	uint64_t hits = 0, misses;
+	uint64_t misses;
 
-	for (uint64_t d = 1; d < c->distances && d <= size_pages; d++)
-		hits += c->distance[d];
-	/* what the sample has too many or too few accesses of is booked on the shortest distance, a hit at every size */
-	misses = c->sampled_accesses - CGR_MIN(hits, c->sampled_accesses);
-	return CGR_MIN(misses, c->accesses);
-}
-
-/* ---- from a recording ---- */
-static bool below(const struct cgr_store_cgroup *cgroup, uint32_t id, uint32_t top)
-{
-	while (id != CGR_ID_NONE && id != top)
-		id = cgroup[id].parent;
-	return id == top;
-}
-
-struct last_read {
-	uint32_t file;
-	uint64_t first, end;
-};
-
-/* One read() of several pages shows as events with the same end: only what is new counts. */
-static int read_event(struct cgr_curve *c, struct last_read *last, const struct cgr_event *e)
-{
-	uint64_t pages = CGR_MAX(e->c, 1u), end = e->b + pages;
-	bool continued =
-	    e->kind == CGR_EV_CACHE_READ && last->file == (uint32_t)e->a + 1 && last->end == end && e->b > last->first;
-
-	if (e->kind == CGR_EV_CACHE_READ)
-		*last = (struct last_read){ (uint32_t)e->a + 1, e->b, end };
-	for (uint64_t i = e->b; !continued && i < end; i++)
-		CGR_TRY(cgr_curve_access(c, (uint32_t)e->a, i));
-	return 0;
-}
-
-int cgr_curve_read(struct cgr_curve *c, const struct cgr_store *store, uint32_t cgroup, struct cgr_error *reterr)
-{
-	const uint64_t kinds = 1ull << CGR_EV_CACHE_READ | 1ull << CGR_EV_CACHE_FAULT | 1ull << CGR_EV_CACHE_ACCESS |
-	                       1ull << CGR_EV_CACHE_DELETE;
-	size_t tasks, cgroups, sets, count;
-	const struct cgr_store_task *task = cgr_store_borrow_tasks(store, &tasks);
-	const struct cgr_store_cgroup *tree = cgr_store_borrow_cgroups(store, &cgroups);
-	const struct cgr_store_css_set *set = cgr_store_borrow_css_sets(store, &sets);
-	struct last_read *last = cgr_calloc(tasks ? tasks : 1, sizeof *last);
-	struct cgr_stream *stream = NULL;
-	const struct cgr_event *e;
-	int rc;
-
-	if (!last)
-		return cgr_error_set(reterr, CGR_E_NOMEM, "curve of %zu tasks", tasks);
-	rc = cgr_stream_open(store, 0, kinds, &stream, reterr);
-	while (rc >= 0 && (rc = cgr_stream_next(stream, &e, &count, reterr)) > 0)
-		for (size_t i = 0; i < count && rc >= 0; i++) {
-			if (!(kinds >> e[i].kind & 1) || e[i].task >= tasks)
-				continue;
-			if (e[i].kind == CGR_EV_CACHE_DELETE) {
-				for (uint64_t p = 0; !e[i].d && p < e[i].c; p++)
-					cgr_curve_forget(c, (uint32_t)e[i].a, e[i].b + p);
-				continue;
-			}
-			uint32_t css = task[e[i].task].css_set;
-			if (css >= sets || set[css].memory_cgroup >= cgroups || !below(tree, set[css].memory_cgroup, cgroup))
-				continue;
-			if (read_event(c, &last[e[i].task], &e[i]) < 0)
-				rc = cgr_error_set(reterr, CGR_E_NOMEM, "curve of %llu pages", (unsigned long long)c->kept);
-		}
-	cgr_stream_free(stream);
-	free(last);
-	return rc < 0 ? rc : 0;
+	cgr_curve_sizes(c, &size_pages, 1, &misses);
+	return misses;
 }

@@ -31,7 +31,20 @@ bool cgr_curve_sampled(const struct cgr_curve *curve);
 /* Accesses that miss in an LRU of size_pages, first accesses included. */
 uint64_t cgr_curve_misses(const struct cgr_curve *curve, uint64_t size_pages);
 
-/* Feeds the look-ups of the page cache made by tasks of a cgroup and its descendants. */
-int cgr_curve_read(struct cgr_curve *curve, const struct cgr_store *store, uint32_t cgroup, struct cgr_error *reterr);
+/* The same for several sizes at once, which must ascend. */
+void cgr_curve_sizes(const struct cgr_curve *curve, const uint64_t *size_pages, size_t count, uint64_t *ret_misses);
+
+/* Curves of many cgroups from one pass; both arrays are as long as the store's cgroups. curve[g] is made at the first
+ * look-up where wanted[g] (the caller frees), and stays NULL where there is none. */
+struct cgr_curve_set {
+	struct cgr_curve **curve;
+	bool *wanted;
+	uint32_t max_pages; /* of each curve */
+};
+/* Feeds the look-ups of the page cache made by tasks of each cgroup and its descendants. */
+int cgr_curve_set_read(const struct cgr_curve_set *set, const struct cgr_store *store, struct cgr_error *reterr);
+/* One cgroup's, without look-ups too; *ret_curve is the caller's. max_pages as for cgr_curve_new. */
+int cgr_curve_read(const struct cgr_store *store, uint32_t cgroup, uint32_t max_pages, struct cgr_curve **ret_curve,
+                   struct cgr_error *reterr);
 
 #endif

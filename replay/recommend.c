@@ -116,6 +116,7 @@ static int replay_value(struct search *s, int64_t value, struct cgr_result **ret
 	int rc = cgr_scenario_copy(&scenario, s->base, s->error);
 
 	run.fidelity = false;
+	run.curves = s->out->keep_runs && value >= 0 && !s->out->points; /* once: they do not depend on the limit */
 	if (rc >= 0 && !text)
 		rc = cgr_error_set(s->error, CGR_E_NOMEM, "recommend");
 	if (rc >= 0 && value >= 0)

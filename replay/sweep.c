@@ -14,7 +14,7 @@
 
 #define POINTS_MAX 100000
 /* How far workers may run ahead of what was delivered: bounds the results held in memory. */
-#define AHEAD_PER_THREAD 4u
+#define AHEAD_PER_THREAD 8u
 
 void cgr_axis_fini(struct cgr_axis *axis)
 {
@@ -184,63 +184,85 @@ struct sweep {
 	int failed;
 };
 
+/* The next point nobody has taken, or SIZE_MAX: none left, or too far ahead of what was delivered. With the lock held.
+ */
+static size_t take(struct sweep *w)
+{
+	while (w->next < w->count && w->state[w->next] != POINT_WAITING)
+		w->next++;
+	return w->next < w->count && w->next < w->delivered + w->ahead ? w->next++ : SIZE_MAX;
+}
+
+/* Replays one point; called and left with the lock held. */
+static void replay_point(struct sweep *w, size_t i)
+{
+	struct cgr_run_options run = { .threads = 1, .command = w->options->command };
+	struct cgr_error error = { 0 };
+	int rc;
+
+	run.fidelity = run.curves = w->scenario[i].point <= 0; /* once per sweep: they do not depend on the point */
+	pthread_mutex_unlock(&w->lock);
+	rc = cgr_replay(w->store, w->programs, &w->scenario[i], &run, &w->result[i], &error);
+	pthread_mutex_lock(&w->lock);
+	w->state[i] = POINT_DONE;
+	if (rc < 0 && !w->failed) {
+		w->failed = rc;
+		w->error = error;
+	}
+	pthread_cond_broadcast(&w->changed);
+}
+
 static void *worker(void *data)
 {
 	struct sweep *w = data;
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->failed) {
-		struct cgr_run_options run = { .threads = 1, .command = w->options->command };
-		struct cgr_error error = { 0 };
-		size_t i;
-		int rc;
+		size_t i = take(w);
 
-		while (w->next < w->count && w->state[w->next] != POINT_WAITING)
-			w->next++;
-		if (w->next >= w->count)
+		if (i != SIZE_MAX)
+			replay_point(w, i);
+		else if (w->next >= w->count)
 			break;
-		if (w->next >= w->delivered + w->ahead) {
+		else
 			pthread_cond_wait(&w->changed, &w->lock);
-			continue;
-		}
-		i = w->next++;
-		run.fidelity = w->scenario[i].point <= 0; /* once per sweep: it does not depend on the point */
-		pthread_mutex_unlock(&w->lock);
-		rc = cgr_replay(w->store, w->programs, &w->scenario[i], &run, &w->result[i], &error);
-		pthread_mutex_lock(&w->lock);
-		w->state[i] = POINT_DONE;
-		if (rc < 0 && !w->failed) {
-			w->failed = rc;
-			w->error = error;
-		}
-		pthread_cond_broadcast(&w->changed);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
-/* In order, so that the outcome does not depend on the number of threads. */
+/* Hands the next result over; called and left with the lock held. */
+static void deliver_one(struct sweep *w)
+{
+	size_t i = w->delivered;
+	int rc = 0;
+
+	pthread_mutex_unlock(&w->lock);
+	if (w->result[i])
+		rc = w->options->deliver(w->options->data, w->result[i], &w->error);
+	w->result[i] = cgr_result_free(w->result[i]);
+	cgr_progress_update(w->options->progress, "sweeping", i + 1, w->count, "runs");
+	pthread_mutex_lock(&w->lock);
+	w->delivered++;
+	if (rc < 0 && !w->failed)
+		w->failed = rc;
+	pthread_cond_broadcast(&w->changed);
+}
+
+/* The calling thread: delivers in order, so that the outcome does not depend on the number of threads, and replays
+ * while there is nothing to deliver, so that N threads are N and not one more. */
 static void deliver_all(struct sweep *w)
 {
 	pthread_mutex_lock(&w->lock);
 	while (w->delivered < w->count && !w->failed) {
-		size_t i = w->delivered;
-		int rc = 0;
+		size_t i;
 
-		if (w->state[i] == POINT_WAITING) {
+		if (w->state[w->delivered] != POINT_WAITING)
+			deliver_one(w);
+		else if ((i = take(w)) != SIZE_MAX)
+			replay_point(w, i);
+		else
 			pthread_cond_wait(&w->changed, &w->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&w->lock);
-		if (w->result[i])
-			rc = w->options->deliver(w->options->data, w->result[i], &w->error);
-		w->result[i] = cgr_result_free(w->result[i]);
-		cgr_progress_update(w->options->progress, "sweeping", i + 1, w->count, "runs");
-		pthread_mutex_lock(&w->lock);
-		w->delivered++;
-		if (rc < 0 && !w->failed)
-			w->failed = rc;
-		pthread_cond_broadcast(&w->changed);
 	}
 	pthread_mutex_unlock(&w->lock);
 }
@@ -277,10 +299,8 @@ int cgr_sweep_run(const struct cgr_store *store, const struct cgr_programs *prog
 	rc = w.result && w.state ? mark_there(&w, reterr) : cgr_error_set(reterr, CGR_E_NOMEM, "sweep");
 	pthread_mutex_init(&w.lock, NULL);
 	pthread_cond_init(&w.changed, NULL);
-	while (rc >= 0 && started < threads && pthread_create(&thread[started], NULL, worker, &w) == 0)
+	while (rc >= 0 && started + 1 < threads && pthread_create(&thread[started], NULL, worker, &w) == 0)
 		started++;
-	if (rc >= 0 && !started)
-		rc = cgr_error_set(reterr, CGR_E_IO, "cannot start a thread for the sweep");
 	if (rc >= 0)
 		deliver_all(&w);
 	while (started)

@@ -24,7 +24,8 @@ struct cgr_compare_latency { /* wake-up latencies of a cgroup's subtree */
 	const char *cgroup;
 	struct cgr_histogram a, b;
 	int64_t distance_ppm; /* largest distance between the two distributions (Kolmogorov-Smirnov D) */
-	int64_t threshold_ppm; /* above this, chance is no explanation (alpha 0.001) */
+	int64_t threshold_ppm; /* above this, chance is no explanation (alpha 0.001), as far as two halves of one recording
+	                        * differ from each other too */
 	enum cgr_compare_verdict verdict;
 };
 struct cgr_compare {

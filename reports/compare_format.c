@@ -50,18 +50,27 @@ static void put_row(struct cgr_strbuf *out, const struct cgr_compare_row *row, b
 	cgr_strbuf_fini(&name);
 }
 
+static const struct {
+	const char *name, *metric;
+	unsigned permille; /* 1000: the longest */
+} quantile[] = { { "p50", "wakeup_latency.p50_usec", 500 },
+	             { "p95", "wakeup_latency.p95_usec", 950 },
+	             { "p99", "wakeup_latency.p99_usec", 990 },
+	             { "max", "wakeup_latency.max_usec", 1000 } };
+
+static int64_t latency_at(const struct cgr_histogram *h, unsigned permille)
+{
+	return (int64_t)(permille == 1000 ? h->maximum : cgr_histogram_quantile(h, permille));
+}
+
 static void put_latency(struct cgr_strbuf *out, const struct cgr_compare_latency *l, bool colour)
 {
-	static const struct {
-		const char *name;
-		unsigned permille;
-	} at[] = { { "p50", 500 }, { "p95", 950 }, { "p99", 990 } };
-	for (size_t i = 0; i < CGR_ARRAY_SIZE(at); i++) {
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(quantile); i++) {
 		char a[32], b[32], change[48];
-		int64_t from = (int64_t)cgr_histogram_quantile(&l->a, at[i].permille);
-		int64_t to = (int64_t)cgr_histogram_quantile(&l->b, at[i].permille);
-		cgr_strbuf_printf(out, "wakeup latency %-21s %16s %16s %9s", at[i].name, cgr_format_usec(from, a, sizeof a),
-		                  cgr_format_usec(to, b, sizeof b), cgr_text_change(from, to, change, sizeof change));
+		int64_t from = latency_at(&l->a, quantile[i].permille), to = latency_at(&l->b, quantile[i].permille);
+		cgr_strbuf_printf(out, "wakeup latency %-21s %16s %16s %9s", quantile[i].name,
+		                  cgr_format_usec(from, a, sizeof a), cgr_format_usec(to, b, sizeof b),
+		                  cgr_text_change(from, to, change, sizeof change));
 		if (i == 0)
 			cgr_strbuf_printf(
 			    out, "  %s%s%s, distributions %" PRId64 ".%" PRId64 " %% apart (chance: %" PRId64 ".%" PRId64 " %%)",
@@ -136,6 +145,26 @@ static void put_number(struct cgr_strbuf *out, bool there, int64_t value)
 	cgr_strbuf_append(out, ",", 1);
 }
 
+/* Runs have these as metrics already; recordings have only their distribution, whose verdict stands for all. */
+static void put_latency_rows(struct cgr_strbuf *out, const struct cgr_compare *c, const struct cgr_compare_latency *l)
+{
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(quantile); i++) {
+		int64_t a = latency_at(&l->a, quantile[i].permille), b = latency_at(&l->b, quantile[i].permille);
+		bool there = false;
+		for (size_t k = 0; k < c->rows && !there; k++)
+			there = strcmp(c->row[k].cgroup, l->cgroup) == 0 && strcmp(c->row[k].metric, quantile[i].metric) == 0;
+		if (there)
+			continue;
+		cgr_text_csv(out, l->cgroup);
+		cgr_strbuf_printf(out, ",%s,usec,", quantile[i].metric);
+		for (int k = 0; k < 3; k++)
+			put_number(out, true, a);
+		for (int k = 0; k < 3; k++)
+			put_number(out, true, b);
+		cgr_strbuf_printf(out, "%s\r\n", cgr_compare_verdict_name(l->verdict));
+	}
+}
+
 void cgr_compare_csv(struct cgr_strbuf *out, const struct cgr_compare *compare, bool all)
 {
 	cgr_strbuf_printf(out, "cgroup,metric,unit,a,a_low,a_high,b,b_low,b_high,verdict\r\n");
@@ -158,6 +187,9 @@ void cgr_compare_csv(struct cgr_strbuf *out, const struct cgr_compare *compare, 
 		put_number(out, b, row->b_high);
 		cgr_strbuf_printf(out, "%s\r\n", cgr_compare_verdict_name(row->verdict));
 	}
+	for (size_t i = 0; i < compare->latencies; i++)
+		if (shown(compare->latency[i].verdict, all))
+			put_latency_rows(out, compare, &compare->latency[i]);
 }
 
 static json_t *side_object(bool there, int64_t value, int64_t low, int64_t high)

@@ -204,6 +204,19 @@ static void put_spans(struct cgr_strbuf *out, const struct cgr_result *r)
 	}
 }
 
+static void put_curves(struct cgr_strbuf *out, const struct cgr_result *r)
+{
+	for (size_t i = 0; i < r->curves; i++) {
+		const struct cgr_result_curve *c = &r->curve[i];
+		for (size_t k = 0; k < c->count; k++) {
+			put_text(out, r->name);
+			put_text(out, path_of(r, c->cgroup));
+			cgr_strbuf_printf(out, "%" PRId64 ",%" PRId64 ",%" PRId64 "\r\n", c->size_bytes[k], c->accesses,
+			                  c->misses[k]);
+		}
+	}
+}
+
 #define METRICS_HEAD "run,cgroup,metric,unit,recorded,predicted,low,high,class"
 static const struct {
 	const char *file, *head;
@@ -224,6 +237,7 @@ static const struct {
 	{ "decisions.csv", "run,t_usec,kind,cgroup,tid,comm,value", put_decisions },
 	{ "fidelity.csv", "run,cgroup,metric,recorded,replayed,low,high,error_ppm,good", put_fidelity },
 	{ "latency.csv", "run,cgroup,source,from_usec,to_usec,wakeups", put_latency },
+	{ "curves.csv", "run,cgroup,size_bytes,accesses,misses", put_curves },
 	{ "spans.csv", "run,cpu,start_ns,end_ns,tid,comm,ended", put_spans },
 };
 

@@ -92,6 +92,12 @@ int cgr_facts_latency(const struct cgr_result *result, uint32_t cgroup, struct c
 	*ret_recorded = (struct cgr_histogram){ 0 };
 	*ret_predicted = (struct cgr_histogram){ 0 };
 	uint64_t recorded = 0, predicted = 0;
+	for (size_t half = 0; half < 2 && cgroup < result->latencies; half++) {
+		cgr_histogram_merge(ret_recorded, &result->latency[cgroup].half[half]);
+		cgr_histogram_merge(ret_predicted, &result->latency[cgroup].half[half]);
+		recorded += result->latency[cgroup].half[half].count;
+		predicted += result->latency[cgroup].half[half].count;
+	}
 	for (size_t i = 0; i < result->tasks; i++) {
 		const struct cgr_result_task *task = &result->task[i];
 		if (task->cgroup >= result->cgroups ||
@@ -262,4 +268,50 @@ bool cgr_facts_says_something(const struct cgr_result *result, const struct cgr_
 		return true;
 	return strcmp(result->metric_desc[metric->metric].name, "memory.events.oom_kill") == 0 &&
 	       cgr_facts_changed(result, metric->cgroup);
+}
+
+/* The knob's series of the run begins with the recorded value unless the what-if changed it from the start. */
+void cgr_facts_limit(const struct cgr_result *result, uint32_t cgroup, const char *knob, int64_t *ret_recorded,
+                     int64_t *ret_asked)
+{
+	bool changed = false;
+
+	*ret_recorded = *ret_asked = CGR_UNLIMITED;
+	for (size_t i = 0; i < result->changes; i++) {
+		const struct cgr_result_change *c = &result->change[i];
+
+		if (!c->cgroup || strcmp(c->cgroup, result->cgroup_path[cgroup]) != 0 || strcmp(c->knob, knob) != 0)
+			continue;
+		if (!changed && c->from)
+			(void)cgr_parse_bytes(c->from, ret_recorded, NULL);
+		(void)cgr_parse_bytes(c->to, ret_asked, NULL);
+		changed = true;
+	}
+	for (size_t i = 0; i < result->series_count && !changed; i++) {
+		const struct cgr_result_series *s = &result->series[i];
+
+		if (s->cgroup == cgroup && !s->recorded && s->count > 0 && strcmp(s->name, knob) == 0) {
+			*ret_recorded = s->value[0];
+			*ret_asked = s->value[s->count - 1];
+		}
+	}
+}
+
+int64_t cgr_facts_share_ppm(int64_t part, int64_t whole)
+{
+	if (whole <= 0 || part <= 0)
+		return 0;
+	return part >= whole ? 1000000 : (int64_t)((__int128)part * 1000000 / whole);
+}
+
+const struct cgr_result *cgr_facts_curves(const struct cgr_result *result, const struct cgr_result *const *results,
+                                          size_t count)
+{
+	if (result->curves > 0)
+		return result;
+	for (size_t i = 0; i < count && result->source_digest; i++)
+		if (results[i]->curves > 0 && results[i]->source_digest &&
+		    strcmp(results[i]->source_digest, result->source_digest) == 0)
+			return results[i];
+	return NULL;
 }

@@ -51,6 +51,17 @@ bool cgr_facts_good(const struct cgr_result_fidelity *fidelity);
  * neutral or no difference. */
 bool cgr_facts_differs(const struct cgr_result *result, const struct cgr_result_metric *metric, int *ret_worse);
 
+/* A limit as it was at the start of the recording and as the run has it at its end, of the cgroup itself; CGR_UNLIMITED
+ * where there is none. */
+void cgr_facts_limit(const struct cgr_result *result, uint32_t cgroup, const char *knob, int64_t *ret_recorded,
+                     int64_t *ret_asked);
+/* part / whole in millionths, 0..1000000; 0 of nothing. */
+int64_t cgr_facts_share_ppm(int64_t part, int64_t whole);
+/* The result whose miss-ratio curves hold for this one: itself, or the first of the same recording that has some. NULL:
+ * there are none. */
+const struct cgr_result *cgr_facts_curves(const struct cgr_result *result, const struct cgr_result *const *results,
+                                          size_t count);
+
 /* How much a difference stands out, 0..1000000: |predicted - recorded| against the larger of both and a floor of the
  * unit, so that 0 -> 3 wake-ups does not drown 400M -> 200M. 0 when the recording has no value. */
 int64_t cgr_facts_weight(const struct cgr_result *result, const struct cgr_result_metric *metric);

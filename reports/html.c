@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "reports/assets.h"
+#include "reports/facts.h"
 #include "reports/text.h"
 
 struct page {
@@ -49,6 +50,9 @@ static void put_details(struct cgr_strbuf *out, const struct page *page)
 		if (!page->detailed[i])
 			continue;
 		cgr_strbuf_printf(out, "<section class=run data-run=\"%zu\">", i);
+		const struct cgr_result *curves = cgr_facts_curves(page->results[i], page->results, page->count);
+		if (curves)
+			cgr_html_curves(out, page->results[i], curves);
 		cgr_html_decisions(out, page->results[i]);
 		cgr_html_tree(out, page->results[i]);
 		cgr_strbuf_printf(out, "</section>\n");

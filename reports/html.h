@@ -20,6 +20,9 @@ void cgr_html_numbers(struct cgr_strbuf *out, const struct cgr_result *result, s
 /* What the models decided: kills and limit writes one by one, throttling as a sum. */
 void cgr_html_decisions(struct cgr_strbuf *out, const struct cgr_result *result);
 void cgr_html_tree(struct cgr_strbuf *out, const struct cgr_result *result);
+/* Miss-ratio curves of the cgroups in question; source: the result that holds them, the same or another of the
+ * recording. */
+void cgr_html_curves(struct cgr_strbuf *out, const struct cgr_result *result, const struct cgr_result *source);
 /* JSON for the charts, safe inside <script type="application/json">. Aims at `budget` bytes. */
 int cgr_html_data(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count, const bool *detailed,
                   size_t budget, struct cgr_error *reterr);

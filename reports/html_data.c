@@ -22,6 +22,7 @@
 struct data {
 	struct cgr_strbuf *out;
 	const struct cgr_result *result;
+	const struct cgr_result *curves; /* where the recording's miss-ratio curves are; NULL none */
 	size_t focus_buckets, other_buckets;
 	struct cgr_window window[WINDOWS];
 	size_t windows;
@@ -284,6 +285,41 @@ static void put_schedule(struct data *d)
 	cgr_strbuf_printf(d->out, "]");
 }
 
+static void put_steps(struct cgr_strbuf *out, const int64_t *value, size_t count)
+{
+	int64_t last = 0;
+	cgr_strbuf_append(out, "[", 1);
+	for (size_t i = 0; i < count; i++) {
+		cgr_strbuf_printf(out, "%s%" PRId64, i ? "," : "", (int64_t)((uint64_t)value[i] - (uint64_t)last));
+		last = value[i];
+	}
+	cgr_strbuf_append(out, "]", 1);
+}
+
+static void put_curves(struct data *d)
+{
+	bool any = false;
+	cgr_strbuf_printf(d->out, "\"curves\":[");
+	for (size_t i = 0; d->curves && i < d->curves->curves; i++) {
+		const struct cgr_result_curve *c = &d->curves->curve[i];
+		int64_t recorded, asked;
+		uint32_t cgroup = cgr_facts_cgroup(d->result, d->curves->cgroup_path[c->cgroup]);
+		if (c->count < 2 || cgroup >= d->result->cgroups ||
+		    (d->result->changes > 0 && !cgr_facts_concerned(d->result, cgroup)))
+			continue;
+		cgr_facts_limit(d->result, cgroup, "memory.max", &recorded, &asked);
+		cgr_strbuf_printf(d->out, "%s\n{\"g\":%u,\"of\":%" PRId64 ",\"limits\":[", any ? "," : "", cgroup, c->accesses);
+		cgr_strbuf_printf(d->out, asked == CGR_UNLIMITED ? "null," : "%" PRId64 ",", asked);
+		cgr_strbuf_printf(d->out, recorded == CGR_UNLIMITED ? "null],\"x\":" : "%" PRId64 "],\"x\":", recorded);
+		put_steps(d->out, c->size_bytes, c->count);
+		cgr_strbuf_printf(d->out, ",\"y\":");
+		put_steps(d->out, c->misses, c->count);
+		cgr_strbuf_printf(d->out, "}");
+		any = true;
+	}
+	cgr_strbuf_printf(d->out, "]");
+}
+
 static int put_run(struct data *d, size_t index)
 {
 	size_t longest = 1;
@@ -297,7 +333,8 @@ static int put_run(struct data *d, size_t index)
 	cgr_report_script_text(d->out, d->result->name ? d->result->name : "run");
 	cgr_strbuf_printf(d->out, ",\"duration\":%" PRId64 ",\"cpus\":%u,",
 	                  CGR_MAX(d->result->duration_usec, d->result->replayed_usec), d->result->cpus);
-	void (*const parts[])(struct data *) = { put_cgroups, put_marks, put_lanes, put_latency, put_schedule, put_series };
+	void (*const parts[])(struct data *) = { put_cgroups, put_marks,    put_lanes, put_latency,
+		                                     put_curves,  put_schedule, put_series };
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(parts); i++) {
 		cgr_strbuf_printf(d->out, "%s", i ? "," : "");
 		parts[i](d);
@@ -313,9 +350,11 @@ static int put_all(struct cgr_strbuf *out, const struct cgr_result *const *resul
 	bool any = false;
 	cgr_strbuf_printf(out, "{\"version\":1,\"buckets\":%zu,\"runs\":[", focus_buckets);
 	for (size_t i = 0; i < count; i++) {
-		struct data d = {
-			.out = out, .result = results[i], .focus_buckets = focus_buckets, .other_buckets = other_buckets
-		};
+		struct data d = { .out = out,
+			              .result = results[i],
+			              .curves = cgr_facts_curves(results[i], results, count),
+			              .focus_buckets = focus_buckets,
+			              .other_buckets = other_buckets };
 		if (!detailed[i])
 			continue;
 		cgr_strbuf_printf(out, "%s\n", any ? "," : "");

@@ -30,8 +30,8 @@ int cgr_report_json_list(FILE *out, const struct cgr_result *const *results, siz
 /* RFC 4180 rows with a header line: run,cgroup,metric,unit,recorded,predicted,low,high,class.
  * An unknown value is an empty field, an unlimited one "max". */
 int cgr_report_csv(FILE *out, const struct cgr_result *const *results, size_t count, struct cgr_error *reterr);
-/* metrics.csv, tasks.csv, series.csv, decisions.csv, fidelity.csv, latency.csv, spans.csv, runs.csv in a folder,
- * which is made when it is not there. Each file appears whole or not at all. */
+/* metrics.csv, tasks.csv, series.csv, decisions.csv, fidelity.csv, latency.csv, curves.csv, spans.csv, runs.csv in a
+ * folder, which is made when it is not there. Each file appears whole or not at all. */
 int cgr_report_csv_folder(const char *folder, const struct cgr_result *const *results, size_t count,
                           struct cgr_error *reterr);
 

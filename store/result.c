@@ -77,6 +77,16 @@ struct cgr_result *cgr_result_free(struct cgr_result *r)
 		free(r->change[i].to);
 	}
 	free(r->change);
+	for (size_t i = 0; i < r->curves; i++) {
+		free(r->curve[i].size_bytes);
+		free(r->curve[i].misses);
+	}
+	free(r->curve);
+	for (size_t i = 0; i < r->latencies; i++) {
+		cgr_histogram_fini(&r->latency[i].half[0]);
+		cgr_histogram_fini(&r->latency[i].half[1]);
+	}
+	free(r->latency);
 	free(r);
 	return NULL;
 }

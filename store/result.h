@@ -70,6 +70,20 @@ struct cgr_result_change { /* the what-if itself, for people */
 	char *cgroup, *knob, *from, *to;
 	int64_t t_usec; /* 0 = from the start */
 };
+/* Page cache look-ups of a cgroup's tasks and of those below it that miss in an LRU of each size: what the recording
+ * says, whatever was asked. */
+struct cgr_result_curve {
+	uint32_t cgroup;
+	bool sampled; /* counted on a sample of the pages */
+	int64_t accesses, pages; /* pages: distinct */
+	size_t count;
+	int64_t *size_bytes, *misses; /* by size; misses include first look-ups */
+};
+/* Recorded wake-up latencies (usec) of a cgroup and those below it, where a recording itself is compared: two halves of
+ * interleaved stretches of time, so that their difference shows how far chance carries. Not kept in a results store. */
+struct cgr_result_latency {
+	struct cgr_histogram half[2];
+};
 struct cgr_result_quality {
 	uint64_t lost_events;
 	int64_t unexplained_block_usec;
@@ -105,6 +119,10 @@ struct cgr_result {
 	size_t spans;
 	struct cgr_result_change *change;
 	size_t changes;
+	struct cgr_result_curve *curve;
+	size_t curves;
+	struct cgr_result_latency *latency; /* by cgroup */
+	size_t latencies; /* 0, or cgroups */
 	struct cgr_result_quality quality;
 };
 

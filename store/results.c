@@ -34,10 +34,27 @@ static int check_version(const struct cgr_results *results, struct cgr_error *re
 	return 0;
 }
 
+bool cgr_results_has_table(const struct cgr_results *results, const char *name)
+{
+	sqlite3_stmt *s;
+	bool found;
+
+	if (cgr_db_prepare(&results->db, "SELECT 1 FROM sqlite_schema WHERE name=?", &s, NULL) < 0)
+		return false;
+	(void)sqlite3_bind_text(s, 1, name, -1, SQLITE_STATIC);
+	found = sqlite3_step(s) == SQLITE_ROW;
+	(void)sqlite3_finalize(s);
+	return found;
+}
+
 static int check_schema(const struct cgr_results *results, struct cgr_error *reterr)
 {
 	for (const char *const *at = cgr_results_schema; *at != NULL; at += 2) {
 		if (strncmp(at[1], "CREATE TABLE", 12) == 0)
+			CGR_TRY(cgr_db_check_object(&results->db, at[0], at[1], reterr));
+	}
+	for (const char *const *at = cgr_results_schema_added; *at != NULL; at += 2) {
+		if (cgr_results_has_table(results, at[0]))
 			CGR_TRY(cgr_db_check_object(&results->db, at[0], at[1], reterr));
 	}
 	return 0;

@@ -316,6 +316,42 @@ static int append_changes(struct append *a, struct cgr_error *reterr)
 	return rc;
 }
 
+static int append_points(struct append *a, sqlite3_stmt *s, size_t i, struct cgr_error *reterr)
+{
+	const struct cgr_result_curve *c = &a->r->curve[i];
+
+	for (size_t k = 0; k < c->count; k++)
+		CGR_TRY(cgr_db_insert(&a->results->db, s, reterr, "iiiii", a->run, (int64_t)i, (int64_t)k, c->size_bytes[k],
+		                      c->misses[k]));
+	return 0;
+}
+
+static int append_curves(struct append *a, struct cgr_error *reterr)
+{
+	sqlite3_stmt *s = NULL, *points = NULL;
+	int rc = 0;
+
+	for (const char *const *at = cgr_results_schema_added; *at != NULL && a->r->curves > 0; at += 2)
+		if (!cgr_results_has_table(a->results, at[0]))
+			CGR_TRY(cgr_db_exec(&a->results->db, at[1], reterr));
+	if (a->r->curves == 0)
+		return 0;
+	rc = prepare(a, "INSERT INTO curve VALUES(?,?,?,?,?,?)", &s, reterr);
+	if (rc == 0)
+		rc = prepare(a, "INSERT INTO curve_point VALUES(?,?,?,?,?)", &points, reterr);
+	for (size_t i = 0; rc == 0 && i < a->r->curves; i++) {
+		const struct cgr_result_curve *c = &a->r->curve[i];
+
+		rc = cgr_db_insert(&a->results->db, s, reterr, "iiuiii", a->run, (int64_t)i, c->cgroup, (int64_t)c->sampled,
+		                   c->accesses, c->pages);
+		if (rc == 0)
+			rc = append_points(a, points, i, reterr);
+	}
+	(void)sqlite3_finalize(s);
+	(void)sqlite3_finalize(points);
+	return rc;
+}
+
 static int append_all(struct append *a, struct cgr_error *reterr)
 {
 	CGR_TRY(create_schema(a->results, reterr));
@@ -328,7 +364,8 @@ static int append_all(struct append *a, struct cgr_error *reterr)
 	CGR_TRY(append_decisions(a, reterr));
 	CGR_TRY(append_fidelities(a, reterr));
 	CGR_TRY(append_spans(a, reterr));
-	return append_changes(a, reterr);
+	CGR_TRY(append_changes(a, reterr));
+	return append_curves(a, reterr);
 }
 
 int cgr_results_append(struct cgr_results *results, const struct cgr_result *result, int64_t *ret_run,

@@ -11,6 +11,9 @@ struct cgr_results {
 };
 
 extern const char *const cgr_results_schema[]; /* name, SQL, name, SQL, ..., NULL */
+extern const char *const cgr_results_schema_added[];
+/* True when the store has the table. */
+bool cgr_results_has_table(const struct cgr_results *results, const char *name);
 
 /* Histograms as text "bucket:count bucket:count ...", ascending, so that people can read them with sqlite3.
  * NULL when empty. Caller frees. */

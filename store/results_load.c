@@ -180,6 +180,23 @@ static int series_row(struct load *load, sqlite3_stmt *s, size_t index, struct c
 	return text_of(load, s, 2, &series->name, reterr);
 }
 
+/* Room for one more in two arrays that grow together: both are full at every power of two. */
+static int pair_room(const struct load *load, size_t count, int64_t **a, int64_t **b, struct cgr_error *reterr)
+{
+	size_t need = count == 0 ? 1 : count * 2;
+	int64_t *more_a, *more_b;
+
+	if ((count & (count - 1)) != 0)
+		return 0;
+	more_a = realloc(*a, need * sizeof(*more_a));
+	more_b = realloc(*b, need * sizeof(*more_b));
+	*a = more_a == NULL ? *a : more_a;
+	*b = more_b == NULL ? *b : more_b;
+	if (more_a == NULL || more_b == NULL)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", load->results->db.path);
+	return 0;
+}
+
 static int point_row(struct load *load, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	int64_t number = sqlite3_column_int64(s, 0);
@@ -188,16 +205,7 @@ static int point_row(struct load *load, sqlite3_stmt *s, size_t index, struct cg
 	if (number < 0 || (size_t)number >= load->r->series_count)
 		return damaged(load, "series_point", index, reterr);
 	series = &load->r->series[number];
-	if ((series->count & (series->count - 1)) == 0) { /* full at every power of two */
-		size_t need = series->count == 0 ? 1 : series->count * 2;
-		int64_t *t_usec = realloc(series->t_usec, need * sizeof(*t_usec));
-		int64_t *value = realloc(series->value, need * sizeof(*value));
-
-		series->t_usec = t_usec == NULL ? series->t_usec : t_usec;
-		series->value = value == NULL ? series->value : value;
-		if (t_usec == NULL || value == NULL)
-			return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", load->results->db.path);
-	}
+	CGR_TRY(pair_room(load, series->count, &series->t_usec, &series->value, reterr));
 	series->t_usec[series->count] = sqlite3_column_int64(s, 1);
 	series->value[series->count++] = sqlite3_column_int64(s, 2);
 	return 0;
@@ -309,6 +317,46 @@ static int change_row(struct load *load, sqlite3_stmt *s, size_t index, struct c
 	return 0;
 }
 
+static int curve_row(struct load *load, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
+{
+	struct cgr_result_curve *c;
+
+	CGR_TRY(ROOM(load->r->curve));
+	c = &load->r->curve[index];
+	*c = (struct cgr_result_curve){ .cgroup = id_of(s, 1),
+		                            .sampled = sqlite3_column_int(s, 2) != 0,
+		                            .accesses = sqlite3_column_int64(s, 3),
+		                            .pages = sqlite3_column_int64(s, 4) };
+	if (sqlite3_column_int64(s, 0) != (int64_t)index || c->cgroup >= load->r->cgroups)
+		return damaged(load, "curve", index, reterr);
+	return 0;
+}
+
+static int curve_point_row(struct load *load, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
+{
+	int64_t at = sqlite3_column_int64(s, 0);
+	struct cgr_result_curve *c = at >= 0 && (uint64_t)at < load->r->curves ? &load->r->curve[at] : NULL;
+
+	if (c == NULL)
+		return damaged(load, "curve_point", index, reterr);
+	CGR_TRY(pair_room(load, c->count, &c->size_bytes, &c->misses, reterr));
+	c->size_bytes[c->count] = sqlite3_column_int64(s, 1);
+	c->misses[c->count++] = sqlite3_column_int64(s, 2);
+	return 0;
+}
+
+static int load_curves(struct load *load, struct cgr_error *reterr)
+{
+	size_t points = 0;
+
+	if (!cgr_results_has_table(load->results, "curve") || !cgr_results_has_table(load->results, "curve_point"))
+		return 0;
+	CGR_TRY(each_row(load, "SELECT id, cgroup, sampled, accesses, pages FROM curve WHERE run=? ORDER BY id", curve_row,
+	                 &load->r->curves, reterr));
+	return each_row(load, "SELECT curve, size_bytes, misses FROM curve_point WHERE run=? ORDER BY curve, position",
+	                curve_point_row, &points, reterr);
+}
+
 static int load_metrics(struct load *load, struct cgr_error *reterr)
 {
 	CGR_TRY(
@@ -344,8 +392,9 @@ static int load_rest(struct load *load, struct cgr_error *reterr)
 	                 decision_row, &load->r->decisions, reterr));
 	CGR_TRY(each_row(load, "SELECT start_ns, end_ns, task, cpu, state FROM span WHERE run=? ORDER BY id", span_row,
 	                 &load->r->spans, reterr));
-	return each_row(load, "SELECT cgroup, knob, from_value, to_value, t_usec FROM change WHERE run=? ORDER BY id",
-	                change_row, &load->r->changes, reterr);
+	CGR_TRY(each_row(load, "SELECT cgroup, knob, from_value, to_value, t_usec FROM change WHERE run=? ORDER BY id",
+	                 change_row, &load->r->changes, reterr));
+	return load_curves(load, reterr);
 }
 
 int cgr_results_load(struct cgr_results *results, int64_t run, struct cgr_result **ret_result, struct cgr_error *reterr)

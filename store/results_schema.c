@@ -69,3 +69,14 @@ const char *const cgr_results_schema[] = {
 	" ON c.run = f.run AND c.id = f.cgroup ORDER BY f.run, f.id",
 	NULL,
 };
+
+/* Tables that stores made by earlier versions lack: made when a run that needs them is added, absent when read. */
+const char *const cgr_results_schema_added[] = {
+	"curve",
+	"CREATE TABLE curve(run INTEGER REFERENCES run(id), id INTEGER, cgroup INTEGER, sampled INTEGER, accesses INTEGER,"
+	" pages INTEGER, PRIMARY KEY(run, id)) WITHOUT ROWID",
+	"curve_point",
+	"CREATE TABLE curve_point(run INTEGER REFERENCES run(id), curve INTEGER, position INTEGER, size_bytes INTEGER,"
+	" misses INTEGER, PRIMARY KEY(run, curve, position)) WITHOUT ROWID",
+	NULL,
+};

@@ -33,6 +33,11 @@ enum metric {
 		.name = text, .unit = "count", .help = help_, .kind = CGR_METRIC_COUNTER, .worse = worse_,                     \
 		.tolerance_ppm = 20000                                                                                         \
 	}
+#define SERIES(text, help_, worse_)                                                                                    \
+	{                                                                                                                  \
+		.name = text, .unit = "count", .help = help_, .kind = CGR_METRIC_COUNTER, .worse = worse_,                     \
+		.tolerance_ppm = 20000, .series = true                                                                         \
+	}
 #define BYTES(text, help_, kind_, worse_, series_)                                                                     \
 	{                                                                                                                  \
 		.name = text, .unit = "bytes", .help = help_, .kind = kind_, .worse = worse_, .tolerance_ppm = 20000,          \
@@ -66,9 +71,9 @@ static const struct cgr_metric_desc metrics[METRIC_COUNT] = {
 	[METRIC_STATS + CGR_STAT_PGDEACTIVATE] = COUNTER("memory.stat.pgdeactivate", "pages moved to an inactive list", 0),
 	[METRIC_STATS + CGR_STAT_PGREFILL] = COUNTER("memory.stat.pgrefill", "pages looked at on active lists", 0),
 	[METRIC_STATS + CGR_STAT_REFAULT_ANON] =
-	    COUNTER("memory.stat.workingset_refault_anon", "evicted anonymous pages needed again", 1),
+	    SERIES("memory.stat.workingset_refault_anon", "evicted anonymous pages needed again", 1),
 	[METRIC_STATS + CGR_STAT_REFAULT_FILE] =
-	    COUNTER("memory.stat.workingset_refault_file", "evicted file pages needed again", 1),
+	    SERIES("memory.stat.workingset_refault_file", "evicted file pages needed again", 1),
 	[METRIC_STATS + CGR_STAT_ACTIVATE_ANON] =
 	    COUNTER("memory.stat.workingset_activate_anon", "refaults found to be working set", 1),
 	[METRIC_STATS + CGR_STAT_ACTIVATE_FILE] =

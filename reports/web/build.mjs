@@ -11,7 +11,7 @@ const comment = (text) => '/*! ' + text.replaceAll('*/', '* /') + ' */\n';
 
 const licence = comment('uPlot ' + JSON.parse(read(modules, 'uplot', 'package.json')).version + '\n' +
 	read(modules, 'uplot', 'LICENSE'));
-const parts = ['state.js', 'data.js', 'charts.js', 'lanes.js', 'latency.js', 'sweep.js', 'tables.js', 'main.js'];
+const parts = ['state.js', 'data.js', 'charts.js', 'lanes.js', 'latency.js', 'sweep.js', 'missratio.js', 'tables.js', 'main.js'];
 const script = licence + read(modules, 'uplot', 'dist', 'uPlot.iife.min.js') +
 	'(() => {\n"use strict";\n' + parts.map((name) => read(source, 'js', name)).join('\n') + '})();\n';
 const style = licence + read(modules, 'uplot', 'dist', 'uPlot.min.css') + read(source, 'report.css');

@@ -207,6 +207,7 @@ function drawCharts() {
 		drawChart(chart, run, cgroup, small);
 	makeLanes(document.getElementById('lane-list'), run, cgroup);
 	drawLatency(small, run, cgroup);
+	drawMissRatio(small, run, cgroup);
 	if (!list.querySelector('.chart'))
 		list.append(make('p', { class: 'note' }, `Nothing was recorded or predicted over time for ${run.cgroups[cgroup]}.`));
 }

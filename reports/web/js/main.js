@@ -114,6 +114,7 @@ function onChange(change) {
 	}
 }
 
+document.documentElement.classList.add('js');
 readHash();
 setTheme();
 for (const [index, table] of document.querySelectorAll('table.sortable').entries())

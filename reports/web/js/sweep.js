@@ -5,9 +5,9 @@ function knobUnit(knob) {
 	return knob === 'cpu.max' ? 'cpus' : knob.startsWith('memory.') && knob !== 'memory.swappiness' ? 'bytes' : 'count';
 }
 
-// A dashed line at a point of the curve, with its word at the top; words of several points stand on lines of their own.
-function markPoint(u, at, value, name, word, line) {
-	const { ctx, bbox } = u, x = u.valToPos(at, 'x', true), y = u.valToPos(value, 'y', true), pixel = devicePixelRatio;
+// A dashed line with its word at the top; words of several lines stand below each other.
+function markLine(u, at, name, word, line) {
+	const { ctx, bbox } = u, x = u.valToPos(at, 'x', true), pixel = devicePixelRatio;
 	ctx.save();
 	ctx.strokeStyle = ctx.fillStyle = colour(name);
 	ctx.lineWidth = 1.5 * pixel;
@@ -17,13 +17,23 @@ function markPoint(u, at, value, name, word, line) {
 	ctx.lineTo(x, bbox.top + bbox.height);
 	ctx.stroke();
 	ctx.setLineDash([]);
-	ctx.beginPath();
-	ctx.arc(x, y, (6 + 3 * line) * pixel, 0, 7);
-	ctx.stroke();
 	ctx.font = `600 ${11 * pixel}px ${getComputedStyle(document.body).fontFamily}`;
 	const right = x + 8 * pixel + ctx.measureText(word).width > bbox.left + bbox.width;
 	ctx.textAlign = right ? 'right' : 'left';
 	ctx.fillText(word, x + (right ? -8 : 8) * pixel, bbox.top + (12 + 14 * line) * pixel);
+	ctx.restore();
+}
+
+// The same through a point of the curve.
+function markPoint(u, at, value, name, word, line) {
+	const { ctx } = u, pixel = devicePixelRatio;
+	markLine(u, at, name, word, line);
+	ctx.save();
+	ctx.strokeStyle = colour(name);
+	ctx.lineWidth = 1.5 * pixel;
+	ctx.beginPath();
+	ctx.arc(u.valToPos(at, 'x', true), u.valToPos(value, 'y', true), (6 + 3 * line) * pixel, 0, 7);
+	ctx.stroke();
 	ctx.restore();
 }
 

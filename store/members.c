@@ -1,0 +1,72 @@
+#include "store/members.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/util.h"
+
+int cgr_members_init(struct cgr_members *m, const struct cgr_store *store, struct cgr_error *reterr)
+{
+	size_t sets;
+	const struct cgr_store_css_set *set = cgr_store_borrow_css_sets(store, &sets);
+	const struct cgr_store_task *task;
+
+	*m = (struct cgr_members){ .store = store };
+	task = cgr_store_borrow_tasks(store, &m->tasks);
+	m->cpu_cgroup = cgr_calloc(m->tasks + 1, sizeof(*m->cpu_cgroup));
+	m->memory_cgroup = cgr_calloc(m->tasks + 1, sizeof(*m->memory_cgroup));
+	if (m->cpu_cgroup == NULL || m->memory_cgroup == NULL) {
+		cgr_members_fini(m);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "membership of tasks: out of memory");
+	}
+	for (size_t i = 0; i < m->tasks; i++) {
+		bool known = task[i].css_set < sets;
+
+		m->cpu_cgroup[i] = known ? set[task[i].css_set].cpu_cgroup : CGR_ID_NONE;
+		m->memory_cgroup[i] = known ? set[task[i].css_set].memory_cgroup : CGR_ID_NONE;
+	}
+	return 0;
+}
+
+void cgr_members_fini(struct cgr_members *m)
+{
+	free(m->cpu_cgroup);
+	free(m->memory_cgroup);
+	*m = (struct cgr_members){ 0 };
+}
+
+void cgr_members_moved(const struct cgr_store *store, uint64_t hierarchy, bool *ret_cpu, bool *ret_memory)
+{
+	const char *controllers = cgr_store_borrow_controllers(store, (uint32_t)hierarchy);
+
+	*ret_cpu = *ret_memory = cgr_store_borrow_info(store)->cgroup_version == 2;
+	while (controllers != NULL && *controllers != '\0') {
+		size_t length = strcspn(controllers, ",");
+
+		*ret_cpu |= length == 3 && memcmp(controllers, "cpu", 3) == 0;
+		*ret_memory |= length == 6 && memcmp(controllers, "memory", 6) == 0;
+		controllers += length + (controllers[length] == ',');
+	}
+}
+
+void cgr_members_event(struct cgr_members *m, const struct cgr_event *e)
+{
+	const struct cgr_store_task *task;
+	size_t tasks;
+	bool cpu, memory;
+
+	if (e->kind != CGR_EV_CGROUP_ATTACH || e->c == 0 || e->c >= m->tasks)
+		return;
+	task = cgr_store_borrow_tasks(m->store, &tasks);
+	cgr_members_moved(m->store, e->b, &cpu, &memory);
+	for (size_t i = 1; i < m->tasks; i++) {
+		/* threads born later have a css_set of their own that says where they were born */
+		bool moves = i == e->c || (e->d != 0 && task[i].tgid == task[e->c].tgid &&
+		                           task[i].start_ns <= (int64_t)e->ts_ns && task[i].end_ns >= (int64_t)e->ts_ns);
+
+		if (moves && cpu)
+			m->cpu_cgroup[i] = (uint32_t)e->a;
+		if (moves && memory)
+			m->memory_cgroup[i] = (uint32_t)e->a;
+	}
+}
