@@ -177,6 +177,9 @@ void cgr_run_sample(struct cgr_engine *e)
 		s->value[n] = s->block == CGR_BLOCK_ENGINE && s->metric == CGR_EM_USAGE
 		                  ? subtree(e, s->metric, s->cgroup) / 1000
 		                  : b->value[(size_t)s->metric * e->n_cgroups + s->cgroup];
+		/* pressure is weighted by the CPUs' non-idle time anew each time and may fall by a hair; a counter does not */
+		if (n > 0 && b->desc[s->metric].kind == CGR_METRIC_COUNTER && s->value[n] < s->value[n - 1])
+			s->value[n] = s->value[n - 1];
 	}
 	out->samples++;
 }

@@ -130,6 +130,24 @@ static void fixture_tasks(struct cgr_result *r)
 	}
 }
 
+/* A working set of 300 MiB: misses fall evenly to that size, the first look-ups stay. Under a hostile name too. */
+static void fixture_curves(struct cgr_result *r)
+{
+	static const uint32_t cgroup[] = { 1, 3 };
+	r->curves = CGR_ARRAY_SIZE(cgroup);
+	r->curve = fixture_array(r->curves, sizeof *r->curve);
+	for (size_t i = 0; i < r->curves; i++) {
+		struct cgr_result_curve *c = &r->curve[i];
+		*c = (struct cgr_result_curve){ .cgroup = cgroup[i], .accesses = 1000000, .pages = 300 * 256, .count = 31 };
+		c->size_bytes = fixture_array(c->count, sizeof *c->size_bytes);
+		c->misses = fixture_array(c->count, sizeof *c->misses);
+		for (size_t k = 0; k < c->count; k++) {
+			c->size_bytes[k] = (int64_t)k * 10 * FIXTURE_MIB;
+			c->misses[k] = 1000000 - (int64_t)k * 30000;
+		}
+	}
+}
+
 static void fixture_decisions(struct cgr_result *r, int64_t limit_mib)
 {
 	size_t throttles = 214;
@@ -205,6 +223,7 @@ static struct cgr_result *fixture_result(int64_t limit_mib)
 	r->quality = (struct cgr_result_quality){ 0, 1200000, 40000, 12, 3, 4000 };
 	fixture_metrics(r, limit_mib);
 	fixture_all_series(r, limit_mib);
+	fixture_curves(r);
 	fixture_tasks(r);
 	fixture_decisions(r, limit_mib);
 	fixture_spans(r);

@@ -92,6 +92,15 @@ static struct cgr_result *make_result(const char *name)
 	r->spans = 1;
 	r->span = cgr_calloc(1, sizeof(*r->span));
 	r->span[0] = (struct cgr_result_span){ 1, 2, 1, 1, 2 };
+	r->curves = 1;
+	r->curve = cgr_calloc(1, sizeof(*r->curve));
+	r->curve[0] = (struct cgr_result_curve){ .cgroup = 1, .sampled = true, .accesses = 50, .pages = 9, .count = 5 };
+	r->curve[0].size_bytes = cgr_calloc(5, 8);
+	r->curve[0].misses = cgr_calloc(5, 8);
+	for (int64_t i = 0; i < 5; i++) {
+		r->curve[0].size_bytes[i] = i * 4096;
+		r->curve[0].misses[i] = 50 - i;
+	}
 	r->changes = 1;
 	r->change = cgr_calloc(1, sizeof(*r->change));
 	r->change[0] = (struct cgr_result_change){ cgr_strdup("/web"), cgr_strdup("memory.max"), cgr_strdup("512M"),
@@ -143,6 +152,11 @@ static void assert_same(const struct cgr_result *a, const struct cgr_result *b)
 	assert_int_equal(b->fidelity[0].high, 7);
 	assert_memory_equal(a->span, b->span, sizeof(*a->span));
 	assert_string_equal(b->change[0].to, "256M");
+	assert_int_equal(b->curves, 1);
+	assert_true(b->curve[0].sampled);
+	assert_int_equal(b->curve[0].count, 5);
+	assert_memory_equal(a->curve[0].size_bytes, b->curve[0].size_bytes, 5 * 8);
+	assert_memory_equal(a->curve[0].misses, b->curve[0].misses, 5 * 8);
 }
 
 static void round_trip(void **state)
@@ -213,6 +227,8 @@ static void damage_is_told(void **state)
 		"UPDATE task SET wakeups=1",
 		"UPDATE decision SET cgroup=4",
 		"DELETE FROM cgroup WHERE id=0",
+		"UPDATE curve SET cgroup=9",
+		"UPDATE curve_point SET curve=3 WHERE position=4",
 	};
 	struct cgr_result *made = make_result("base");
 
@@ -237,12 +253,42 @@ static void damage_is_told(void **state)
 	(void)cgr_result_free(made);
 }
 
+/* Baselines are kept for long: a store from before there were curves is read, and gets their tables with the next run.
+ */
+static void older_store(void **state)
+{
+	struct cgr_result *made = make_result("base"), *got = NULL;
+	struct cgr_results *results = NULL;
+	struct cgr_error err = { 0 };
+	sqlite3 *db;
+
+	(void)state;
+	(void)unlink(path);
+	assert_int_equal(cgr_results_open(path, true, &results, &err), 0);
+	assert_int_equal(cgr_results_append(results, made, NULL, &err), 0);
+	(void)cgr_results_free(results);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "DROP TABLE curve; DROP TABLE curve_point", NULL, NULL, NULL), SQLITE_OK);
+	(void)sqlite3_close(db);
+	assert_int_equal(cgr_results_open(path, true, &results, &err), 0);
+	assert_int_equal(cgr_results_load(results, 1, &got, &err), 0);
+	assert_int_equal(got->curves, 0);
+	(void)cgr_result_free(got);
+	assert_int_equal(cgr_results_append(results, made, NULL, &err), 0);
+	assert_int_equal(cgr_results_load(results, 2, &got, &err), 0);
+	assert_int_equal(got->curves, 1);
+	(void)cgr_result_free(got);
+	(void)cgr_results_free(results);
+	(void)cgr_result_free(made);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(no_runs_no_file),
 		cmocka_unit_test(damage_is_told),
+		cmocka_unit_test(older_store),
 	};
 	char folder[] = "/tmp/cgr-results-XXXXXX";
 	int rc;

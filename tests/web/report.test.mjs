@@ -56,7 +56,7 @@ await test('the page says its verdict and shows its charts without a request or 
 	const { page, close } = await open('report-one.html');
 	assert.match(await page.textContent('.verdict h2'), /safe but slower/i);
 	const titles = await page.$$eval('.chart', (charts) => charts.map((chart) => chart.dataset.chart));
-	for (const title of ['Memory', 'CPU', 'Throttled', 'Wake-up latency', 'Schedule 1', 'memory.stat.workingset_refault_file'])
+	for (const title of ['Memory', 'CPU', 'Throttled', 'Wake-up latency', 'Miss ratio', 'Schedule 1', 'memory.stat.workingset_refault_file'])
 		assert.ok(titles.includes(title), `${title} among ${titles}`);
 	await close();
 });
@@ -81,7 +81,7 @@ await test('zoom is shared by all charts and kept in the link', async () => {
 	const after = await pixels(page, '.chart canvas');
 	const titles = await page.$$eval('.chart', (charts) => charts.map((chart) => chart.dataset.chart));
 	titles.forEach((title, i) => {
-		const timeless = title === 'Wake-up latency' || title.startsWith('Schedule');
+		const timeless = ['Wake-up latency', 'Miss ratio'].includes(title) || title.startsWith('Schedule');
 		assert.equal(before[i] === after[i], timeless, `${title} ${timeless ? 'must not' : 'must'} follow the zoom`);
 	});
 	const shared = page.url();
@@ -123,6 +123,10 @@ await test('readable with JavaScript off', async () => {
 		assert.ok(text.includes(words), words);
 	assert.ok(await page.isVisible('.numbers tbody tr:first-child'));
 	assert.ok(await page.isVisible('.tree svg.bar'));
+	const curve = page.locator('.curves figure:first-of-type');
+	assert.ok(await curve.locator('svg.curve').isVisible());
+	assert.match(await curve.textContent(), /memory\.max 256M/);
+	assert.match(await curve.textContent(), /1M look-ups of 300M of file pages; 10\.0.% were first ones/);
 	await page.screenshot({ path: join(shots, 'no-javascript.png'), fullPage: true });
 	await close();
 });
