@@ -470,6 +470,7 @@ static void release_engine(struct cgr_engine *e)
 		free(e->parent[d]);
 		free(e->online[d]);
 	}
+	cgr_run_populated_fini(e);
 	cgr_heap_fini(&e->heap);
 	free(e->task);
 	free(e->task_info);
@@ -521,6 +522,8 @@ int cgr_engine_run(const struct cgr_engine_config *config, struct cgr_engine_out
 	}
 	if (rc >= 0)
 		rc = init_models(&e);
+	if (rc >= 0)
+		rc = cgr_run_populated_init(&e);
 	if (rc >= 0)
 		rc = cgr_run_foresee(&e);
 	if (rc >= 0)

@@ -296,6 +296,7 @@ void cgr_run_finish(struct cgr_engine *e)
 	for (unsigned m = 0; m < MODEL_COUNT; m++)
 		if (e->model[m].head && e->model[m].head->finish)
 			e->model[m].head->finish(&e->model[m].ctx);
+	cgr_run_populated_finish(e);
 	for (unsigned m = 0; m < MODEL_COUNT && !e->out->broken; m++)
 		if (e->model[m].head && e->model[m].head->self_check)
 			e->out->broken = e->model[m].head->self_check(&e->model[m].ctx);

@@ -121,6 +121,9 @@ struct cgr_engine {
 	int64_t *ended_ns; /* by task, -1 not yet */
 	int32_t recorder_tgid; /* left out of a what-if; 0 none */
 	bool resched_any;
+	uint32_t *populated; /* with until_done: tasks per cgroup, those of its descendants included; else NULL */
+	bool *emptied;
+	int64_t *at_empty; /* the CPU model's metrics when the last task ended, [metric * n_cgroups + cgroup] */
 };
 
 /* slots of the calendar */
@@ -171,6 +174,11 @@ void cgr_run_kill(struct cgr_engine *e, uint32_t task);
 void cgr_run_born(struct cgr_engine *e, uint32_t task, uint32_t parent);
 void cgr_run_online(struct cgr_engine *e, uint32_t cgroup, unsigned domain);
 bool cgr_run_release_stalled(struct cgr_engine *e);
+/* engine_populated.c */
+int cgr_run_populated_init(struct cgr_engine *e);
+void cgr_run_populated_fini(struct cgr_engine *e);
+void cgr_run_populate(struct cgr_engine *e, uint32_t cgroup, int by);
+void cgr_run_populated_finish(struct cgr_engine *e);
 /* engine_memory.c */
 void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const struct cgr_op *op);
 void cgr_run_preload(struct cgr_engine *e);

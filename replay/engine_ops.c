@@ -75,6 +75,7 @@ void cgr_run_born(struct cgr_engine *e, uint32_t task, uint32_t parent)
 		info->cpu = e->task_info[parent].cpu;
 		e->cpuset_cgroup[task] = e->cpuset_cgroup[parent];
 	}
+	cgr_run_populate(e, info->cpu_cgroup, 1);
 	cgr_run_set_cpus(e, task);
 	e->ops->head.task_fork(cpu_ctx(e), task, parent);
 	if (e->memory && e->memory->head.task_fork)
@@ -114,6 +115,7 @@ static void gone(struct cgr_engine *e, uint32_t task)
 	cgr_run_psi_change(e, task, -1, 0, 0);
 	t->state = RUN_GONE;
 	e->task_info[task].alive = false;
+	cgr_run_populate(e, e->task_info[task].cpu_cgroup, -1);
 	e->ended_ns[task] = (int64_t)e->now_ns;
 	if (!e->frozen) {
 		e->out->task[task].end_ns = (int64_t)e->now_ns;

@@ -397,6 +397,8 @@ void cgr_run_attach(struct cgr_engine *e, uint32_t task, uint32_t to)
 	}
 	e->ops->head.task_attach(cpu_ctx(e), task, from, to);
 	info->cpu_cgroup = to;
+	cgr_run_populate(e, to, 1);
+	cgr_run_populate(e, from, -1);
 	if (t->memstall)
 		cgr_run_psi_change(e, task, 0, 0, 1);
 	if (t->state == RUN_RUNNING || t->state == RUN_QUEUED) {

@@ -1,0 +1,155 @@
+/* --until done: a cgroup's counters are those at the end of its last task, whatever goes on elsewhere. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/util.h"
+#include "replay/compile.h"
+#include "replay/run.h"
+#include "store/store.h"
+#include "store/writer.h"
+
+#define MS 1000000ull
+#define PRIO (120u | 120u << 16)
+
+/* Task 1 of /job works on CPU 0, task 2 of the root on CPU 1; both exit. */
+static const uint64_t work_ns[] = { 0, 25 * MS, 200 * MS };
+
+static void append(struct cgr_writer *w, struct cgr_event e)
+{
+	struct cgr_error error = { 0 };
+
+	assert_int_equal(cgr_writer_append(w, &e, 1, &error), 0);
+}
+
+static void write_tables(struct cgr_writer *w)
+{
+	struct cgr_store_info info = { .kernel_release = "6.18.44",
+		                           .kernel_version = 6u << 16 | 18 << 8 | 44,
+		                           .hz = 250,
+		                           .clock = "mono",
+		                           .tool_version = "test",
+		                           .source_path = "done",
+		                           .source_digest = "00",
+		                           .duration_ns = 210 * MS,
+		                           .cpus = 2,
+		                           .online_cpus = 2,
+		                           .cgroup_version = 2,
+		                           .has_sched = true };
+	struct cgr_store_cgroup job = { .path = "/job",
+		                            .born_ns = -1,
+		                            .removed_ns = INT64_MAX,
+		                            .released_ns = INT64_MAX,
+		                            .has_cpu = true,
+		                            .recorded = true };
+	struct cgr_error error = { 0 };
+	uint32_t cgroup;
+
+	assert_int_equal(cgr_writer_set_info(w, &info, &error), 0);
+	assert_int_equal(cgr_writer_add_cgroup(w, &job, &cgroup, &error), 0);
+	for (int32_t i = 1; i <= 2; i++) {
+		struct cgr_store_css_set set = { .cpu_cgroup = i == 1 ? cgroup : 0 };
+		struct cgr_store_task task = { .tid = 1000 + i,
+			                           .tgid = 1000 + i,
+			                           .comm = "job",
+			                           .start_ns = -1,
+			                           .end_ns = INT64_MAX,
+			                           .parent = CGR_ID_NONE,
+			                           .prio = 120 };
+
+		assert_int_equal(cgr_writer_add_css_set(w, &set, NULL, 0, &task.css_set, &error), 0);
+		assert_int_equal(cgr_writer_add_task(w, &task, &(uint32_t){ 0 }, &error), 0);
+	}
+}
+
+static void life(struct cgr_writer *w, uint32_t task)
+{
+	struct cgr_event e = { .ts_ns = MS + work_ns[task], .task = task, .cpu = (uint16_t)(task - 1), .c = task };
+
+	e.kind = CGR_EV_RUNTIME;
+	e.a = work_ns[task];
+	append(w, e);
+	e.kind = CGR_EV_EXIT;
+	e.a = 0;
+	append(w, e);
+	e.kind = CGR_EV_SWITCH;
+	e.a = 0x10; /* EXIT_DEAD */
+	e.c = 0;
+	e.d = PRIO;
+	append(w, e);
+}
+
+static struct cgr_store *machine(void)
+{
+	char path[] = "/tmp/cgr-test-done-XXXXXX";
+	struct cgr_writer *w = NULL;
+	struct cgr_store *store = NULL;
+	struct cgr_error error = { 0 };
+	int fd = mkstemp(path);
+
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(cgr_writer_new(path, 0, &w, &error), 0);
+	write_tables(w);
+	for (uint32_t i = 1; i <= 2; i++)
+		append(w,
+		       (struct cgr_event){ .ts_ns = MS, .kind = CGR_EV_SWITCH, .cpu = (uint16_t)(i - 1), .c = i, .d = PRIO });
+	life(w, 1);
+	life(w, 2);
+	assert_int_equal(cgr_writer_commit(w, &error), 0);
+	cgr_writer_free(w);
+	assert_int_equal(cgr_store_open(path, &store, &error), 0);
+	unlink(path);
+	return store;
+}
+
+static int64_t periods(bool until_done)
+{
+	struct cgr_run_options options = { .threads = 1 };
+	struct cgr_store *store = machine();
+	struct cgr_scenario scenario;
+	struct cgr_programs *programs = NULL;
+	struct cgr_result *result = NULL;
+	struct cgr_error error = { 0 };
+	int64_t found = -1;
+
+	assert_int_equal(cgr_scenario_init(&scenario, "done", &error), 0);
+	scenario.seeds = 1;
+	scenario.until_done = until_done;
+	assert_int_equal(cgr_scenario_set(&scenario, "/job:cpu.max=20000 10000", &error), 0);
+	assert_int_equal(cgr_compile(store, NULL, &programs, &error), 0);
+	assert_int_equal(cgr_replay(store, programs, &scenario, &options, &result, &error), 0);
+	for (size_t i = 0; i < result->metrics; i++) {
+		const struct cgr_result_metric *m = &result->metric[i];
+
+		if (strcmp(result->cgroup_path[m->cgroup], "/job") == 0 &&
+		    strcmp(result->metric_desc[m->metric].name, "cpu.stat.nr_periods") == 0)
+			found = m->predicted;
+	}
+	cgr_result_free(result);
+	cgr_programs_free(programs);
+	cgr_scenario_fini(&scenario);
+	cgr_store_free(store);
+	return found;
+}
+
+/* 25 ms of work see two periods of 10 ms end, three at most; the timer itself goes on for two more. */
+static void test_until_done(void **state)
+{
+	int64_t done = periods(true), recorded_end = periods(false);
+
+	(void)state;
+	assert_in_range(done, 2, 3);
+	assert_in_range(recorded_end - done, 1, 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_until_done) };
+
+	return cmocka_run_group_tests_name("until done", tests, NULL, NULL);
+}
