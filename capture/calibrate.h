@@ -10,8 +10,7 @@
 
 /* [{"event": "sched:sched_switch", "ns": 210, "events": 1200}, ...] for the planned events a short loop can provoke;
  * the rest is left to the reader, who takes the mean. "events" is what all those of its loop together put into the
- * ring. The instance must have its filters set and its events off; the ring is empty again afterwards. The same in
- * *ret_cost.
+ * ring. The events must be off; filters must be set afterwards, and the ring is empty again. The same in *ret_cost.
  */
 json_t *cgr_calibrate(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_cost *ret_cost);
 

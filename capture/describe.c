@@ -180,6 +180,7 @@ static json_t *machine_json(const struct cgr_session *s)
 		(void)json_object_set_new(facts, "cgroup_globs", text_array(s->options->globs, s->options->glob_count));
 	(void)json_object_set_new(facts, "signals", cgr_plan_signals_json(&s->plan));
 	(void)json_object_set_new(facts, "events", cgr_plan_events_json(&s->plan));
+	(void)json_object_set_new(facts, "anon_pages_implied", json_boolean(s->plan.anon_implied));
 	(void)json_object_set_new(facts, "recorder", recorder_json(s));
 	return facts;
 }

@@ -184,31 +184,71 @@ static int set_filter(struct cgr_planned_event *event, struct cgr_strbuf *text, 
 	if (text->failed)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the filter of %s:%s", event->system, event->name);
 	free(event->filter);
-	event->filter = text->text;
+	event->filter = text->text != NULL ? text->text : cgr_strdup("");
 	*text = (struct cgr_strbuf){ 0 };
-	return 0;
+	return event->filter != NULL ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "no memory for an event's filter");
 }
 
-/* "item==3||item==7" from names; names this kernel does not have are no loss (swap, zswap not built). */
-static int join_items(const struct cgr_plan_input *input, struct cgr_planned_event *event, const char *names,
-                      struct cgr_error *reterr)
+/* Adds one word of a list of items to the filter: "NAME", "NAME>1" or "!NAME". Names this kernel does not have are no
+ * loss (swap, zswap not built). */
+static void join_item(const struct cgr_plan_input *input, struct cgr_plan *plan, struct cgr_planned_event *event,
+                      const char *word, struct cgr_strbuf *text)
+{
+	bool unwanted = word[0] == '!', large = strstr(word, ">1") != NULL;
+	char name[64];
+	int64_t number;
+
+	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + unwanted, ">"), word + unwanted);
+	if (unwanted != event->all_items || !item_number(input->btf, event->name, name, &number))
+		return;
+	if (unwanted) {
+		cgr_strbuf_printf(text, "%sitem!=%" PRId64, text->length > 0 ? "&&" : "", number);
+		return;
+	}
+	cgr_strbuf_printf(text, "%sitem==%" PRId64, text->length > 0 ? "||" : "", number);
+	event->large_item = large ? number : event->large_item;
+	plan->anon_implied = plan->anon_implied || (large && strcmp(name, "NR_ANON_MAPPED") == 0);
+	event->least_item = event->least_item < 0 ? number : CGR_MIN(event->least_item, number);
+}
+
+/* "item==3||item==7" from names, or "item!=5" where all but a few are wanted. */
+static int join_items(const struct cgr_plan_input *input, struct cgr_plan *plan, struct cgr_planned_event *event,
+                      const char *names, struct cgr_error *reterr)
 {
 	struct cgr_strbuf text = { 0 };
-	char name[64];
+	bool all = names[0] == '*';
+	char word[64];
 
 	event->paged = true;
-	event->all_items = event->all_items || names[0] == '*';
-	if (event->all_items) {
-		event->filter[0] = '\0';
+	if (event->all_items && !all)
 		return 0;
-	}
-	cgr_strbuf_printf(&text, "%s", event->filter);
-	for (const char *at = names; next_word(&at, name, sizeof(name));) {
-		int64_t number;
-		if (item_number(input->btf, event->name, name, &number))
-			cgr_strbuf_printf(&text, "%sitem==%" PRId64, text.length > 0 ? "||" : "", number);
-	}
+	/* what was asked for one by one so far is part of all */
+	cgr_strbuf_printf(&text, "%s", all && !event->all_items ? "" : event->filter);
+	event->all_items = all;
+	for (const char *at = names; next_word(&at, word, sizeof(word));)
+		join_item(input, plan, event, word, &text);
 	return set_filter(event, &text, reterr);
+}
+
+/* What is rejected most goes first, or it would pass through a dozen comparisons: the small numbers, which nobody wants
+ * (list sizes, slab), then the changes by one. */
+static int finish_filters(struct cgr_plan *plan, struct cgr_error *reterr)
+{
+	for (size_t i = 0; i < plan->count; i++) {
+		struct cgr_planned_event *event = &plan->event[i];
+		struct cgr_strbuf text = { 0 };
+		if (event->paged && !event->all_items && event->least_item > 0) {
+			cgr_strbuf_printf(&text, "item>=%" PRId64 "&&", event->least_item);
+			if (event->large_item >= 0)
+				cgr_strbuf_printf(&text, "(item!=%" PRId64 "||val>1||val<-1)&&", event->large_item);
+			cgr_strbuf_printf(&text, "(%s)", event->filter);
+			CGR_TRY(set_filter(event, &text, reterr));
+		}
+		event->wide_filter = cgr_strdup(event->filter);
+		if (event->wide_filter == NULL)
+			return cgr_error_set(reterr, CGR_E_NOMEM, "no memory for an event's filter");
+	}
+	return 0;
 }
 
 /* The callbacks that wake tasks or drive bandwidth control; the scheduler tick is what must stay out. */
@@ -252,6 +292,7 @@ static int add_event(const struct cgr_plan_input *input, struct cgr_plan *plan, 
 		const char *id = strstr(format, "\nID:");
 		event->id = id == NULL ? -1 : atoi(id + 4);
 		event->format = format;
+		event->least_item = event->large_item = -1;
 		event->filter = cgr_strdup(source->filter == CGR_FILTER_TEXT ? source->text : "");
 		if (event->filter == NULL)
 			return cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the event plan");
@@ -259,7 +300,7 @@ static int add_event(const struct cgr_plan_input *input, struct cgr_plan *plan, 
 		free(format);
 	}
 	if (source->filter == CGR_FILTER_ITEMS)
-		return join_items(input, event, source->text, reterr);
+		return join_items(input, plan, event, source->text, reterr);
 	return source->filter == CGR_FILTER_TIMERS ? join_timers(input, event, reterr) : 0;
 }
 
@@ -351,6 +392,8 @@ int cgr_plan_make(const struct cgr_plan_input *input, struct cgr_plan *plan, str
 		else if (signal->why[0] == '\0')
 			(void)cgr_strcpy(signal->why, sizeof(signal->why), why);
 	}
+	if (rc == 0)
+		rc = finish_filters(plan, reterr);
 	if (rc == 0 && input->glob_count > 0)
 		rc = narrow_to_scope(input, plan, reterr);
 	if (rc < 0)
@@ -362,6 +405,7 @@ void cgr_plan_fini(struct cgr_plan *plan)
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		free(plan->event[i].filter);
+		free(plan->event[i].wide_filter);
 		free(plan->event[i].format);
 	}
 	free(plan->event);

@@ -42,9 +42,12 @@ struct cgr_planned_event {
 	char group[64]; /* as in tracefs: the system, or our group of kprobes */
 	char name[64];
 	char *filter; /* in the kernel's syntax, "" for none; owned */
+	char *wide_filter; /* the same without --cgroup; owned */
 	char *format; /* text of its format file, owned */
 	int id; /* tracepoint id, -1 when the format has none */
-	bool all_items; /* its items are all wanted: no filter on them */
+	bool all_items; /* all its items but the excluded are wanted */
+	int64_t least_item; /* of those wanted one by one; -1: none yet */
+	int64_t large_item; /* wanted where it changes by more than one; -1: none */
 	bool paged; /* carries a memory cgroup id: --cgroup narrows it */
 };
 
@@ -59,6 +62,7 @@ struct cgr_plan {
 	struct cgr_planned_event *event;
 	size_t count, capacity;
 	bool scoped; /* page-level events are narrowed to the --cgroup subtrees */
+	bool anon_implied; /* NR_ANON_MAPPED of single pages is left out: a charge without a kind is one anonymous page */
 };
 
 struct cgr_plan_input {

@@ -94,9 +94,9 @@ static int start_sampler(struct cgr_session *s, struct cgr_error *reterr)
 static int open_instance(struct cgr_session *s, struct cgr_error *reterr)
 {
 	CGR_TRY(cgr_instance_open(&s->instance, (uint64_t)s->options->buffer_bytes / 1024, CGR_CAPTURE_CLOCK, reterr));
-	CGR_TRY(cgr_instance_filter(&s->instance, &s->plan, reterr));
 	if (s->options->calibrate)
 		s->calibration = cgr_calibrate(&s->instance, &s->plan, &s->cost);
+	CGR_TRY(cgr_instance_filter(&s->instance, &s->plan, reterr));
 	return cgr_instance_enable(&s->instance, &s->plan, reterr);
 }
 
@@ -130,6 +130,7 @@ static int begin(struct cgr_session *s, struct cgr_error *reterr)
 	s->snapshot_ns = cgr_mono_ns();
 	CGR_TRY(cgr_rotate_check(s, reterr));
 	CGR_TRY(start_sampler(s, reterr));
+	cgr_summary_begin(s);
 	return s->options->command == NULL ? 0 : cgr_child_release(&s->child, s->options->command, reterr);
 }
 
@@ -187,6 +188,7 @@ static int write_flight(struct cgr_session *s, struct cgr_error *reterr)
 /* Stops everything that writes, then writes the end. */
 static int stop(struct cgr_session *s, struct cgr_error *reterr)
 {
+	cgr_summary_end(s);
 	json_t *snapshot = cgr_snapshot_json(&s->fs, "end");
 	int rc = cgr_instance_switch(&s->instance, false, reterr);
 
@@ -265,6 +267,7 @@ static void fill_result(const struct cgr_session *s, struct cgr_record_result *r
 		.file_bytes = bytes_written(s),
 		.cpu_usec = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000 +
 		            (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec),
+		.beside_usec = s->beside_usec,
 		.ended_by = s->ended_by,
 		.event_usec = s->event_usec,
 		.cpus = s->cpus,

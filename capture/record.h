@@ -34,7 +34,8 @@ struct cgr_record_result {
 	uint64_t lost_events; /* overruns and drops over all CPUs */
 	uint64_t events; /* written to the ring */
 	uint64_t file_bytes;
-	uint64_t cpu_usec; /* CPU time the recorder took */
+	uint64_t cpu_usec; /* CPU time the recorder took, preparations and the writing of the file included */
+	uint64_t beside_usec; /* of it, beside the recorded programs; 0: not known */
 	uint64_t event_usec; /* estimated CPU time the events took from the recorded programs, by calibration */
 	uint32_t cpus;
 	const char *ended_by;

@@ -75,6 +75,7 @@ struct cgr_session {
 	json_t *calibration;
 	struct cgr_cost cost;
 	uint64_t event_usec; /* what the events of the whole recording took, by calibration */
+	uint64_t beside_usec; /* CPU time of the recorder from the first event to the last */
 
 	struct cgr_segment *segment;
 	pthread_rwlock_t segment_lock; /* shared: append to segment; exclusive: change it */
@@ -87,6 +88,8 @@ struct cgr_session {
 	struct {
 		int64_t user_usec, system_usec;
 		uint64_t samples, sampler_ns, events;
+		bool ended;
+		int64_t last_user_usec, last_system_usec;
 	} told; /* in the summaries of the segments before */
 
 	int64_t start_ns, stop_ns;
@@ -106,6 +109,9 @@ int cgr_describe_facts(struct cgr_session *s, struct cgr_segment *segment, struc
  * have it. */
 void cgr_describe_formats(const struct cgr_plan *plan, struct cgr_td_bytes *body);
 
+/* summary.c: the recorder's CPU time counts between the two: what it prepares and tidies up nobody runs beside. */
+void cgr_summary_begin(struct cgr_session *s);
+void cgr_summary_end(struct cgr_session *s);
 /* summary.c: what ends a segment. `snapshot` gives the names of its tasks. */
 int cgr_summarise(struct cgr_session *s, struct cgr_segment *segment, const json_t *snapshot, struct cgr_error *reterr);
 

@@ -142,6 +142,26 @@ static uint64_t estimate_usec(struct cgr_session *s)
 	return usec;
 }
 
+static void cpu_time(int64_t *ret_user_usec, int64_t *ret_system_usec)
+{
+	struct rusage usage;
+
+	(void)getrusage(RUSAGE_SELF, &usage);
+	*ret_user_usec = (int64_t)usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec;
+	*ret_system_usec = (int64_t)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec;
+}
+
+void cgr_summary_begin(struct cgr_session *s)
+{
+	cpu_time(&s->told.user_usec, &s->told.system_usec);
+}
+
+void cgr_summary_end(struct cgr_session *s)
+{
+	cpu_time(&s->told.last_user_usec, &s->told.last_system_usec);
+	s->told.ended = true;
+}
+
 /* CPU time the recorder took and the events are estimated to have taken, since the last segment ended. */
 static json_t *cost_json(struct cgr_session *s)
 {
@@ -149,8 +169,10 @@ static json_t *cost_json(struct cgr_session *s)
 	json_t *obj = json_object();
 
 	(void)getrusage(RUSAGE_SELF, &usage);
-	int64_t user = (int64_t)usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec;
-	int64_t system = (int64_t)usage.ru_stime.tv_sec * 1000000 + usage.ru_stime.tv_usec;
+	int64_t user = s->told.last_user_usec, system = s->told.last_system_usec;
+	if (!s->told.ended)
+		cpu_time(&user, &system);
+	s->beside_usec += (uint64_t)(user + system - s->told.user_usec - s->told.system_usec);
 	uint64_t samples = atomic_load(&s->sampler.count), sampler_ns = atomic_load(&s->sampler.took_ns);
 	cgr_json_set_int(obj, "cpu_usec", user + system - s->told.user_usec - s->told.system_usec);
 	cgr_json_set_int(obj, "user_usec", user - s->told.user_usec);

@@ -50,10 +50,15 @@ static void print_result(const struct cgr_record_options *options, const struct 
 	(void)fprintf(stderr, "cgreplay: %s: %.1f s, %llu events, %s, recorder took %.1f ms of CPU time\n", name, seconds,
 	              (unsigned long long)result->events, cgr_format_bytes((int64_t)result->file_bytes, size, sizeof(size)),
 	              (double)result->cpu_usec / 1e3);
-	if (result->event_usec > 0 && result->duration_ns > 0 && result->cpus > 0)
-		(void)fprintf(stderr, "cgreplay: events took an estimated %.1f ms (%.2f %% of %u CPUs)\n",
-		              (double)result->event_usec / 1e3,
-		              (double)result->event_usec * 1e5 / (double)result->duration_ns / result->cpus, result->cpus);
+	if (result->duration_ns > 0 && result->cpus > 0 && result->beside_usec + result->event_usec > 0) {
+		double share = 1e5 / (double)result->duration_ns / result->cpus; /* of a usec, in percent */
+		(void)fprintf(stderr, "cgreplay: beside the recorded programs it took %.1f ms",
+		              (double)result->beside_usec / 1e3);
+		if (result->event_usec > 0)
+			(void)fprintf(stderr, ", their events an estimated %.1f ms", (double)result->event_usec / 1e3);
+		(void)fprintf(stderr, ": %.2f %% of %u CPUs\n", (double)(result->beside_usec + result->event_usec) * share,
+		              result->cpus);
+	}
 	if (result->removed_segments > 0)
 		(void)fprintf(stderr, "cgreplay: %u older segments were removed to stay within --max-size\n",
 		              result->removed_segments);

@@ -104,6 +104,7 @@ static void enum_tables(struct cgr_norm *norm, const json_t *facts)
 			norm->item_of_event[number] = event_names[i].item;
 	}
 	norm->items_known = json_is_object(node) && json_is_object(event);
+	norm->anon_implied = norm->items_known && json_is_true(json_object_get(facts, "anon_pages_implied"));
 }
 
 static void add_timer(struct cgr_norm *norm, uint64_t address, const char *name)
@@ -136,6 +137,26 @@ static void timers_of_kallsyms(struct cgr_norm *norm, const char *text)
 	}
 }
 
+/* Means by kind: an event of memory is dearer by far than one of the scheduler, the more since it pays for those that
+ * the recorder's filters reject. */
+static void calibrated(struct cgr_store_info *info, const json_t *calibration)
+{
+	uint64_t sum[2] = { 0 }, count[2] = { 0 };
+	size_t i;
+	json_t *item;
+
+	json_array_foreach(calibration, i, item)
+	{
+		const char *event = cgr_json_text(item, "event");
+		unsigned memory = event != NULL && strncmp(event, "memcg:", 6) == 0;
+
+		sum[memory] += (uint64_t)cgr_json_int(item, "ns", 0);
+		count[memory]++;
+	}
+	info->event_cost_ns = count[0] > 0 ? (uint32_t)(sum[0] / count[0]) : 0;
+	info->memory_event_cost_ns = count[1] > 0 ? (uint32_t)(sum[1] / count[1]) : 0;
+}
+
 static void machine_info(struct cgr_facts *facts, const json_t *object)
 {
 	const json_t *sched = json_object_get(object, "sched"), *memory = json_object_get(object, "meminfo");
@@ -156,13 +177,8 @@ static void machine_info(struct cgr_facts *facts, const json_t *object)
 	const json_t *mglru = json_object_get(object, "mglru");
 	const char *enabled = cgr_json_text(mglru, "enabled");
 	info->mglru = json_is_true(json_object_get(mglru, "built")) && enabled != NULL && strtoul(enabled, NULL, 0) != 0;
-	uint64_t sum = 0, count = 0;
-	size_t i;
-	json_t *item;
-	json_array_foreach(json_object_get(json_object_get(object, "recorder"), "calibration"), i, item) sum +=
-	    (uint64_t)cgr_json_int(item, "ns", 0),
-	    count++;
-	info->event_cost_ns = count > 0 ? (uint32_t)(sum / count) : 0;
+	calibrated(info, json_object_get(json_object_get(object, "recorder"), "calibration"));
+	info->anon_implied = json_is_true(json_object_get(object, "anon_pages_implied"));
 }
 
 static int hierarchies(struct cgr_facts *facts, struct cgr_norm *norm, const json_t *object)

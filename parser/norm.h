@@ -165,6 +165,7 @@ struct cgr_norm {
 	bool slice_open;
 	uint8_t item_of_stat[256], item_of_event[512]; /* enum cgr_mem_item or 255 */
 	bool items_known;
+	bool anon_implied; /* the recorder left out NR_ANON_MAPPED of single pages: a charge without a kind is one */
 	struct {
 		uint64_t address;
 		uint8_t function;

@@ -4,7 +4,10 @@
  * in the charging context, and the next NR_FILE_PAGES / NR_ANON_MAPPED / NR_SHMEM / NR_SWAPCACHE of that context tells
  * how many pages the folio has and what it is for. PGPGOUT counts folios as they are uncharged, in batches; the pages
  * that were unmapped or removed from a cache before, oldest first, tell their sizes. MEMCG_KMEM and MEMCG_SOCK are
- * exact in pages. */
+ * exact in pages.
+ *
+ * A recorder of ours leaves out NR_ANON_MAPPED of single pages (anon_implied), the most frequent event of all: then a
+ * folio for which nothing else counts is one anonymous page, as it comes and as it goes. */
 #include "parser/norm.h"
 
 #define GONE CGR_ARRAY_SIZE(((struct cgr_cgroup_node *)0)->gone)
@@ -70,6 +73,8 @@ static int uncharge(struct cgr_norm *norm, const struct cgr_entry *entry, uint32
 		CGR_TRY(cgr_norm_push(norm, entry, CGR_EV_UNCHARGE, cgroup, pages, kind, (uint32_t)in_kind));
 	if (folios == 0 && in_kind > 0)
 		return CGR_OK;
+	if (norm->anon_implied)
+		return cgr_norm_push(norm, entry, CGR_EV_UNCHARGE, cgroup, folios, CGR_CHARGE_ANON, (uint32_t)folios);
 	norm->stats.uncharges_unsized += folios;
 	return cgr_norm_push(norm, entry, CGR_EV_UNCHARGE, cgroup, folios, CGR_CHARGE_UNKNOWN, (uint32_t)folios);
 }
@@ -79,9 +84,10 @@ static int charge_folio(struct cgr_norm *norm, const struct cgr_entry *entry, ui
 	struct cgr_task *task = entry->task;
 
 	norm->stats.charges += folios;
-	if (task->charge_cgroup != CGR_ID_NONE)
+	if (task->charge_cgroup != CGR_ID_NONE && !norm->anon_implied)
 		norm->stats.charges_unsized++;
-	CGR_TRY(cgr_norm_push(norm, entry, CGR_EV_CHARGE, cgroup, folios, CGR_CHARGE_UNKNOWN, (uint32_t)folios));
+	CGR_TRY(cgr_norm_push(norm, entry, CGR_EV_CHARGE, cgroup, folios,
+	                      norm->anon_implied ? CGR_CHARGE_ANON : CGR_CHARGE_UNKNOWN, (uint32_t)folios));
 	task->charge_cgroup = cgroup;
 	task->charge_index = norm->hold.base + norm->hold.count - 1;
 	task->charge_inserts = norm->hold.inserts;
@@ -90,12 +96,13 @@ static int charge_folio(struct cgr_norm *norm, const struct cgr_entry *entry, ui
 
 static void size_charge(struct cgr_norm *norm, struct cgr_task *task, uint32_t cgroup, uint8_t kind, uint64_t pages)
 {
-	if (task->charge_cgroup != cgroup)
+	/* swap cache that reclaim fills belongs to no charge: the one before was an anonymous page, and is complete */
+	if (task->charge_cgroup != cgroup || (norm->anon_implied && task->reclaim_depth > 0))
 		return;
 	task->charge_cgroup = CGR_ID_NONE;
 	struct cgr_event *event =
 	    cgr_hold_find(&norm->hold, task->charge_index, task->charge_inserts, CGR_EV_CHARGE, task->id);
-	if (event == NULL || event->c != CGR_CHARGE_UNKNOWN) {
+	if (event == NULL || event->c != (norm->anon_implied ? CGR_CHARGE_ANON : CGR_CHARGE_UNKNOWN)) {
 		norm->stats.charges_unsized++;
 		return;
 	}

@@ -9,7 +9,8 @@
 	X(kernel_version) X(duration_ns) X(events) X(lost_events) X(cpus) X(online_cpus) X(hz) X(cgroup_version) \
 	X(has_snapshots) X(has_memcg_events) X(has_page_cache) X(has_sched) X(base_slice_ns) X(sched_latency_ns) \
 	X(min_granularity_ns) X(wakeup_granularity_ns) X(cfs_bandwidth_slice_ns) X(mem_total_bytes) \
-	X(swap_total_bytes) X(swappiness) X(psi) X(mglru) X(autogroup) X(event_cost_ns)
+	X(swap_total_bytes) X(swappiness) X(psi) X(mglru) X(autogroup) X(event_cost_ns) \
+	X(memory_event_cost_ns) X(anon_implied)
 /* clang-format on */
 
 #endif

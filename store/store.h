@@ -89,6 +89,8 @@ struct cgr_store_info {
 	int swappiness; /* -1 unknown */
 	bool psi, mglru, autogroup;
 	uint32_t event_cost_ns; /* self-calibrated mean cost of one recorded event, 0 unknown */
+	uint32_t memory_event_cost_ns; /* the same of memcg events, with what their filters reject; 0 unknown */
+	bool anon_implied; /* single anonymous pages were recorded by their charge alone */
 };
 
 struct cgr_store;

@@ -1,5 +1,5 @@
 # A real C project for the overhead measurement: our own sources, compiled file by file.
-sources := $(wildcard $(TOP)/common/*.c $(TOP)/store/*.c $(TOP)/model/lib/*.c $(TOP)/reports/*.c)
+sources := $(wildcard $(TOP)/common/*.c $(TOP)/model/lib/*.c)
 objects := $(patsubst $(TOP)/%.c,$(OUT)/%.o,$(sources))
 all: $(objects)
 $(OUT)/%.o: $(TOP)/%.c

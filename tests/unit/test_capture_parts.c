@@ -318,8 +318,11 @@ static void test_plan_takes_what_is_there(void **state)
 	assert_non_null(strstr(plan.signal[CGR_SIG_wakeup].why, "sched:sched_waking"));
 	assert_int_equal(plan.signal[CGR_SIG_kmem].use->kind, CGR_SOURCE_SAMPLING);
 	/* names this kernel lacks are left out of the filter, known ones carry its numbers */
-	assert_string_equal(find(&plan, "mod_memcg_lruvec_state")->filter, "item==17||item==19");
-	assert_string_equal(find(&plan, "count_memcg_events")->filter, "");
+	/* ... and what is rejected most comes first: small numbers, then single anonymous pages */
+	assert_string_equal(find(&plan, "mod_memcg_lruvec_state")->filter,
+	                    "item>=17&&(item!=17||val>1||val<-1)&&(item==19||item==17)");
+	assert_true(plan.anon_implied);
+	assert_string_equal(find(&plan, "count_memcg_events")->filter, "item!=23");
 	assert_string_equal(find(&plan, "hrtimer_start")->filter, "function==0xffffffff81000010");
 	assert_int_equal(find(&plan, "sched_switch")->id, 42);
 	cgr_plan_fini(&plan);
@@ -328,8 +331,10 @@ static void test_plan_takes_what_is_there(void **state)
 	input.glob_count = 1;
 	assert_int_equal(cgr_plan_make(&input, &plan, &err), 0);
 	assert_true(plan.scoped);
-	assert_string_equal(find(&plan, "count_memcg_events")->filter, "id!=1&&id!=7");
-	assert_string_equal(find(&plan, "mod_memcg_lruvec_state")->filter, "(item==17||item==19)&&(id!=1&&id!=7)");
+	assert_string_equal(find(&plan, "count_memcg_events")->filter, "(item!=23)&&(id!=1&&id!=7)");
+	assert_string_equal(find(&plan, "count_memcg_events")->wide_filter, "item!=23");
+	assert_string_equal(find(&plan, "mod_memcg_lruvec_state")->filter,
+	                    "(item>=17&&(item!=17||val>1||val<-1)&&(item==19||item==17))&&(id!=1&&id!=7)");
 	assert_string_equal(find(&plan, "sched_switch")->filter, "");
 	cgr_plan_fini(&plan);
 
