@@ -1,6 +1,7 @@
-/* Asked what holds when all recorded work is done (--until done), a cgroup's counters are those at the end of its last
- * task. Without that, what goes on elsewhere until the last program of the machine ends would be counted too: the
- * bandwidth timer of an empty group runs for two periods more (do_sched_cfs_period_timer, kernel/sched/fair.c). */
+/* Asked what holds when all recorded work is done (--until done), a cgroup's counters are those at the end of the last
+ * task of the outermost cgroup around it that became empty. Without that, what goes on elsewhere until the last program
+ * of the machine ends would be counted too: the bandwidth timer of an empty group runs for two periods more
+ * (do_sched_cfs_period_timer, kernel/sched/fair.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,13 +28,25 @@ void cgr_run_populated_fini(struct cgr_engine *e)
 	free(e->at_empty);
 }
 
-static void keep(struct cgr_engine *e, uint32_t cgroup)
+static bool below(const struct cgr_engine *e, uint32_t cgroup, uint32_t above)
+{
+	while (cgroup != above && cgroup != NONE)
+		cgroup = e->parent[0][cgroup];
+	return cgroup == above;
+}
+
+/* The job is done: its inner cgroups are read now too, not when each of them became empty. */
+static void keep(struct cgr_engine *e, uint32_t top)
 {
 	const struct cgr_metric_block *b = e->model[MODEL_CPU].block;
 
-	for (unsigned m = 0; m < e->ops->head.n_metrics; m++)
-		e->at_empty[(size_t)m * e->n_cgroups + cgroup] = b->value[(size_t)m * e->n_cgroups + cgroup];
-	e->emptied[cgroup] = true;
+	for (uint32_t g = 0; g < e->n_cgroups; g++) {
+		if (!below(e, g, top))
+			continue;
+		for (unsigned m = 0; m < e->ops->head.n_metrics; m++)
+			e->at_empty[(size_t)m * e->n_cgroups + g] = b->value[(size_t)m * e->n_cgroups + g];
+		e->emptied[g] = true;
+	}
 }
 
 /* A task comes to (by 1) or leaves (by -1) the cgroup. */
