@@ -125,8 +125,9 @@ static int runtime(struct builder *b, const struct cgr_event *e)
 	if (ns >= t->booked_ns)
 		add_run(t, ns - t->booked_ns);
 	else
-		t->debt_ns += t->booked_ns - ns;
+		CGR_TRY(cgr_build_note_stolen(b, e->c, t->booked_ns - ns));
 	t->booked_ns = 0;
+	t->requests = 0;
 	b->programs->program[e->c].recorded_run_ns += ns;
 	b->programs->recorded_run_ns += ns;
 	if (e->flags & CGR_EVF_INFERRED)
@@ -379,10 +380,6 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	}
 	cgr_intern_fini(&b.relations);
 	cgr_histogram_fini(&b.idle_wake);
-	cgr_histogram_fini(&b.miss_wait);
-	cgr_histogram_fini(&b.miss_cpu);
-	cgr_histogram_fini(&b.page_wait);
-	cgr_histogram_fini(&b.page_cpu);
 	free(b.tick_bin);
 	free(b.t);
 	free(b.cpu);

@@ -30,8 +30,9 @@ struct task_build {
 	uint64_t debt_ns; /* booked in excess of what the kernel charged */
 	uint64_t block_ns, waking_ns, reclaim_end_ns;
 	uint64_t read_cpu_ns; /* CPU time since the first page added after the last look-up of the page cache */
-	uint32_t missed_pages; /* pages added to the cache since the last wait for a device */
-	uint32_t added_pages; /* and since the last look-up */
+	uint64_t miss_cpu_ns; /* read_cpu_ns when its last wait for missing pages began */
+	uint32_t added_pages; /* pages added to the cache since its last look-up there */
+	uint32_t requests; /* issued to devices since the kernel last charged it CPU time */
 	uint64_t timer_start_ns, timer_address;
 	int64_t timer_expiry_ns;
 	uint32_t timer_site;
@@ -54,7 +55,13 @@ struct task_build {
 	uint64_t pulled_ns; /* moved to the CPU on which the move was made; 0 not since it last ran */
 	bool woken_early; /* woken between deciding to sleep and leaving the CPU */
 	bool hidden; /* it left its CPU by a switch that was not reported */
+	bool window; /* what it added last was more than a page */
 	bool timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
+};
+
+/* What the misses of one kind cost together. */
+struct miss_sum {
+	uint64_t misses, pages, wait_ns, cpu_ns, cpu_pages; /* the CPU time is known of cpu_pages */
 };
 
 struct cpu_build {
@@ -81,9 +88,8 @@ struct builder {
 	bool has_irq, has_softirq, has_waking, has_runtime, has_quota;
 	uint32_t idle_looks, idle_though_waiting, pulls; /* of newly idle CPUs */
 	struct cgr_intern relations; /* by (process of the waker, of the woken) */
-	struct cgr_histogram idle_wake, miss_wait; /* ns / 64 and usec */
-	struct cgr_histogram miss_cpu; /* CPU time from the insert of one missing page to the end of its look-up, ns / 64 */
-	struct cgr_histogram page_wait, page_cpu; /* where many pages were read at once: the wait, usec; CPU per page, ns */
+	struct cgr_histogram idle_wake; /* ns / 64 */
+	struct miss_sum miss[2]; /* of single pages, of windows of many */
 	uint64_t reclaim_ns, reclaim_pages; /* CPU time in memcg reclaim, pages it freed */
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
@@ -138,7 +144,9 @@ void cgr_build_note_signal(struct builder *b, const struct cgr_event *e);
 /* compile_memory.c */
 int cgr_build_memory(struct builder *b, const struct cgr_event *e);
 /* A wait for missing pages of wait_ns is over: what a miss costs. */
-int cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns);
+void cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns);
+/* The task was on a CPU for `stolen_ns` longer than the kernel charged it for. */
+int cgr_build_note_stolen(struct builder *b, uint32_t task, uint64_t stolen_ns);
 void cgr_build_device(struct builder *b, const struct cgr_event *e);
 void cgr_build_calibrate_misses(struct builder *b);
 

@@ -4,7 +4,11 @@
 
 #define MISSES_MIN 32u
 #define REQUEST_MAX_NS 50000000u /* a longer one was lost or requeued */
-#define STREAM_BYTES 32768u /* mean size of requests from which they count as streaming */
+#define WINDOW_PAGES_MIN 1024u
+#define PAGE_FASTEST_NS 1000u /* 4 KiB at 4 GB/s: no device of today is faster */
+#define REQUEST_USUAL_NS 200000u /* one request, where not a single one was recorded */
+#define CPU_LEAST_NS 1000u /* insert of a page into the cache, readahead amortising all else */
+#define CPU_MOST_NS 50000u /* a request of its own, handed to a virtual device */
 
 /* Pages that a look-up finds were added for it a moment ago: they are no readahead, and the look-up missed them. */
 static uint32_t claim_adds(struct builder *b, const struct cgr_event *e, uint32_t wanted)
@@ -27,22 +31,36 @@ static uint32_t claim_adds(struct builder *b, const struct cgr_event *e, uint32_
 }
 
 /* ---- what a miss costs ---- */
-static int note(struct builder *b, struct cgr_histogram *h, uint64_t value)
+static struct miss_sum *miss_of(struct builder *b, const struct task_build *t)
 {
-	if (cgr_histogram_add(h, value) < 0)
-		return cgr_error_set(b->error, CGR_E_NOMEM, "histogram of the cost of misses");
-	return 0;
+	return &b->miss[t->added_pages ? t->added_pages > 1 : t->window];
 }
 
-/* A single page waits for one request of the device; what a wait for a window of many pages tells is its bandwidth,
- * which the requests themselves tell better (cgr_build_device). */
-int cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns)
+void cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns)
 {
 	struct task_build *t = &b->t[task];
-	uint32_t pages = t->missed_pages;
 
-	t->missed_pages = 0;
-	return note(b, pages > 1 ? &b->page_wait : &b->miss_wait, wait_ns / 1000);
+	miss_of(b, t)->wait_ns += CGR_MIN(wait_ns, REQUEST_MAX_NS);
+	t->miss_cpu_ns = t->read_cpu_ns + t->run_ns - CGR_MIN(t->cost_ns, t->run_ns);
+}
+
+/* Where a guest hands a request to its device the host takes over, and may not come back before the request is done:
+ * the wait is there, but no sleep, and the kernel charges the task for none of it (steal time). It stands in the
+ * program as a wait for what was missing. Other stolen time is the neighbours' and no part of the program. */
+int cgr_build_note_stolen(struct builder *b, uint32_t task, uint64_t stolen_ns)
+{
+	struct task_build *t = &b->t[task];
+	struct cgr_op op = { .kind = CGR_OP_BLOCK,
+		                 .cause = CGR_CAUSE_DEVICE,
+		                 .flags = CGR_OPF_STOLEN,
+		                 .c = CGR_ID_NONE,
+		                 .a = CGR_MIN(stolen_ns, REQUEST_MAX_NS * (uint64_t)t->requests) };
+
+	t->debt_ns += stolen_ns;
+	if (!op.a || !b->info->has_page_cache)
+		return 0;
+	cgr_build_note_miss_wait(b, task, op.a);
+	return cgr_build_emit(b, task, &op);
 }
 
 /* How fast the device is while it has something to do: the time to a completion from the one before, or from the issue
@@ -52,6 +70,8 @@ void cgr_build_device(struct builder *b, const struct cgr_event *e)
 	if (e->kind == CGR_EV_BLOCK_ISSUE) {
 		if (!b->in_flight++)
 			b->device_since_ns = e->ts_ns;
+		if (e->task && !cgr_event_in_irq(e))
+			b->t[e->task].requests++;
 		return;
 	}
 	if (!b->in_flight) /* issued before the trace */
@@ -63,41 +83,83 @@ void cgr_build_device(struct builder *b, const struct cgr_event *e)
 	b->device_since_ns = e->ts_ns;
 }
 
-/* Waits add up, so it is their mean that counts; the longest thousandth is somebody else's. */
-static uint64_t usual_mean(const struct cgr_histogram *h)
+/* The look-up is over: what its misses took of the CPU. What comes before the first insert (the program's own work, the
+ * way into the kernel) a hit costs too. A read is over when its event comes; of a fault the end is not seen, so that
+ * its CPU time counts up to its wait. */
+static void note_lookup(struct builder *b, struct task_build *t, uint64_t cpu_ns)
 {
-	uint64_t high = cgr_histogram_quantile(h, 999), sum = 0, count = 0;
+	struct miss_sum *sum = miss_of(b, t);
 
-	for (unsigned i = 0; h->bucket && i < CGR_HISTOGRAM_BUCKETS && cgr_histogram_bucket_low(i) <= high; i++) {
-		sum += h->bucket[i] * (cgr_histogram_bucket_low(i) + CGR_MIN(cgr_histogram_bucket_high(i), high)) / 2;
-		count += h->bucket[i];
+	if (!t->added_pages)
+		return;
+	sum->misses++;
+	sum->pages += t->added_pages;
+	if (cpu_ns) {
+		sum->cpu_ns += cpu_ns;
+		sum->cpu_pages += t->added_pages;
 	}
-	return count ? sum / count : 0;
-}
-
-/* What comes before the insert (the program's own work, the way into the kernel) a hit costs too. */
-static int note_lookup(struct builder *b, struct task_build *t, uint32_t claimed)
-{
-	uint32_t added = t->added_pages; /* with what was read ahead */
-
+	t->miss_cpu_ns = 0;
+	t->window = t->added_pages > 1;
 	t->added_pages = 0;
-	if (!claimed || !added)
-		return 0;
-	if (added == 1)
-		return note(b, &b->miss_cpu, t->read_cpu_ns / 64);
-	return note(b, &b->page_cpu, t->read_cpu_ns / added);
 }
 
+/* A price that was seen is known as well as the machine is the same on another day. */
+static void price_seen(struct cgr_miss_price *p, const struct miss_sum *sum)
+{
+	p->seen = true;
+	p->wait_ns = sum->wait_ns / sum->pages;
+	p->wait_low_ns = p->wait_ns - p->wait_ns * CGR_DEVICE_PERCENT / 100;
+	p->wait_high_ns = p->wait_ns + p->wait_ns * CGR_DEVICE_PERCENT / 100;
+	p->cpu_ns = p->cpu_low_ns = p->cpu_high_ns = sum->cpu_pages ? sum->cpu_ns / sum->cpu_pages : 0;
+}
+
+static uint64_t geometric_mean(uint64_t a, uint64_t b)
+{
+	uint64_t x = CGR_MAX(a, 1u), y = CGR_MAX(b, 1u), root = CGR_MIN(x, y);
+
+	for (unsigned i = 0; i < 128; i++) { /* Newton, from below; 128 rounds halve any start */
+		uint64_t next = (root + x * y / root) / 2;
+
+		if (next == root || next == root + 1)
+			break;
+		root = next;
+	}
+	return root;
+}
+
+static void price_between(struct cgr_miss_price *p, uint64_t wait_low, uint64_t wait_high, uint64_t cpu_low,
+                          uint64_t cpu_high)
+{
+	p->wait_low_ns = CGR_MIN(wait_low, wait_high);
+	p->wait_high_ns = CGR_MAX(wait_low, wait_high);
+	p->wait_ns = geometric_mean(p->wait_low_ns, p->wait_high_ns);
+	p->cpu_low_ns = CGR_MIN(cpu_low, cpu_high);
+	p->cpu_high_ns = CGR_MAX(cpu_low, cpu_high);
+	p->cpu_ns = geometric_mean(p->cpu_low_ns, p->cpu_high_ns);
+}
+
+/* Nothing of the kind was seen. A page costs no less than the device takes for one where it streams, and no more than a
+ * request of its own: in between lies what the recording does not tell. */
 void cgr_build_calibrate_misses(struct builder *b)
 {
 	struct cgr_calibration *c = &b->programs->calibration;
+	const struct miss_sum *one = &b->miss[0], *many = &b->miss[1];
+	uint64_t stream = PAGE_FASTEST_NS, request = REQUEST_USUAL_NS;
 
-	c->miss_ns = usual_mean(b->miss_wait.count >= MISSES_MIN ? &b->miss_wait : &b->page_wait) * 1000;
-	c->miss_cpu_ns = cgr_histogram_quantile(&b->miss_cpu, 500) * 64;
-	/* many small requests tell the latency of one, not how fast large ones stream */
-	if (b->device_requests >= MISSES_MIN / 4 && b->device_bytes / b->device_requests >= STREAM_BYTES)
-		c->page_wait_ns = b->device_busy_ns / (b->device_bytes / 4096);
-	c->page_cpu_ns = cgr_histogram_quantile(&b->page_cpu, 500);
+	if (b->device_bytes >= 4096)
+		stream = CGR_MAX(b->device_busy_ns / (b->device_bytes / 4096), PAGE_FASTEST_NS);
+	if (b->device_requests)
+		request = CGR_MAX(b->device_busy_ns / b->device_requests, stream);
+	if (one->misses >= MISSES_MIN)
+		price_seen(&c->single, one);
+	if (many->pages >= WINDOW_PAGES_MIN)
+		price_seen(&c->window, many);
+	if (!c->single.seen)
+		price_between(&c->single, c->window.seen ? c->window.wait_ns : stream, request, CPU_LEAST_NS,
+		              one->cpu_pages ? one->cpu_ns / one->cpu_pages : CPU_MOST_NS);
+	if (!c->window.seen)
+		price_between(&c->window, CGR_MIN(stream, c->single.wait_ns) / 2, c->single.wait_ns, CPU_LEAST_NS,
+		              CGR_MAX(c->single.cpu_ns, CPU_LEAST_NS));
 	c->reclaim_page_ns = b->reclaim_pages >= 32 ? b->reclaim_ns / b->reclaim_pages : 0;
 }
 
@@ -114,10 +176,9 @@ static int cache_add(struct builder *b, const struct cgr_event *e)
 	if (e->task == 0 || cgr_event_in_irq(e) || t->state == TASK_GONE)
 		return 0;
 	t->missed = true;
-	t->missed_pages += e->c;
-	t->added_pages += e->c;
-	if (!t->adds)
+	if (!t->added_pages)
 		t->read_cpu_ns = 0;
+	t->added_pages += e->c;
 	if (t->adds == RECENT_ADDS) {
 		for (unsigned i = 1; i < RECENT_ADDS; i++)
 			t->add[i - 1] = t->add[i];
@@ -131,17 +192,20 @@ static int cache_add(struct builder *b, const struct cgr_event *e)
 static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_op_kind kind)
 {
 	struct cgr_op op = { .kind = (uint8_t)kind, .c = (uint32_t)e->a, .a = e->b };
+	bool own = e->task && !cgr_event_in_irq(e);
 	uint32_t claimed = 0;
 
-	if (e->task && !cgr_event_in_irq(e))
+	if (own)
 		claimed = claim_adds(b, e, e->c ? e->c : 1u);
+	if (own && kind != CGR_OP_CACHE_READ)
+		note_lookup(b, &b->t[e->task], b->t[e->task].miss_cpu_ns);
 	op.b = (e->c ? e->c : 1u) | (uint64_t)claimed << 32;
 	CGR_TRY(cgr_build_context(b, e, &op));
-	if (kind == CGR_OP_CACHE_FAULT && e->task && !cgr_event_in_irq(e) && b->t[e->task].state != TASK_GONE)
+	if (kind == CGR_OP_CACHE_FAULT && own && b->t[e->task].state != TASK_GONE)
 		b->t[e->task].fault =
 		    (struct recent_add){ b->t[e->task].tail, cgr_chunk_at(b->programs, b->t[e->task].tail)->count };
-	if (kind == CGR_OP_CACHE_READ && e->task && !cgr_event_in_irq(e))
-		return note_lookup(b, &b->t[e->task], claimed);
+	if (kind == CGR_OP_CACHE_READ && own)
+		note_lookup(b, &b->t[e->task], b->t[e->task].read_cpu_ns);
 	return 0;
 }
 

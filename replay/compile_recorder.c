@@ -43,6 +43,18 @@ static int note_pair(struct cgr_event *last, const struct cgr_event *e, struct c
 	return cgr_histogram_add(&gap[pair], CGR_MIN(ns, 100000u));
 }
 
+/* Costs add up, so it is their mean that counts; what is beyond the 99th percentile is an interrupt between the two. */
+static uint64_t usual_mean(const struct cgr_histogram *h)
+{
+	uint64_t high = cgr_histogram_quantile(h, 990), sum = 0, count = 0;
+
+	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS && cgr_histogram_bucket_low(i) <= high; i++) {
+		sum += h->bucket[i] * (cgr_histogram_bucket_low(i) + CGR_MIN(cgr_histogram_bucket_high(i), high)) / 2;
+		count += h->bucket[i];
+	}
+	return sum / count;
+}
+
 static int collect(struct builder *b, struct cgr_histogram gap[PAIR_COUNT])
 {
 	struct cgr_stream *stream = NULL;
@@ -72,7 +84,7 @@ int cgr_build_recorder_cost(struct builder *b)
 
 	for (unsigned i = 0; i < PAIR_COUNT; i++) {
 		if (gap[i].count >= PAIRS_MIN)
-			best = CGR_MIN(best, cgr_histogram_quantile(&gap[i], 250));
+			best = CGR_MIN(best, usual_mean(&gap[i]));
 		cgr_histogram_fini(&gap[i]);
 	}
 	b->memory_event_cost_ns = b->event_cost_ns;

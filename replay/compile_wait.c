@@ -108,7 +108,7 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 		op.flags |= CGR_OPF_LIMIT;
 	if (t->missed && (t->block_state & STATE_UNINTERRUPTIBLE) && cause != CGR_CAUSE_TIMER) {
 		op.flags |= CGR_OPF_MISS;
-		CGR_TRY(cgr_build_note_miss_wait(b, task, op.a));
+		cgr_build_note_miss_wait(b, task, op.a);
 	}
 	t->missed = false;
 	t->timer_armed = false;

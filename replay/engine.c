@@ -433,15 +433,27 @@ static int run(struct cgr_engine *e)
 	return rc;
 }
 
+/* A price of which the recording tells low..high, as the seed has drawn it. */
+static uint64_t priced(uint64_t low, uint64_t usual, uint64_t high, int32_t permille)
+{
+	if (permille < 0)
+		return usual - (usual - low) * (uint64_t)-permille / 1000;
+	return usual + (high - usual) * (uint64_t)permille / 1000;
+}
+
 static void facts(struct cgr_engine *e)
 {
 	const struct cgr_calibration *c = &e->programs->calibration;
 	uint64_t duration = (uint64_t)e->programs->duration_ns;
+	int32_t at = e->config->price_permille;
 
 	e->tick_ns = 1000000000ull / (e->info->hz ? e->info->hz : 250);
 	e->switch_cost_ns = SWITCH_COST_NS;
 	e->idle_wake_ns = c->idle_wake_ns;
-	e->miss_ns = c->miss_ns ? c->miss_ns : 100000;
+	e->miss[0].wait_ns = priced(c->single.wait_low_ns, c->single.wait_ns, c->single.wait_high_ns, at);
+	e->miss[0].cpu_ns = priced(c->single.cpu_low_ns, c->single.cpu_ns, c->single.cpu_high_ns, at);
+	e->miss[1].wait_ns = priced(c->window.wait_low_ns, c->window.wait_ns, c->window.wait_high_ns, at);
+	e->miss[1].cpu_ns = priced(c->window.cpu_low_ns, c->window.cpu_ns, c->window.cpu_high_ns, at);
 	if (c->tick_phase_known) {
 		e->tick_phase_ns = c->tick_phase_ns;
 	} else {

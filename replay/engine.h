@@ -40,6 +40,7 @@ struct cgr_engine_config {
 	uint32_t cpus; /* simulated CPUs */
 	uint64_t seed;
 	int32_t speed_ppm; /* the machine's own variation: CPU times are longer by so much */
+	int32_t price_permille; /* where prices stand in the range the recording leaves open: -1000 cheapest, 0 usual */
 	bool until_done, open_loop;
 	bool without_recorder; /* the recorder's own threads cost no CPU time */
 	bool keep_series, keep_spans;

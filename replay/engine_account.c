@@ -1,5 +1,6 @@
 /* Accounting beside the models: pressure, series, schedule spans, the engine's own metrics. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "replay/engine_internal.h"
 
@@ -224,6 +225,30 @@ static void fold_up(struct cgr_engine *e, unsigned metric, int64_t divide)
 }
 
 /* From the first start to the last end of what exits in the recording; INT64_MAX while something has not. */
+/* Pages that may be needed again without the recording telling (memory.stat.pgmajfault's own interval) would have to be
+ * waited for. One after the other is the worst case: tasks of one cgroup may wait at the same time. */
+static void bound_completion(struct cgr_engine *e)
+{
+	const struct cgr_metric_block *memory = &e->out->block[CGR_BLOCK_MEMORY];
+	struct cgr_metric_block *own = &e->out->block[CGR_BLOCK_ENGINE];
+	uint64_t price_ns = e->miss[0].wait_ns + e->miss[0].cpu_ns;
+	unsigned faults = 0;
+
+	while (faults < memory->count && strcmp(memory->desc[faults].name, "memory.stat.pgmajfault") != 0)
+		faults++;
+	for (uint32_t g = 0; faults < memory->count && g < e->n_cgroups; g++) {
+		size_t at = (size_t)faults * e->n_cgroups + g, to = (size_t)CGR_EM_COMPLETION * e->n_cgroups + g;
+		int64_t more = memory->bound[at].set ? memory->bound[at].high - memory->value[at] : 0;
+
+		if (more <= 0 || own->value[to] <= 0 || own->value[to] == INT64_MAX)
+			continue;
+		own->bound[to] = (struct cgr_bound){ .set = true,
+			                                 .class = CGR_METRIC_BOUNDED,
+			                                 .low = own->value[to],
+			                                 .high = own->value[to] + (int64_t)((uint64_t)more * price_ns / 1000) };
+	}
+}
+
 void cgr_run_completion(struct cgr_engine *e)
 {
 	int64_t *value = e->out->block[CGR_BLOCK_ENGINE].value + (size_t)CGR_EM_COMPLETION * e->n_cgroups;
@@ -249,6 +274,7 @@ void cgr_run_completion(struct cgr_engine *e)
 		run_fail(e, CGR_E_NOMEM);
 	free(first);
 	free(last);
+	bound_completion(e);
 }
 
 static void latencies(struct cgr_engine *e)
@@ -297,6 +323,7 @@ void cgr_run_finish(struct cgr_engine *e)
 		if (e->model[m].head && e->model[m].head->finish)
 			e->model[m].head->finish(&e->model[m].ctx);
 	cgr_run_populated_finish(e);
+	bound_completion(e);
 	for (unsigned m = 0; m < MODEL_COUNT && !e->out->broken; m++)
 		if (e->model[m].head && e->model[m].head->self_check)
 			e->out->broken = e->model[m].head->self_check(&e->model[m].ctx);

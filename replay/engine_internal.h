@@ -15,9 +15,11 @@ struct task_run {
 	struct cgr_cursor cursor;
 	uint64_t remaining_ns; /* of the RUN it is in */
 	uint64_t credit_ns; /* CPU time of recorded misses that were none: taken off the coming RUNs */
+	uint64_t recorder_ns; /* what recording cost it and its RUNs have not been long enough for */
 	uint64_t sleep_ns; /* wait owed once remaining_ns is used up (reclaim, swap-in, memory.high) */
 	uint64_t early; /* tokens that came before their block: bit n = block token + n */
-	uint64_t window_due_ns[2]; /* when its last two readahead windows have come from the device */
+	uint64_t adds,
+	    adds_missed; /* pages inserted in the recording since the last stolen time; of them missing here too */
 	uint64_t runnable_ns; /* since when it waits for a CPU */
 	uint64_t throttled_ns; /* since when it is throttled, 0 not */
 	uint64_t stop_ns; /* absolute time at which a clock-bound program ends, 0 none */
@@ -84,8 +86,10 @@ struct cgr_engine {
 	struct cgr_engine_output *out;
 	struct cgr_error *error;
 	int failed; /* first error inside a callback */
-	uint64_t now_ns, end_ns, tick_ns, tick_phase_ns, switch_cost_ns, idle_wake_ns, miss_ns, active;
-	uint64_t device_free_ns; /* when the device has streamed all that was read ahead so far */
+	uint64_t now_ns, end_ns, tick_ns, tick_phase_ns, switch_cost_ns, idle_wake_ns, active;
+	struct { /* prices of this seed: per page that misses by itself, and in a window of many */
+		uint64_t wait_ns, cpu_ns;
+	} miss[2];
 	struct cgr_heap heap;
 	struct task_run *task;
 	struct cgr_task_info *task_info;

@@ -3,9 +3,6 @@
 #include "replay/engine_internal.h"
 #include "store/stream.h"
 
-/* Pages read by one wait of the device: the read-ahead window of an ordinary disk (read_ahead_kb 128). */
-#define PAGES_PER_WAIT 32u
-
 static struct mm_charge *held_find(struct cgr_engine *e, uint32_t leader, uint32_t cgroup, uint8_t kind)
 {
 	for (uint32_t i = e->held_head[leader]; i != NONE; i = e->held[i].next)
@@ -94,28 +91,12 @@ uint64_t cgr_run_cpu_of(struct cgr_engine *e, struct task_run *t, const struct c
 
 static uint64_t miss_cpu_ns(const struct cgr_engine *e, uint64_t pages)
 {
-	const struct cgr_calibration *c = &e->programs->calibration;
-
-	return pages > 1 && c->page_cpu_ns ? pages * c->page_cpu_ns : pages * c->miss_cpu_ns;
+	return pages * e->miss[pages > 1].cpu_ns;
 }
 
-/* The page asked for costs a request of the device; what is read ahead with it streams in behind, while the task goes
- * on. When it starts on the next window it has read the one before, and so has waited until all of that had come. */
-static uint64_t miss_wait_ns(struct cgr_engine *e, struct task_run *t, uint64_t missed, uint64_t ahead)
+static uint64_t miss_wait_ns(const struct cgr_engine *e, uint64_t pages)
 {
-	const struct cgr_calibration *c = &e->programs->calibration;
-	uint64_t wait_ns = missed ? e->miss_ns : 0, streamed = ahead + (missed ? missed - 1 : 0);
-
-	if (!streamed)
-		return wait_ns;
-	if (!c->page_wait_ns)
-		return e->miss_ns * ((missed + ahead + PAGES_PER_WAIT - 1) / PAGES_PER_WAIT);
-	e->device_free_ns = CGR_MAX(e->device_free_ns, e->now_ns) + streamed * c->page_wait_ns;
-	if (t->window_due_ns[0] > e->now_ns)
-		wait_ns = CGR_MAX(wait_ns, t->window_due_ns[0] - e->now_ns);
-	t->window_due_ns[0] = t->window_due_ns[1];
-	t->window_due_ns[1] = e->device_free_ns;
-	return wait_ns;
+	return pages * e->miss[pages > 1].wait_ns;
 }
 
 /* Outcome of a charge or access: reclaim work and waits are the task's own. */
@@ -138,7 +119,7 @@ static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_out
 		return;
 	t->remaining_ns += miss_cpu_ns(e, outcome->missed_pages);
 	if (!outcome->device_ns)
-		t->sleep_ns += miss_wait_ns(e, t, outcome->missed_pages - outcome->ahead_pages, outcome->ahead_pages);
+		t->sleep_ns += miss_wait_ns(e, outcome->missed_pages);
 }
 
 /* Outside the recorded subtrees the page cache is known in parts only: what happened there happens again. */
@@ -157,7 +138,11 @@ static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 	if (outcome.verdict == CGR_MEM_OK && task != NONE && request->file == NONE && !e->task[task].killed)
 		held_add(e, task, request->cgroup, (uint8_t)request->kind, request->pages);
 	if (task != NONE && request->file != NONE) {
-		e->task[task].missed |= outcome.missed_pages != 0 || !recorded(e, request->cgroup);
+		bool missed = outcome.missed_pages != 0 || !recorded(e, request->cgroup);
+
+		e->task[task].missed |= missed;
+		e->task[task].adds += request->pages;
+		e->task[task].adds_missed += missed ? request->pages : 0;
 		if (!outcome.missed_pages && recorded(e, request->cgroup))
 			e->task[task].credit_ns += miss_cpu_ns(e, request->pages);
 	}

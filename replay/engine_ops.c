@@ -1,6 +1,7 @@
 /* Carrying out the programs: what happens between two stretches of CPU time. */
 #include "replay/engine_internal.h"
 
+#define RECORDER_PERCENT 25u /* the price of an event, told from the gaps between events, is known no better */
 #define OPS_PER_STEP_MAX 10000000u /* operations without any CPU time between them: a damaged program */
 
 /* ---- tokens with memory ---- */
@@ -219,6 +220,14 @@ static void sleep_until(struct cgr_engine *e, uint32_t cpu, uint32_t task, uint6
 	cgr_run_schedule(e, cpu);
 }
 
+/* A recorded wait for a device, as long as it takes on the day this seed has drawn. */
+static uint64_t device_time(const struct cgr_engine *e, uint64_t ns)
+{
+	int64_t share = (int64_t)e->config->price_permille * CGR_DEVICE_PERCENT / 100;
+
+	return ns + (uint64_t)((__int128)ns * share / 1000);
+}
+
 /* When the timer fires in the what-if: a relative sleep keeps its length, a grid keeps its times. */
 static uint64_t timer_time(const struct cgr_engine *e, uint32_t task, const struct cgr_op *op)
 {
@@ -237,6 +246,22 @@ static uint64_t timer_time(const struct cgr_engine *e, uint32_t task, const stru
 	return at > 0 ? (uint64_t)at : 0;
 }
 
+/* Waits for a device that show as stolen time cover all that was read since the last such: what need not be read now
+ * need not be waited for. */
+static bool stolen(struct cgr_engine *e, uint32_t cpu, uint32_t task, uint64_t ns)
+{
+	struct task_run *t = &e->task[task];
+	uint64_t share_ns = ns;
+
+	if (e->memory && t->adds)
+		share_ns = (uint64_t)((unsigned __int128)ns * t->adds_missed / t->adds);
+	t->adds = t->adds_missed = 0;
+	if (!share_ns)
+		return false;
+	sleep_until(e, cpu, task, e->now_ns + device_time(e, share_ns), true);
+	return true;
+}
+
 /* true: the task sleeps (another one was scheduled); false: it goes on. */
 static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struct cgr_op *op)
 {
@@ -248,6 +273,8 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		return false; /* beyond the record nobody is there to wake it */
 	if ((op->flags & CGR_OPF_LIMIT) && e->memory)
 		return false; /* the recorded limit's penalty: the simulated limit imposes its own */
+	if (op->flags & CGR_OPF_STOLEN)
+		return stolen(e, cpu, task, op->a);
 	if ((op->flags & CGR_OPF_MISS) && e->memory) {
 		bool missed = t->missed;
 
@@ -293,7 +320,7 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		at_ns = e->config->open_loop ? op->b : e->now_ns + op->a;
 		break;
 	default:
-		at_ns = e->config->open_loop ? op->b : e->now_ns + op->a;
+		at_ns = e->config->open_loop ? op->b : e->now_ns + device_time(e, op->a);
 		break;
 	}
 	if (at_ns <= e->now_ns)
@@ -489,13 +516,25 @@ static uint64_t scaled(const struct cgr_engine *e, uint64_t ns)
 	return ns + (uint64_t)((__int128)ns * e->config->speed_ppm / 1000000);
 }
 
+/* What recording cost this stretch: the mean is known, and what a seed has drawn above it may outlast the stretch. */
+static uint64_t recorder_share(const struct cgr_engine *e, struct task_run *t, uint64_t ns, uint64_t cost_ns)
+{
+	int64_t share = (int64_t)-e->config->price_permille * RECORDER_PERCENT / 100;
+	uint64_t paid;
+
+	t->recorder_ns += cost_ns + (uint64_t)((__int128)cost_ns * share / 1000);
+	paid = CGR_MIN(ns, t->recorder_ns);
+	t->recorder_ns -= paid;
+	return paid;
+}
+
 /* In a what-if nobody records: neither the recorder's own work nor its share of the others' costs anything. */
 static uint64_t run_length(struct cgr_engine *e, struct task_run *t, const struct cgr_op *op)
 {
 	uint64_t ns = t->free ? 0 : cgr_run_cpu_of(e, t, op);
 
 	if (e->config->without_recorder)
-		ns -= CGR_MIN(ns, op->b);
+		ns -= recorder_share(e, t, ns, op->b);
 	return e->programs->program[t - e->task].paced ? ns : scaled(e, ns); /* a clock goes as fast on a slow day */
 }
 

@@ -59,6 +59,7 @@ const char *cgr_cause_name(enum cgr_cause cause);
 #define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
 #define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
 #define CGR_OPF_REFAULT 0x01u /* CACHE_ADD: counted as a refault in the recording */
+#define CGR_OPF_STOLEN 0x01u /* BLOCK: time the host took on a CPU that was handing requests to a device */
 #define CGR_OPF_RECLAIM 0x08u /* inside memcg reclaim; RUN: CPU time of the recorded limit's reclaim */
 #define CGR_OPF_GROUP 0x10u /* ATTACH: the whole thread group */
 #define CGR_OPF_READAHEAD 0x20u
@@ -123,6 +124,15 @@ struct cgr_program {
 	uint32_t loop_chunk, loop_position;
 };
 
+/* Means over the misses recorded, waits of no length among them. Where there were none, low..high say what may be. */
+struct cgr_miss_price {
+	bool seen;
+	uint64_t wait_low_ns, wait_ns, wait_high_ns; /* of the task for the device, per page */
+	uint64_t cpu_low_ns, cpu_ns, cpu_high_ns; /* beyond a hit: insert, submission, completion; per page */
+};
+
+#define CGR_DEVICE_PERCENT 20u /* by so much the same device differs between two runs of one program */
+
 /* What the recording tells about the machine. */
 struct cgr_calibration {
 	uint64_t tick_phase_ns; /* tick times are phase + n * 1e9 / hz */
@@ -130,10 +140,7 @@ struct cgr_calibration {
 	bool newidle_known;
 	uint32_t newidle_ratio; /* of 1024 times a CPU ran out of work it pulled a waiting task */
 	uint64_t idle_wake_ns; /* median: wake-up to run on an idle CPU */
-	uint64_t miss_ns; /* mean device wait of a missing page, 0 unknown */
-	uint64_t miss_cpu_ns; /* CPU time that a missing page costs beyond a hit: submission, completion, insert */
-	uint64_t page_wait_ns; /* time of the device per page where it streams, 0 unknown */
-	uint64_t page_cpu_ns; /* CPU time per page where readahead fetches many at once */
+	struct cgr_miss_price single, window; /* a page read by itself; a page of many read at once */
 	uint64_t reclaim_page_ns; /* CPU time of memcg reclaim per page freed, 0 not seen */
 };
 

@@ -16,7 +16,7 @@ struct job {
 	const struct cgr_whatif *plan;
 	struct cgr_engine_output *output;
 	uint64_t seed;
-	int32_t speed_ppm;
+	int32_t speed_ppm, price_permille;
 	bool without_recorder, series, spans;
 };
 struct pool {
@@ -50,6 +50,7 @@ static void work_one(struct pool *pool, const struct job *job)
 		.seed = job->seed,
 		.without_recorder = job->without_recorder,
 		.speed_ppm = job->speed_ppm,
+		.price_permille = job->price_permille,
 		.until_done = plan->until_done,
 		.open_loop = plan->open_loop,
 		.keep_series = job->series,
@@ -143,14 +144,15 @@ static bool is_baseline(const struct cgr_whatif *plan, const struct cgr_scenario
 
 /* A recording is one draw of the machine's speed (caches, frequency, interrupts): repeats of one workload on one
  * machine differ by one or two percent of CPU time. The seeds spread evenly and symmetrically over that, the first at
- * none. */
-static int32_t variation(size_t draw, size_t seeds)
+ * none. What the recording leaves open (how fast its device is, what recording cost) goes the same way, slow with slow:
+ * the range of the seeds is then the range of what may be. */
+static int32_t variation(size_t draw, size_t seeds, int64_t range)
 {
 	int64_t steps = (int64_t)(seeds / 2), step = (int64_t)(draw + 1) / 2;
 
 	if (!steps || step > steps)
 		return 0;
-	return (int32_t)((draw % 2 ? 1 : -1) * step * VARIATION_PPM / steps);
+	return (int32_t)((draw % 2 ? 1 : -1) * step * range / steps);
 }
 
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
@@ -184,12 +186,13 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 		for (size_t i = 0; i < total; i++) {
 			bool first = i < asked.count;
 
-			size_t draw = first ? i : i - asked.count;
+			size_t draw = first ? i : i - asked.count, seeds = first ? asked.count : baseline.count;
 
 			pool.job[i] = (struct job){ .plan = first ? &plan : &same,
 				                        .output = &output[i],
 				                        .seed = plan.seed + draw,
-				                        .speed_ppm = variation(draw, first ? asked.count : baseline.count),
+				                        .speed_ppm = variation(draw, seeds, VARIATION_PPM),
+				                        .price_permille = variation(draw, seeds, 1000),
 				                        .without_recorder = first && !options->with_recorder,
 				                        .series = i == 0,
 				                        .spans = i == 0 && options->spans };

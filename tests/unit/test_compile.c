@@ -92,7 +92,8 @@ static struct cgr_programs *compiled(struct tape *t)
 		                           .cpus = CPUS,
 		                           .online_cpus = CPUS,
 		                           .cgroup_version = 2,
-		                           .has_sched = true };
+		                           .has_sched = true,
+		                           .has_page_cache = true };
 	struct cgr_error error = { 0 };
 	struct cgr_programs *programs = NULL;
 	struct cgr_store *store = NULL;
@@ -367,12 +368,56 @@ static void test_request(void **state)
 	cgr_programs_free(p);
 }
 
+/* A page that misses: 10 us of CPU time, then 70 us in which the host serves the request and the task neither sleeps
+ * nor is charged; every second one sleeps 40 us on top. */
+#define MISSES 64u
+static void test_stolen(void **state)
+{
+	struct tape t;
+	uint64_t stolen_ns = 0;
+	struct cgr_programs *p;
+	struct cgr_cursor cursor;
+	const struct cgr_op *op;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < MISSES; i++) {
+		tell(&t, CGR_EV_CACHE_ADD, 0, 1, 1, i, 1, CGR_ID_NONE, 0);
+		t.now_ns += 5000;
+		tell(&t, CGR_EV_BLOCK_ISSUE, 0, 1, 0, 4096, 0, 0, 0);
+		t.now_ns += 75000;
+		tell(&t, CGR_EV_RUNTIME, 0, 1, 10000, 0, 1, 0, 0);
+		if (i % 2) {
+			turn(&t, 0, 1, 2, 0);
+			t.now_ns += 40000;
+			tell(&t, CGR_EV_BLOCK_DONE, 0, 0, 0, 4096, 0, 0, CGR_EVF_SOFTIRQ);
+			wake(&t, 0, 0, 1, 0, 0, CGR_EVF_SOFTIRQ);
+			turn(&t, 0, 0, 0, 1);
+		} else {
+			tell(&t, CGR_EV_BLOCK_DONE, 1, 0, 0, 4096, 0, 0, CGR_EVF_SOFTIRQ);
+		}
+		tell(&t, CGR_EV_CACHE_READ, 0, 1, 1, i, 1, 0, 0);
+	}
+	p = compiled(&t);
+	cursor = cgr_cursor_start(p, 1);
+	for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++)
+		if (op->kind == CGR_OP_BLOCK && op->flags & CGR_OPF_STOLEN)
+			stolen_ns += op->a;
+	assert_int_equal(stolen_ns, MISSES * 70000u);
+	assert_true(p->calibration.single.seen);
+	assert_int_equal(p->calibration.single.wait_ns, 90000);
+	assert_false(p->calibration.window.seen); /* never seen: a range, no figure */
+	assert_true(p->calibration.window.wait_low_ns < p->calibration.window.wait_high_ns);
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grid),     cmocka_unit_test(test_length),     cmocka_unit_test(test_account),
 		cmocka_unit_test(test_relation), cmocka_unit_test(test_newly_idle), cmocka_unit_test(test_woken_early),
-		cmocka_unit_test(test_request),
+		cmocka_unit_test(test_request),  cmocka_unit_test(test_stolen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
