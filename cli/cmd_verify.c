@@ -8,17 +8,7 @@
 #include "cli/replay_options.h"
 #include "common/limits.h"
 #include "common/util.h"
-
-/* memory.stat may lag behind by 64 updates per CPU when it is read (memcg_rstat_updated, mem_cgroup_flush_stats):
- * what is smaller the recording itself does not know. */
-static int64_t reading_error(const struct cgr_result *r, const struct cgr_result_fidelity *f)
-{
-	const struct cgr_result_metric_desc *desc = &r->metric_desc[f->metric];
-
-	if (strncmp(desc->name, "memory.stat.", 12) != 0 || strcmp(desc->unit, "bytes") != 0)
-		return 1;
-	return 64ll * CGR_MAX(r->recorded_cpus, 1u) * 4096;
-}
+#include "reports/facts.h"
 
 /* Relative error in millionths of the recorded value; small counts are judged by their absolute difference. */
 static bool agrees(const struct cgr_result *r, const struct cgr_result_fidelity *f, int64_t tolerance_ppm)
@@ -27,7 +17,8 @@ static bool agrees(const struct cgr_result *r, const struct cgr_result_fidelity 
 
 	if (f->recorded >= f->low && f->recorded <= f->high)
 		return true;
-	return error <= reading_error(r, f) || (double)error * 1e6 <= (double)llabs(f->recorded) * (double)tolerance_ppm;
+	return error <= cgr_facts_reading_error(r, f) ||
+	       (double)error * 1e6 <= (double)llabs(f->recorded) * (double)tolerance_ppm;
 }
 
 static int print_table(const struct cgr_result *r, int64_t tolerance_ppm, size_t *ret_off)

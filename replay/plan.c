@@ -340,6 +340,46 @@ static int recorded_knobs(struct cgr_whatif *plan, struct cgr_error *reterr)
 	return rc;
 }
 
+static int place(const struct cgr_setting *s, struct cgr_error *reterr)
+{
+	return cgr_error_cause(reterr, "%s %s:%s=%s", s->where, s->cgroup, s->knob, s->value);
+}
+
+static const struct cgr_knob_change *change_of(const struct cgr_whatif *plan, uint32_t order)
+{
+	for (size_t i = 0; i < plan->knobs; i++)
+		if (plan->knob[i].order == order)
+			return &plan->knob[i];
+	return NULL;
+}
+
+/* The scenario's settings one by one, the recorded values beside them, all in order of time; then what the kernel would
+ * make of them together. */
+static int apply_settings(struct cgr_whatif *plan, const struct cgr_scenario *s, struct cgr_error *reterr)
+{
+	uint32_t *end = cgr_calloc(s->settings + 1, sizeof *end), order = 0;
+	int rc = end ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "scenario");
+
+	for (size_t i = 0; i < s->settings && rc >= 0; i++) {
+		rc = apply_setting(plan, &s->setting[i], reterr);
+		end[i] = (uint32_t)plan->knobs;
+		if (rc < 0)
+			place(&s->setting[i], reterr);
+	}
+	if (rc >= 0)
+		rc = recorded_knobs(plan, reterr);
+	if (rc >= 0 && plan->knobs)
+		qsort(plan->knob, plan->knobs, sizeof *plan->knob, by_time);
+	for (size_t i = 0; i < s->settings && rc >= 0; i++)
+		for (; order < end[i] && rc >= 0; order++) {
+			rc = cgr_whatif_check(plan, change_of(plan, order), reterr);
+			if (rc < 0)
+				place(&s->setting[i], reterr);
+		}
+	free(end);
+	return rc;
+}
+
 int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *s, struct cgr_whatif *plan,
                     struct cgr_error *reterr)
 {
@@ -362,20 +402,12 @@ int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *s,
 		rc = read_params(plan, s, reterr);
 	if (rc < 0 && s->where)
 		cgr_error_cause(reterr, "%s: scenario '%s'", s->where, s->name);
-	for (size_t i = 0; i < s->settings && rc >= 0; i++) {
-		rc = apply_setting(plan, &s->setting[i], reterr);
-		if (rc < 0)
-			cgr_error_cause(reterr, "%s %s:%s=%s", s->setting[i].where, s->setting[i].cgroup, s->setting[i].knob,
-			                s->setting[i].value);
-	}
 	if (rc >= 0)
-		rc = recorded_knobs(plan, reterr);
+		rc = apply_settings(plan, s, reterr);
 	if (rc < 0) {
 		cgr_whatif_fini(plan);
 		return rc;
 	}
-	if (plan->knobs)
-		qsort(plan->knob, plan->knobs, sizeof *plan->knob, by_time);
 	plan->changed = plan->changes || s->params || s->cpus || s->cpu_model || s->memory_model || s->reclaim_model;
 	return 0;
 }

@@ -27,4 +27,7 @@ void cgr_knob_format(const struct cgr_whatif *plan, const struct cgr_knob_desc *
                      size_t size);
 const struct cgr_knob_desc *cgr_knob_desc_of(const struct cgr_whatif *plan, uint8_t domain, uint32_t knob);
 
+/* CGR_E_SCENARIO when the kernel would refuse this change beside what else holds at its time. */
+int cgr_whatif_check(const struct cgr_whatif *plan, const struct cgr_knob_change *change, struct cgr_error *reterr);
+
 #endif

@@ -280,6 +280,9 @@ static int bounds(struct search *s, const struct cgr_result *baseline, int64_t *
 	*ret_high = peak + peak / 10 + 16 * CGR_PAGE_BYTES;
 	s->step = CGR_MAX(*ret_high / 400, 64 * CGR_PAGE_BYTES) / CGR_PAGE_BYTES * CGR_PAGE_BYTES;
 	*ret_high = (*ret_high / s->step + 1) * s->step;
+	/* v1: memory.max above memory and swap together is refused, and there is nothing to find there */
+	if (cgr_store_knob_at(s->store, s->id, "memory.memsw.limit_in_bytes", 0, &value, &value2) && value < *ret_high)
+		*ret_high = CGR_MAX(value / s->step * s->step, s->step);
 	*ret_low = 0;
 	return 0;
 }

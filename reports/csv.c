@@ -158,7 +158,8 @@ static void put_fidelity(struct cgr_strbuf *out, const struct cgr_result *r)
 		put_number(out, f->low);
 		cgr_strbuf_append(out, ",", 1);
 		put_number(out, f->high);
-		cgr_strbuf_printf(out, ",%" PRId64 ",%d\r\n", cgr_facts_error_ppm(f->recorded, f->replayed), cgr_facts_good(f));
+		cgr_strbuf_printf(out, ",%" PRId64 ",%d\r\n", cgr_facts_error_ppm(f->recorded, f->replayed),
+		                  cgr_facts_good(r, f));
 	}
 }
 

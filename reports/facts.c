@@ -1,9 +1,11 @@
 #include "reports/facts.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "common/event.h"
 #include "common/units.h"
+#include "reports/text.h"
 
 const struct cgr_result_metric *cgr_facts_metric(const struct cgr_result *result, uint32_t cgroup, const char *name)
 {
@@ -120,13 +122,32 @@ int64_t cgr_facts_error_ppm(int64_t recorded, int64_t replayed)
 	return ppm > 1e12L ? 1000000000000 : (int64_t)(ppm + 0.5L);
 }
 
-bool cgr_facts_good(const struct cgr_result_fidelity *fidelity)
+/* memory.stat may lag behind by 64 updates per CPU when it is read (memcg_rstat_updated, mem_cgroup_flush_stats):
+ * what is smaller the recording itself does not know. */
+int64_t cgr_facts_reading_error(const struct cgr_result *result, const struct cgr_result_fidelity *fidelity)
 {
-	if (fidelity->low <= fidelity->recorded && fidelity->recorded <= fidelity->high)
+	const struct cgr_result_metric_desc *desc = &result->metric_desc[fidelity->metric];
+
+	if (strncmp(desc->name, "memory.stat.", 12) != 0 || strcmp(desc->unit, "bytes") != 0)
+		return 1;
+	return 64ll * CGR_MAX(result->recorded_cpus, 1u) * CGR_PAGE_BYTES;
+}
+
+static bool inside(const struct cgr_result_fidelity *fidelity)
+{
+	return fidelity->low <= fidelity->recorded && fidelity->recorded <= fidelity->high;
+}
+
+bool cgr_facts_good(const struct cgr_result *result, const struct cgr_result_fidelity *fidelity)
+{
+	if (inside(fidelity))
 		return true;
-	int64_t difference = fidelity->replayed > fidelity->recorded ? fidelity->replayed - fidelity->recorded
-	                                                             : fidelity->recorded - fidelity->replayed;
-	return difference <= 1 || cgr_facts_error_ppm(fidelity->recorded, fidelity->replayed) <= CGR_FACTS_GOAL_PPM;
+	/* unsigned: a hostile store may hold values whose difference does not fit */
+	uint64_t difference = fidelity->replayed > fidelity->recorded
+	                          ? (uint64_t)fidelity->replayed - (uint64_t)fidelity->recorded
+	                          : (uint64_t)fidelity->recorded - (uint64_t)fidelity->replayed;
+	return difference <= (uint64_t)cgr_facts_reading_error(result, fidelity) ||
+	       cgr_facts_error_ppm(fidelity->recorded, fidelity->replayed) <= CGR_FACTS_GOAL_PPM;
 }
 
 /* What the models say about bystanders (page events of which were perhaps not even recorded) is no reason to doubt what
@@ -141,22 +162,53 @@ static bool fidelity_counts(const struct cgr_result *result, const struct cgr_re
 void cgr_facts_fidelity(const struct cgr_result *result, struct cgr_facts_fidelity *ret)
 {
 	static const int64_t steps[] = { 10000, 20000, 50000, 100000, 250000, 500000 };
+	bool worst_good = true;
+	int64_t farthest_ppm = 0;
 	*ret = (struct cgr_facts_fidelity){ .worst = SIZE_MAX, .reached_ppm = -1 };
 	for (size_t i = 0; i < result->fidelities; i++) {
 		const struct cgr_result_fidelity *fidelity = &result->fidelity[i];
 		if (!fidelity_counts(result, fidelity))
 			continue;
-		ret->counters++;
-		ret->good += cgr_facts_good(fidelity);
+		bool good = cgr_facts_good(result, fidelity);
 		int64_t ppm = cgr_facts_error_ppm(fidelity->recorded, fidelity->replayed);
-		if (ret->worst == SIZE_MAX || ppm > ret->worst_ppm) {
+		ret->counters++;
+		ret->good += good;
+		farthest_ppm = CGR_MAX(farthest_ppm, ppm);
+		/* a counter that is off comes before any that its interval covers */
+		if (ret->worst == SIZE_MAX || (worst_good && !good) || (worst_good == good && ppm > ret->worst_ppm)) {
 			ret->worst = i;
 			ret->worst_ppm = ppm;
+			worst_good = good;
 		}
 	}
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(steps) && ret->reached_ppm < 0; i++)
-		if (ret->worst_ppm <= steps[i])
+		if (farthest_ppm <= steps[i])
 			ret->reached_ppm = steps[i];
+}
+
+void cgr_facts_fidelity_words(const struct cgr_result *result, const struct cgr_facts_fidelity *facts,
+                              struct cgr_strbuf *out)
+{
+	bool close = facts->reached_ppm > 0 && facts->reached_ppm <= CGR_FACTS_GOAL_PPM;
+	if (close)
+		cgr_strbuf_printf(out, "%zu of %zu counters within %" PRId64 " %%", facts->counters, facts->counters,
+		                  facts->reached_ppm / 10000);
+	else
+		cgr_strbuf_printf(out, "%zu of %zu counters within 2 %% or their interval", facts->good, facts->counters);
+	if (facts->worst == SIZE_MAX || facts->worst_ppm == 0)
+		return;
+	const struct cgr_result_fidelity *worst = &result->fidelity[facts->worst];
+	bool good = facts->good == facts->counters;
+	cgr_strbuf_printf(out, close ? ", worst " : good ? ", farthest " : ", off most: ");
+	cgr_text_plain(out, result->metric_desc[worst->metric].name);
+	cgr_strbuf_printf(out, " ");
+	cgr_text_plain(out, result->cgroup_path[worst->cgroup]);
+	if (facts->worst_ppm >= 10000000)
+		cgr_strbuf_printf(out, " more than 1000 %%");
+	else
+		cgr_strbuf_printf(out, " %" PRId64 ".%" PRId64 " %%", facts->worst_ppm / 10000, facts->worst_ppm / 1000 % 10);
+	if (good && !close)
+		cgr_strbuf_printf(out, inside(worst) ? ", inside its interval" : ", no more than its reading can tell");
 }
 
 static const struct cgr_result_fidelity *find_fidelity(const struct cgr_result *result, uint32_t cgroup,

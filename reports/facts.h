@@ -36,15 +36,22 @@ int cgr_facts_latency(const struct cgr_result *result, uint32_t cgroup, struct c
 struct cgr_facts_fidelity {
 	size_t counters; /* compared: those that are not 0 on both sides */
 	size_t good; /* within the goal, one count, or their own interval */
-	size_t worst; /* index into fidelity[] of the largest error, SIZE_MAX when there is none */
+	size_t worst; /* index into fidelity[] of the largest error among the counters that are not good; when all are, of
+	               * the largest error at all; SIZE_MAX when there is none */
 	int64_t worst_ppm;
 	int64_t reached_ppm; /* smallest of 1 %, 2 %, 5 %, 10 %, 25 %, 50 % that all counters keep; -1: none */
 };
 void cgr_facts_fidelity(const struct cgr_result *result, struct cgr_facts_fidelity *ret);
 /* |replayed - recorded| / recorded in millionths, recorded at least 1; at most 10^12. */
 int64_t cgr_facts_error_ppm(int64_t recorded, int64_t replayed);
-/* Does this counter keep the goal (2 %, one count, or the interval the models gave)? */
-bool cgr_facts_good(const struct cgr_result_fidelity *fidelity);
+/* How far a recorded value itself may be off when it was read, in its unit. */
+int64_t cgr_facts_reading_error(const struct cgr_result *result, const struct cgr_result_fidelity *fidelity);
+/* Does this counter keep the goal (2 %, what its reading cannot tell apart, or the interval the models gave)? */
+bool cgr_facts_good(const struct cgr_result *result, const struct cgr_result_fidelity *fidelity);
+/* "counters within 1 %", or which of them are off and by how much: the sentence behind "at the recorded limits". Plain
+ * text; facts->counters > 0. */
+void cgr_facts_fidelity_words(const struct cgr_result *result, const struct cgr_facts_fidelity *facts,
+                              struct cgr_strbuf *out);
 
 /* True when recorded and predicted differ by more than the metric's tolerance, the interval leaves the recorded value
  * out, and the prediction is not what the same models give at the recorded limits. *ret_worse: +1 worse, -1 better, 0

@@ -201,7 +201,7 @@ static void put_trust_row(struct cgr_strbuf *out, const struct cgr_result *resul
 {
 	const struct cgr_result_metric_desc *desc = &result->metric_desc[fidelity->metric];
 	int64_t ppm = cgr_facts_error_ppm(fidelity->recorded, fidelity->replayed);
-	bool good = cgr_facts_good(fidelity);
+	bool good = cgr_facts_good(result, fidelity);
 	char range[112];
 	cgr_strbuf_printf(out, "<tr><td class=%s data-v=%d><span class=mark>%s</span></td><td>", good ? "ok" : "broken",
 	                  good, good ? "✓" : "✕");
@@ -224,20 +224,14 @@ static void put_trust_sentence(struct cgr_strbuf *out, const struct cgr_result *
 		cgr_strbuf_printf(out, "<p class=lead>The recording holds no counters to compare the models with.</p>");
 		return;
 	}
-	cgr_strbuf_printf(out,
-	                  "<p class=lead>At the recorded limits the models reproduce <b>%zu of %zu</b> counters%s within "
-	                  "2&nbsp;%% or their own interval",
-	                  facts->good, facts->counters, result->changes ? " of the cgroups in question" : "");
-	if (facts->worst != SIZE_MAX && facts->worst_ppm > 0) {
-		const struct cgr_result_fidelity *worst = &result->fidelity[facts->worst];
-		cgr_strbuf_printf(out, "; the worst is <code>");
-		cgr_text_html(out, result->metric_desc[worst->metric].name);
-		cgr_strbuf_printf(out, "</code> of ");
-		cgr_text_html(out, result->cgroup_path[worst->cgroup]);
-		cgr_strbuf_printf(out, " with %" PRId64 ".%" PRId64 "&nbsp;%%", facts->worst_ppm / 10000,
-		                  facts->worst_ppm / 1000 % 10);
-	}
+	struct cgr_strbuf words = { 0 };
+	cgr_facts_fidelity_words(result, facts, &words);
+	cgr_strbuf_printf(out, "<p class=lead>At the recorded limits the models reproduce%s: ",
+	                  result->changes ? " the cgroups in question" : " the recording");
+	cgr_text_html(out, words.text ? words.text : "");
 	cgr_strbuf_printf(out, ".</p>");
+	out->failed |= words.failed;
+	cgr_strbuf_fini(&words);
 }
 
 static void put_quality(struct cgr_strbuf *out, const struct cgr_result *result)

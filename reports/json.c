@@ -138,7 +138,7 @@ static json_t *fidelity_list(const struct cgr_result *result)
 		                            result->metric_desc[f->metric].name, "recorded", cgr_report_json_value(f->recorded),
 		                            "replayed", cgr_report_json_value(f->replayed), "error", error, "low",
 		                            cgr_report_json_value(f->low), "high", cgr_report_json_value(f->high), "good",
-		                            cgr_facts_good(f)));
+		                            cgr_facts_good(result, f)));
 	}
 	return finish(list, rc);
 }

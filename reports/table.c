@@ -48,22 +48,7 @@ static void put_fidelity(struct table *t)
 		return;
 	}
 	cgr_strbuf_printf(&t->text, "fidelity   at the recorded limits ");
-	if (f.reached_ppm > 0)
-		cgr_strbuf_printf(&t->text, "%zu of %zu counters within %" PRId64 " %%", f.counters, f.counters,
-		                  f.reached_ppm / 10000);
-	else
-		cgr_strbuf_printf(&t->text, "%zu of %zu counters within 2 %% or their interval", f.good, f.counters);
-	if (f.worst_ppm > 0) {
-		const struct cgr_result_fidelity *worst = &t->result->fidelity[f.worst];
-		cgr_strbuf_printf(&t->text, ", worst ");
-		cgr_text_plain(&t->text, t->result->metric_desc[worst->metric].name);
-		cgr_strbuf_printf(&t->text, " ");
-		cgr_text_plain(&t->text, t->result->cgroup_path[worst->cgroup]);
-		if (f.worst_ppm >= 10000000)
-			cgr_strbuf_printf(&t->text, " more than 1000 %%");
-		else
-			cgr_strbuf_printf(&t->text, " %" PRId64 ".%" PRId64 " %%", f.worst_ppm / 10000, f.worst_ppm / 1000 % 10);
-	}
+	cgr_facts_fidelity_words(t->result, &f, &t->text);
 	cgr_strbuf_printf(&t->text, "\n");
 }
 

@@ -26,3 +26,11 @@ scenarios: [
 YAML
 printf 'scenarios:\n  - name: base\n    set: {"/cgr?ab": {cpu: 500m}}\n  - {name: later, based-on: base, at: [{time: 1s, set: {/cgrlab: {cpu.max: max}}}]}\n' >file.yaml
 "$CGREPLAY" replay periodic-service.db --scenario file.yaml --explain | grep -E '^scenario|/cgrlab  cpu.max ='
+# two values that are fine alone and that the kernel refuses together
+sample oom-ramp
+printf 'scenarios:\n  - name: a\n    set:\n      /cgrlab: {memory.max: 64M, memory.memsw.limit_in_bytes: 32M}\n' >file.yaml
+"$CGREPLAY" replay oom-ramp.db --scenario file.yaml -q
+echo "$? memsw below memory.max"
+"$CGREPLAY" replay oom-ramp.db --set '/cgrlab:memory.memsw.limit_in_bytes=64M' --set '/cgrlab:memory.max=64M' --explain | grep -c '= 64M'
+"$CGREPLAY" replay oom-ramp.db --set '/cgrlab:memory.memsw.limit_in_bytes=64M' --set '/cgrlab:memory.max=32M' --set '/cgrlab:memory.max=80M@0.1s' -q
+echo "$? memory.max raised above memsw in mid-run"
