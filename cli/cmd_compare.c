@@ -7,6 +7,7 @@
 #include "cli/recording.h"
 #include "cli/runs.h"
 #include "common/optparse.h"
+#include "common/units.h"
 #include "common/util.h"
 #include "reports/compare.h"
 
@@ -20,15 +21,9 @@ struct comparison {
 static int parse_tolerance(const char *text, int64_t *ret_ppm, struct cgr_error *reterr)
 {
 	*ret_ppm = -1;
-	if (!text)
+	if (!text || cgr_parse_percent(text, ret_ppm, reterr) == 0)
 		return 0;
-	char *end;
-	double value = strtod(text, &end);
-	if (end == text || (strcmp(end, "%") != 0 && *end) || !(value >= 0 && value <= 1e6))
-		return cgr_error_set(reterr, CGR_E_USAGE, "compare: --tolerance wants a percentage such as 5%%, not '%s'",
-		                     text);
-	*ret_ppm = (int64_t)(value * 1e4 + 0.5);
-	return 0;
+	return cgr_error_cause(reterr, "compare: --tolerance");
 }
 
 /* The named run, or the only one. */

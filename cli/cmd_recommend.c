@@ -21,6 +21,7 @@ struct question {
 	const char *cgroup, *knob;
 	struct cgr_requirement *requirement;
 	size_t requirements;
+	int64_t margin_ppm;
 	const char *text; /* the command that asks it */
 };
 
@@ -61,7 +62,7 @@ struct paste {
 static void make_paste(const struct question *q, const struct answer *a, struct paste *p)
 {
 	const char *knob = cgr_knob_canonical(q->knob), *unit = strrchr(q->cgroup, '/');
-	int64_t value = a->found.smallest_kept, period = a->found.period_usec;
+	int64_t value = a->found.recommended, period = a->found.period_usec;
 	bool v1 = a->cgroup_version == 1;
 
 	unit = unit && unit[1] ? unit + 1 : q->cgroup;
@@ -107,31 +108,65 @@ static void print_curve(const struct question *q, const struct answer *a)
 			format_figure(&q->requirement[k], r->point[i].figure[k], text, sizeof text);
 			printf("  %28s", text);
 		}
-		puts(r->found && r->point[i].value == r->smallest_kept ? "  <- smallest kept" : "");
+		printf("%s%s\n", r->found && r->point[i].value == r->smallest_kept ? "  <- smallest kept" : "",
+		       r->found && r->point[i].value == r->recommended ? "  <- recommended" : "");
 	}
 }
 
 static const char *const trust[] = { "everything it rests on was recorded", "part of it is bracketed, not recorded",
 	                                 "it reaches beyond what the recording can support" };
 
+/* The sentence for whoever signs it. */
+static void print_words(const struct question *q, const struct cgr_recommendation *r)
+{
+	char text[64];
+
+	if (r->period_usec)
+		printf("In words: %.2f CPUs are enough for %s", (double)r->recommended / (double)r->period_usec, q->cgroup);
+	else
+		printf("In words: %s of memory are enough for %s", cgr_format_bytes(r->recommended, text, sizeof text),
+		       q->cgroup);
+	for (size_t i = 0; i < r->points; i++)
+		for (size_t k = 0; r->point[i].value == r->recommended && k < q->requirements; k++) {
+			format_figure(&q->requirement[k], r->point[i].figure[k], text, sizeof text);
+			printf("%s %s is %s at worst (required: %s)", k ? "," : ":", q->requirement[k].metric, text,
+			       q->requirement[k].text);
+		}
+	puts(".");
+}
+
+static void print_interval(const struct question *q, const struct cgr_recommendation *r)
+{
+	char kept[64], broken[64];
+
+	format_value(q, r, r->smallest_kept, kept, sizeof kept);
+	format_value(q, r, r->largest_broken, broken, sizeof broken);
+	if (r->largest_broken >= 0)
+		printf("Interval: %s keeps all of it in the worst seed, %s does not.", kept, broken);
+	else
+		printf("Interval: %s, the smallest tried, keeps all of it in the worst seed.", kept);
+	if (r->recommended > r->smallest_kept)
+		printf(" On top of it a margin of %.3g %%: two runs of the same work differ (--margin).",
+		       (double)(r->recommended - r->smallest_kept) * 100 / (double)r->smallest_kept);
+	puts("");
+}
+
 static void print_table(const struct question *q, const struct answer *answers, size_t count,
                         const struct answer *worst)
 {
 	const struct cgr_recommendation *r = &worst->found;
-	char value[64], broken[64], recorded[64];
+	char value[64], recorded[64];
 	struct paste paste;
 
 	if (!r->found) {
 		printf("no %s of %s keeps what is required in %s\n", q->knob, q->cgroup, worst->path);
 	} else {
 		make_paste(q, worst, &paste);
-		format_value(q, r, r->smallest_kept, value, sizeof value);
-		format_value(q, r, r->largest_broken, broken, sizeof broken);
+		format_value(q, r, r->recommended, value, sizeof value);
 		format_value(q, r, r->recorded, recorded, sizeof recorded);
 		printf("%s can have %s = %s (recorded: %s).\n", q->cgroup, q->knob, value, recorded);
-		if (r->largest_broken >= 0)
-			printf("It is the smallest value tried that keeps every requirement in the worst seed; %s breaks one.\n",
-			       broken);
+		print_words(q, r);
+		print_interval(q, r);
 		if (count > 1)
 			printf("The recording that needs most is %s.\n", worst->path);
 		printf("Trust: %s (%s).%s\n", cgr_class_name(r->class), trust[r->class],
@@ -176,7 +211,8 @@ static int print_json(const struct question *q, const struct answer *answers, si
 	for (size_t i = 0; i < count; i++) {
 		const struct cgr_recommendation *f = &answers[i].found;
 
-		json_array_append_new(recordings, json_pack("{s:s, s:o, s:o, s:b, s:o}", "path", answers[i].path, "recommended",
+		json_array_append_new(recordings, json_pack("{s:s, s:o, s:o, s:o, s:b, s:o}", "path", answers[i].path,
+		                                            "recommended", or_null(f->found, f->recommended), "smallest_kept",
 		                                            or_null(f->found, f->smallest_kept), "largest_broken",
 		                                            or_null(f->largest_broken >= 0, f->largest_broken), "monotone",
 		                                            (int)f->monotone, "curve", curve_json(q, f)));
@@ -191,8 +227,11 @@ static int print_json(const struct question *q, const struct answer *answers, si
 		if (paste.lines > 1)
 			json_array_append_new(json_object_get(settings, "cgroupfs"), json_string(paste.cgroupfs[1]));
 	}
-	root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o}", "schema_version", 1, "cgroup", q->cgroup, "knob",
-	                 cgr_knob_canonical(q->knob), "recommended", or_null(r->found, r->smallest_kept), "period_usec",
+	root = json_pack("{s:i, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "schema_version", 1, "cgroup",
+	                 q->cgroup, "knob", cgr_knob_canonical(q->knob), "recommended", or_null(r->found, r->recommended),
+	                 "smallest_kept", or_null(r->found, r->smallest_kept), "largest_broken",
+	                 or_null(r->largest_broken >= 0, r->largest_broken), "margin",
+	                 json_integer(r->recommended - r->smallest_kept), "period_usec",
 	                 or_null(r->period_usec > 0, r->period_usec), "requirements", requirements, "class",
 	                 cgr_class_name(r->class), "settings", settings, "recordings", recordings);
 	if (root)
@@ -236,7 +275,7 @@ static int keep_runs(const char *path, const struct question *q, const struct cg
 		struct cgr_result *result = r->point[i].result;
 		int64_t run;
 
-		rc = mark(result, q, r->point[i].kept, r->found && r->point[i].value == r->smallest_kept, reterr);
+		rc = mark(result, q, r->point[i].kept, r->found && r->point[i].value == r->recommended, reterr);
 		if (rc >= 0 && !cgr_results_has(results, result->name, result->scenario_json))
 			rc = cgr_results_append(results, result, &run, reterr);
 	}
@@ -250,14 +289,19 @@ static int ask(const struct cgr_replay_options *o, const struct question *q, str
 	struct cgr_scenario base = { 0 };
 	struct cgr_recording recording = { 0 };
 	struct cgr_run_options run = { .threads = (uint32_t)o->threads, .command = q->text };
+	const struct cgr_recommend_question what = { .cgroup = q->cgroup,
+		                                         .knob = q->knob,
+		                                         .requirement = q->requirement,
+		                                         .requirements = q->requirements,
+		                                         .margin_ppm = q->margin_ppm,
+		                                         .keep_runs = o->output != NULL };
 	int rc = cgr_replay_options_scenario(o, "recommend", &base, reterr);
 
 	if (rc >= 0)
 		rc = cgr_recording_open(a->path, o->quiet, &recording, reterr);
 	if (rc >= 0) {
 		a->cgroup_version = cgr_store_borrow_info(recording.store)->cgroup_version;
-		rc = cgr_recommend(recording.store, recording.programs, &base, q->cgroup, q->knob, q->requirement,
-		                   q->requirements, &run, o->output != NULL, &a->found, reterr);
+		rc = cgr_recommend(recording.store, recording.programs, &base, &what, &run, &a->found, reterr);
 	}
 	cgr_recording_close(&recording);
 	cgr_scenario_fini(&base);
@@ -275,7 +319,7 @@ static int recommend(const struct cgr_replay_options *o, const struct question *
 		answers[i].path = paths[i];
 		rc = ask(o, q, &answers[i], reterr);
 		if (rc >= 0 && worst->found.found &&
-		    (!answers[i].found.found || answers[i].found.smallest_kept > worst->found.smallest_kept))
+		    (!answers[i].found.found || answers[i].found.recommended > worst->found.recommended))
 			worst = &answers[i];
 	}
 	if (rc >= 0 && o->output)
@@ -323,7 +367,8 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 {
 	struct cgr_replay_options o = { 0 };
 	struct cgr_string_list require = { 0 };
-	struct question q = { 0 };
+	struct question q = { .margin_ppm = -1 };
+	const char *margin = NULL;
 	char *text = NULL;
 	const struct cgr_option options[] = {
 		{ .name = "cgroup", .type = CGR_OPT_STRING, .value = &q.cgroup, .argument = "PATH", .help = "cgroup to size" },
@@ -339,6 +384,13 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		  .help =
 		      "what must hold, e.g. 'p99 wakeup_latency<5ms'; may be repeated. Without it: no OOM kill (memory.max), "
 		      "completion<+3% (memory.high), cpu.throttled_share<1% (cpu.max)" },
+		{ .name = "margin",
+		  .type = CGR_OPT_STRING,
+		  .value = &margin,
+		  .argument = "PERCENT",
+		  .help = "on top of the smallest value that keeps everything, since two runs of the same work differ "
+		          "(default: 3% of "
+		          "memory; none of cpu.max, whose intervals hold that already)" },
 		CGR_REPLAY_OPTIONS(o),
 		{ .name = "output",
 		  .letter = 'o',
@@ -362,6 +414,8 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		    reterr, CGR_E_USAGE,
 		    "expected STORE --cgroup PATH --knob KNOB [--require RULE]..., e.g. cgreplay recommend web.db "
 		    "--cgroup /web --knob memory.max --require 'memory.events.oom_kill==0'");
+	if (rc == 0 && margin && cgr_parse_percent(margin, &q.margin_ppm, reterr) < 0)
+		rc = cgr_error_cause(reterr, "--margin");
 	if (rc == 0) {
 		rc = parse_requirements(&q, &require, reterr);
 		q.text = text =

@@ -220,3 +220,14 @@ char *cgr_format_usec(int64_t usec, char *out, size_t size)
 		               (unsigned long long)(magnitude % 1000000 / 10000));
 	return out;
 }
+
+int cgr_parse_percent(const char *text, int64_t *ret_ppm, struct cgr_error *reterr)
+{
+	char *end;
+	double value = strtod(text, &end);
+
+	if (end == text || (strcmp(end, "%") != 0 && *end) || !(value >= 0 && value <= 1e6))
+		return cgr_error_set(reterr, CGR_E_USAGE, "'%s' is not a percentage such as 5%%", text);
+	*ret_ppm = (int64_t)(value * 1e4 + 0.5);
+	return 0;
+}

@@ -14,6 +14,8 @@
 int cgr_parse_bytes(const char *text, int64_t *ret_bytes, struct cgr_error *reterr);
 /* "30s", "100ms", "5us", "10ns", "1m", plain number = seconds -> ns. */
 int cgr_parse_duration(const char *text, int64_t *ret_ns, struct cgr_error *reterr);
+/* "3%", "0.5%" or "3": percent -> ppm, 0..1000000 %. */
+int cgr_parse_percent(const char *text, int64_t *ret_ppm, struct cgr_error *reterr);
 int cgr_parse_int(const char *text, int64_t minimum, int64_t maximum, int64_t *ret_value, struct cgr_error *reterr);
 /* "0-2,5" -> bit mask words. */
 int cgr_parse_cpulist(const char *text, uint64_t *mask, size_t words, struct cgr_error *reterr);

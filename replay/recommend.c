@@ -20,7 +20,7 @@ struct search {
 	const struct cgr_run_options *options;
 	const char *cgroup, *knob;
 	uint32_t id;
-	int64_t period_usec, step;
+	int64_t period_usec, step, margin_ppm;
 	int64_t *baseline; /* one per requirement */
 	struct cgr_recommendation *out;
 	struct cgr_error *error;
@@ -223,9 +223,30 @@ static void settle(struct search *s)
 	}
 }
 
+/* The margin on top, a multiple of the step; where even that breaks something, the next that was tried and kept. */
+static int add_margin(struct search *s, int64_t high)
+{
+	struct cgr_recommendation *out = s->out;
+	int64_t extra = (int64_t)((__int128)out->smallest_kept * s->margin_ppm / 1000000);
+	int64_t value = extra ? (out->smallest_kept + extra + s->step - 1) / s->step * s->step : out->smallest_kept;
+	bool kept;
+
+	if (!out->found)
+		return 0;
+	out->recommended = CGR_MIN(value, CGR_MAX(high, out->smallest_kept));
+	CGR_TRY(try_value(s, out->recommended, &kept));
+	settle(s);
+	for (size_t i = 0; !kept && i < out->points; i++)
+		if (out->point[i].kept && out->point[i].value >= out->smallest_kept) {
+			out->recommended = CGR_MAX(out->smallest_kept, out->point[i].value);
+			break;
+		}
+	return 0;
+}
+
 static int search(struct search *s, int64_t low, int64_t high)
 {
-	static const int above_percent[] = { 3, 8, 20, 50 };
+	static const int above_percent[] = { 8, 20, 50 };
 	int64_t kept_value = high;
 	bool kept;
 
@@ -242,7 +263,7 @@ static int search(struct search *s, int64_t low, int64_t high)
 		for (int64_t i = 1; i < SCAN_POINTS; i++)
 			CGR_TRY(try_value(s, (low + (high - low) * i / SCAN_POINTS) / s->step * s->step, &kept));
 	settle(s);
-	return 0;
+	return add_margin(s, high);
 }
 
 /* What is needed at the recorded limits sets the upper end of the search. */
@@ -288,30 +309,33 @@ static int bounds(struct search *s, const struct cgr_result *baseline, int64_t *
 }
 
 int cgr_recommend(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *base,
-                  const char *cgroup, const char *knob, const struct cgr_requirement *requirement, size_t requirements,
-                  const struct cgr_run_options *options, bool keep_runs, struct cgr_recommendation *out,
-                  struct cgr_error *reterr)
+                  const struct cgr_recommend_question *q, const struct cgr_run_options *options,
+                  struct cgr_recommendation *out, struct cgr_error *reterr)
 {
 	struct search s = { .store = store,
 		                .programs = programs,
 		                .base = base,
-		                .requirement = requirement,
-		                .requirements = requirements,
+		                .requirement = q->requirement,
+		                .requirements = q->requirements,
 		                .options = options,
-		                .cgroup = cgroup,
-		                .knob = cgr_knob_canonical(knob),
+		                .cgroup = q->cgroup,
+		                .knob = cgr_knob_canonical(q->knob),
+		                .margin_ppm = q->margin_ppm,
 		                .out = out,
 		                .error = reterr };
 	struct cgr_result *baseline = NULL;
 	int64_t low = 0, high = 0;
 	int rc;
 
-	*out = (struct cgr_recommendation){ .largest_broken = -1, .recorded = INT64_MAX, .keep_runs = keep_runs };
-	CGR_TRY(cgr_store_find_cgroup(store, cgroup, &s.id, reterr));
-	s.baseline = cgr_calloc(requirements ? requirements : 1, sizeof *s.baseline);
+	if (s.margin_ppm < 0)
+		s.margin_ppm = strcmp(s.knob, "cpu.max") ? CGR_RECOMMEND_MEMORY_MARGIN_PPM : 0;
+
+	*out = (struct cgr_recommendation){ .largest_broken = -1, .recorded = INT64_MAX, .keep_runs = q->keep_runs };
+	CGR_TRY(cgr_store_find_cgroup(store, q->cgroup, &s.id, reterr));
+	s.baseline = cgr_calloc(q->requirements + 1, sizeof *s.baseline);
 	rc = s.baseline ? replay_value(&s, -1, &baseline) : cgr_error_set(reterr, CGR_E_NOMEM, "recommend");
-	for (size_t i = 0; i < requirements && rc >= 0; i++)
-		rc = figure_of(&s, baseline, &requirement[i], false, &s.baseline[i]);
+	for (size_t i = 0; i < q->requirements && rc >= 0; i++)
+		rc = figure_of(&s, baseline, &q->requirement[i], false, &s.baseline[i]);
 	if (rc >= 0)
 		rc = bounds(&s, baseline, &low, &high);
 	if (rc >= 0)

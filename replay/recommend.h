@@ -26,6 +26,7 @@ struct cgr_recommendation {
 	bool found;
 	bool monotone; /* larger was never worse among the points tried */
 	int64_t smallest_kept, largest_broken; /* largest_broken -1: nothing smaller breaks them */
+	int64_t recommended; /* smallest_kept and the margin, kept too; never above what the search looked at */
 	int64_t period_usec; /* cpu.max: the period the quota is of */
 	int64_t recorded; /* the knob in the recording, INT64_MAX = max */
 	struct cgr_curve_point *point; /* by value */
@@ -33,12 +34,23 @@ struct cgr_recommendation {
 	bool keep_runs; /* each point keeps its run */
 	enum cgr_class class; /* the weakest class among what was judged at smallest_kept */
 };
-/* knob is memory.max, memory.high or cpu.max (v1 names too). keep_runs: each point of the curve keeps its run, named
- * "CGROUP:KNOB=VALUE". CGR_E_SCENARIO for others or an unknown metric. */
+/* Two runs of one program differ in the memory they need: in how pages fall into batches, in which task comes first. A
+ * limit that one run just keeps the next one may break, and a prediction of class exact has no interval that says so.
+ * The intervals of CPU time hold the difference between runs already. */
+#define CGR_RECOMMEND_MEMORY_MARGIN_PPM 30000
+
+struct cgr_recommend_question {
+	const char *cgroup, *knob; /* knob: memory.max, memory.high or cpu.max (v1 names too) */
+	const struct cgr_requirement *requirement;
+	size_t requirements;
+	int64_t
+	    margin_ppm; /* on top of the smallest value that keeps them; -1: CGR_RECOMMEND_MEMORY_MARGIN_PPM, none of CPU */
+	bool keep_runs; /* each point of the curve keeps its run, named "CGROUP:KNOB=VALUE" */
+};
+/* CGR_E_SCENARIO for other knobs or an unknown metric. */
 int cgr_recommend(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *base,
-                  const char *cgroup, const char *knob, const struct cgr_requirement *requirement, size_t requirements,
-                  const struct cgr_run_options *options, bool keep_runs, struct cgr_recommendation *ret_recommendation,
-                  struct cgr_error *reterr);
+                  const struct cgr_recommend_question *question, const struct cgr_run_options *options,
+                  struct cgr_recommendation *ret_recommendation, struct cgr_error *reterr);
 void cgr_recommendation_fini(struct cgr_recommendation *recommendation);
 
 #endif
