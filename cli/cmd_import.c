@@ -9,7 +9,7 @@
 
 struct arguments {
 	const char *output;
-	bool lean, quiet;
+	bool lean, no_fields, quiet;
 	int64_t from_ns, to_ns, max_lost;
 	struct cgr_string_list cgroups;
 };
@@ -48,6 +48,7 @@ static int import_it(const struct arguments *arguments, char **trace, int count,
 	struct cgr_import_summary summary;
 	struct cgr_import_options options = {
 		.lean = arguments->lean,
+		.no_fields = arguments->no_fields,
 		.from_ns = arguments->from_ns,
 		.to_ns = arguments->to_ns,
 		.cgroup = arguments->cgroups.item,
@@ -78,6 +79,9 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		{ "lean", 0, CGR_OPT_FLAG, &arguments.lean, NULL,
 		  "leave the rows of high-volume events out: replay works as before, SQL over single events does not", NULL, 0,
 		  0 },
+		{ "no-fields", 0, CGR_OPT_FLAG, &arguments.no_fields, NULL,
+		  "leave out the fields of events that have no table of their own (table event_fields, some 100 bytes each)",
+		  NULL, 0, 0 },
 		{ "from", 0, CGR_OPT_DURATION, &arguments.from_ns, "TIME", "start this long after the start of the trace", NULL,
 		  0, INT64_MAX },
 		{ "to", 0, CGR_OPT_DURATION, &arguments.to_ns, "TIME", "stop this long after the start of the trace", NULL, 0,

@@ -4,6 +4,7 @@
 
 #include "common/limits.h"
 #include "common/util.h"
+#include "parser/fields.h"
 
 #define IDS 65536u
 
@@ -48,8 +49,7 @@ static struct tep_format_field *find_field(const struct tep_event *event, const 
 	return NULL;
 }
 
-/* false: the field lies where no record can have it. */
-static bool resolve_field(const struct tep_format_field *from, bool swap, struct cgr_field *to, uint32_t *min_bytes)
+bool cgr_field_resolve(const struct tep_format_field *from, bool swap, struct cgr_field *to, uint32_t *min_bytes)
 {
 	if (from->offset < 0 || from->size < 0 || (uint32_t)from->offset > CGR_LIMIT_FORMAT_BYTES ||
 	    (uint32_t)from->size > CGR_LIMIT_FORMAT_BYTES)
@@ -77,7 +77,7 @@ static bool resolve(struct cgr_format *format, const struct wanted *want, bool s
 
 		if (field == NULL && optional)
 			continue;
-		if (field == NULL || !resolve_field(field, swap, &format->field[i], &format->min_bytes))
+		if (field == NULL || !cgr_field_resolve(field, swap, &format->field[i], &format->min_bytes))
 			return false;
 	}
 	return true;
@@ -136,7 +136,8 @@ static void common_fields(struct cgr_formats *formats)
 		                                                                  : NULL;
 		struct cgr_field resolved;
 		uint32_t bytes = 0;
-		if (to != NULL && resolve_field(field, formats->swap, &resolved, &bytes) && resolved.size != 0 && bytes <= 64) {
+		if (to != NULL && cgr_field_resolve(field, formats->swap, &resolved, &bytes) && resolved.size != 0 &&
+		    bytes <= 64) {
 			*to = resolved;
 			formats->min_bytes = CGR_MAX(formats->min_bytes, bytes);
 		}
@@ -155,8 +156,11 @@ int cgr_formats_init(struct cgr_formats *formats, const struct cgr_trace *trace,
 
 void cgr_formats_fini(struct cgr_formats *formats)
 {
-	for (size_t i = 0; formats->by_id != NULL && i < IDS; i++)
+	for (size_t i = 0; formats->by_id != NULL && i < IDS; i++) {
+		if (formats->by_id[i] != NULL)
+			cgr_fields_free(formats->by_id[i]);
 		free(formats->by_id[i]);
+	}
 	free(formats->by_id);
 	formats->by_id = NULL;
 }

@@ -35,6 +35,9 @@ struct cgr_format {
 	const char *system, *name;
 	uint64_t count; /* records seen */
 	bool declared; /* told to the store */
+	struct cgr_json_field *json; /* fields.h: all fields, of a format without a kind of its own */
+	size_t json_fields;
+	uint32_t json_bytes; /* of a record, so that every fixed field is inside */
 };
 
 struct cgr_formats {
@@ -49,6 +52,10 @@ int cgr_formats_init(struct cgr_formats *formats, const struct cgr_trace *trace,
 void cgr_formats_fini(struct cgr_formats *formats);
 /* The format of an id, resolved at first use; NULL only without memory. */
 struct cgr_format *cgr_formats_find(struct cgr_formats *formats, uint32_t id);
+
+/* A field of the format text as offset and size; *min_bytes is raised to hold it. false: it lies where no record can
+ * have it. */
+bool cgr_field_resolve(const struct tep_format_field *from, bool swap, struct cgr_field *to, uint32_t *min_bytes);
 
 /* payload holds at least min_bytes. */
 static inline uint64_t cgr_field_get(const struct cgr_field *field, const uint8_t *payload)

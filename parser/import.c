@@ -67,6 +67,7 @@ static int begin(struct import *import, const char *store_path, struct cgr_error
 	CGR_TRY(cgr_writer_new(store_path, options->lean ? CGR_WRITER_LEAN : 0, &import->writer, reterr));
 	CGR_TRY(cgr_norm_init(&import->norm, import->trace, import->writer, reterr));
 	CGR_TRY(cgr_instances_choose(import->trace, &import->norm.owner, reterr));
+	import->norm.keep_fields = !options->lean && !options->no_fields;
 	import->norm.scope = options->cgroup;
 	import->norm.scopes = options->cgroups;
 	import->norm.from_ns = options->from_ns > 0 ? (uint64_t)options->from_ns : 0;

@@ -11,6 +11,7 @@
 
 struct cgr_import_options {
 	bool lean; /* no rows of high-volume events */
+	bool no_fields; /* of events of kind `other`; lean leaves them out too */
 	int64_t from_ns, to_ns; /* slice in time since the start of the trace; to_ns < 0: to the end */
 	const char *const *cgroup; /* page-level memory events of these subtrees only; NULL: all */
 	size_t cgroups;

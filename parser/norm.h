@@ -176,6 +176,7 @@ struct cgr_norm {
 	bool switch_seen, memcg_seen, cache_seen;
 	uint8_t *owner; /* instance each event type is taken from; NULL: there is one instance */
 	uint32_t switch_buffer; /* the instance sched_switch is taken from; UINT32_MAX unknown yet */
+	bool keep_fields; /* of events of kind `other` */
 	struct cgr_error *err; /* borrowed during a call */
 	/* --cgroup: page-level events of other subtrees are dropped */
 	const char *const *scope;

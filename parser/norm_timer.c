@@ -1,4 +1,5 @@
 /* irq:*, timer:*, block:* -> the contexts and causes of wake-ups. */
+#include "parser/fields.h"
 #include "parser/norm.h"
 
 #define HRTIMER_MODE_REL 1u
@@ -70,10 +71,20 @@ int cgr_norm_other(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
 	struct cgr_format *format = (struct cgr_format *)(uintptr_t)entry->format;
 
+	uint64_t fields = 0;
+
 	if (!format->declared) {
 		format->declared = true;
 		CGR_TRY(cgr_writer_add_format(norm->writer, format->id, format->system, format->name, norm->err));
+		if (norm->keep_fields)
+			CGR_TRY(cgr_fields_prepare(format, norm->formats.swap, norm->err));
 	}
 	norm->stats.unknown_formats += format->event == NULL;
-	return cgr_norm_push(norm, entry, CGR_EV_OTHER, 0, 0, format->id, 0);
+	if (format->json_fields > 0 && entry->record->length >= format->json_bytes && norm->now_ns >= norm->from_ns) {
+		char json[CGR_FIELDS_JSON_MAX];
+		size_t length = cgr_fields_json(format, entry->payload, entry->record->length, json);
+
+		CGR_TRY(cgr_writer_add_fields(norm->writer, json, length, &fields, norm->err));
+	}
+	return cgr_norm_push(norm, entry, CGR_EV_OTHER, fields, 0, format->id, 0);
 }

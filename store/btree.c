@@ -168,6 +168,13 @@ void cgr_record_text(struct cgr_record *record, const char *text)
 	record->body_used += length;
 }
 
+void cgr_record_long_text(struct cgr_record *record, const char *text, size_t length)
+{
+	record->header_used += put_varint(record->header + record->header_used, 13 + 2 * length);
+	record->blob = text;
+	record->blob_size = length;
+}
+
 void cgr_record_blob(struct cgr_record *record, const void *data, size_t size)
 {
 	record->header_used += put_varint(record->header + record->header_used, 12 + 2 * size);
@@ -206,10 +213,14 @@ static int finish_leaf(struct cgr_btree *tree, struct cgr_dbpages *pages, struct
 	uint32_t number;
 
 	put_head(tree->leaf, 0x0d, tree->cells, tree->content);
-	CGR_TRY(new_page(pages, &page, &number, reterr));
-	memcpy(page, tree->leaf, CGR_PAGE_SIZE);
-	CGR_TRY(cgr_grow((void **)&tree->child, &tree->capacity, tree->children + 1, sizeof(*tree->child), reterr));
-	tree->child[tree->children++] = (struct cgr_btree_child){ number, tree->last_id };
+	if (tree->sink.leaf != NULL) {
+		CGR_TRY(tree->sink.leaf(tree->sink.arg, tree->leaf, tree->last_id, reterr));
+	} else {
+		CGR_TRY(new_page(pages, &page, &number, reterr));
+		memcpy(page, tree->leaf, CGR_PAGE_SIZE);
+		CGR_TRY(cgr_grow((void **)&tree->child, &tree->capacity, tree->children + 1, sizeof(*tree->child), reterr));
+		tree->child[tree->children++] = (struct cgr_btree_child){ number, tree->last_id };
+	}
 	memset(tree->leaf, 0, CGR_PAGE_SIZE);
 	tree->cells = 0;
 	tree->content = CGR_PAGE_SIZE;
@@ -352,6 +363,8 @@ int cgr_btree_finish(struct cgr_btree *tree, struct cgr_dbpages *pages, struct c
 {
 	uint64_t offset = ((uint64_t)tree->root - 1) * CGR_PAGE_SIZE;
 
+	if (tree->sink.leaf != NULL) /* an empty table is one empty leaf */
+		return tree->cells > 0 || tree->last_id == INT64_MIN ? finish_leaf(tree, pages, reterr) : 0;
 	if (tree->children == 0) { /* everything fits into the root, or there is nothing */
 		put_head(tree->leaf, 0x0d, tree->cells, tree->content);
 		return write_at(pages, tree->leaf, CGR_PAGE_SIZE, offset, reterr);

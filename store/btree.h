@@ -28,7 +28,13 @@ struct cgr_btree_child {
 	uint32_t page;
 	int64_t last_id;
 };
+/* Takes the leaves of a tree instead of a file: for comparing. */
+struct cgr_btree_sink {
+	int (*leaf)(void *arg, const uint8_t *page, int64_t last_id, struct cgr_error *reterr);
+	void *arg;
+};
 struct cgr_btree {
+	struct cgr_btree_sink sink; /* leaf NULL: into the file */
 	uint32_t root; /* page that SQLite gave the table */
 	uint8_t *leaf;
 	uint32_t cells, content; /* number of cells, where their bytes begin */
@@ -64,6 +70,7 @@ static inline void cgr_record_begin(struct cgr_record *record)
 void cgr_record_null(struct cgr_record *record);
 void cgr_record_integer(struct cgr_record *record, int64_t value);
 void cgr_record_text(struct cgr_record *record, const char *text); /* NULL ok; at most 255 bytes are kept */
+void cgr_record_long_text(struct cgr_record *record, const char *text, size_t length); /* the last column */
 void cgr_record_blob(struct cgr_record *record, const void *data, size_t size); /* the last column */
 
 /* id ascending. */

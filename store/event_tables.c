@@ -207,6 +207,7 @@ static const struct cgr_event_column event[] = {
 	{ "kind", CGR_V_KIND, 0, KIND },
 	{ "task", CGR_V_TASK, 0, TASK },
 	{ "format", CGR_V_C, K(OTHER), "event_format(id)" },
+	{ "fields", CGR_V_A_NZ, K(OTHER), "event_fields(id)" },
 	{ "a", CGR_V_A, 0, NULL },
 	{ "b", CGR_V_B, 0, NULL },
 	{ "c", CGR_V_C, 0, NULL },

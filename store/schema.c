@@ -43,6 +43,7 @@ const struct cgr_schema_object cgr_schema_tables[] = {
 	{ "table", "file", "CREATE TABLE file(id INTEGER PRIMARY KEY, dev INTEGER, inode INTEGER, path TEXT)" },
 	{ "table", "lost", "CREATE TABLE lost(cpu INTEGER, from_ns INTEGER, to_ns INTEGER, events INTEGER)" },
 	{ "table", "event_format", "CREATE TABLE event_format(id INTEGER PRIMARY KEY, system TEXT, name TEXT)" },
+	{ "table", "event_fields", "CREATE TABLE event_fields(id INTEGER PRIMARY KEY, fields TEXT)" },
 	{ "table", "source_count", "CREATE TABLE source_count(system TEXT, name TEXT, count INTEGER)" },
 	{ "table", "event_kind",
 	  "CREATE TABLE event_kind(id INTEGER PRIMARY KEY, name TEXT, in_table TEXT, a TEXT, b TEXT, c TEXT, d TEXT)" },
@@ -66,8 +67,22 @@ const struct cgr_schema_object cgr_schema_tables[] = {
 	{ "table", "stream_block",
 	  "CREATE TABLE stream_block(block INTEGER PRIMARY KEY, first_id INTEGER, events INTEGER, first_ns INTEGER,"
 	  " last_ns INTEGER, kinds INTEGER, bytes INTEGER, checksum INTEGER, data BLOB)" },
+	{ "table", "table_digest", "CREATE TABLE table_digest(name TEXT, rows INTEGER, digest INTEGER)" },
 	{ "index", "knob_by_name", "CREATE INDEX knob_by_name ON knob(cgroup, name, t_ns)" },
 	{ "index", "counter_by_name", "CREATE INDEX counter_by_name ON counter(cgroup, name, t_ns)" },
 	{ "index", "task_by_tid", "CREATE INDEX task_by_tid ON task(tid)" },
 	{ NULL, NULL, NULL },
 };
+
+const char *cgr_schema_digested(unsigned index)
+{
+	unsigned seen = 1;
+
+	if (index == 0)
+		return "sqlite_schema";
+	for (const struct cgr_schema_object *o = cgr_schema_tables; o->name != NULL; o++) {
+		if (strcmp(o->type, "table") == 0 && strcmp(o->name, "table_digest") != 0 && seen++ == index)
+			return o->name;
+	}
+	return NULL;
+}

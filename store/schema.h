@@ -71,6 +71,9 @@ struct cgr_schema_object {
 	const char *type, *name, *sql;
 };
 extern const struct cgr_schema_object cgr_schema_tables[]; /* small tables and indices, ends with a NULL name */
+/* Names of what has a row in table_digest: the definitions and all tables but itself and the event tables; NULL at the
+ * end. */
+const char *cgr_schema_digested(unsigned index);
 /* Views: name, one line of help, and SQL (caller frees; NULL: out of memory), for index 0 .. count - 1. */
 size_t cgr_schema_view_count(void);
 const char *cgr_schema_view_name(size_t index);

@@ -190,6 +190,12 @@ static const struct {
 	    "SELECT k.name, k.in_table, sum(n.events) AS events, sum(n.inferred) AS inferred FROM event_count n "
 	    "JOIN event_kind k ON k.id = n.kind GROUP BY n.kind" },
 	  "how many events of each kind, and how many of them are inferred" },
+	{ { "view", "other_events",
+	    "CREATE VIEW other_events AS "
+	    "SELECT e.id, e.ts_ns, e.cpu, e.task, t.tid, t.comm, f.system, f.name AS event, x.fields FROM event e "
+	    "JOIN event_format f ON f.id = e.format LEFT JOIN event_fields x ON x.id = e.fields "
+	    "LEFT JOIN task t ON t.id = e.task" },
+	  "events without a table of their own, with all their fields as JSON: fields ->> 'name'" },
 };
 
 /* every event of the store as one list, made from the tables so that none is forgotten */

@@ -11,7 +11,7 @@
 #include "common/error.h"
 #include "common/event.h"
 
-#define CGR_STORE_SCHEMA_VERSION 1
+#define CGR_STORE_SCHEMA_VERSION 2
 
 /* Hierarchy independent cgroup: one per path (a path on several v1 hierarchies is one cgroup). id = index.
  * Id 0 is always the root "/". A path that was removed and made again is two cgroups. */

@@ -148,6 +148,8 @@ static void free_small_tables(struct cgr_writer *w)
 	free(w->membership);
 	free(w->attach.item);
 	free(w->pending.item);
+	free(w->fields.text);
+	free(w->fields.length);
 	cgr_intern_fini(&w->name_hash);
 	free_info(&w->info);
 }
@@ -167,7 +169,7 @@ struct cgr_writer *cgr_writer_free(struct cgr_writer *w)
 	free(w->time);
 	free(w->told);
 	free(w->quota);
-	free(w->counter);
+	free(w->counter.item);
 	free(w->event_count);
 	free(w->inferred_count);
 	free_small_tables(w);
@@ -421,19 +423,16 @@ int cgr_writer_add_counter(struct cgr_writer *w, uint32_t cgroup, const char *na
                            const char *source, struct cgr_error *reterr)
 {
 	uint32_t id;
-	int rc;
 
 	if (cgroup >= w->cgroups)
 		return bad_id(w, "cgroup", cgroup, reterr);
 	CGR_TRY(intern_name(w, name, &id, reterr));
-	(void)pthread_mutex_lock(&w->lock);
-	rc = cgr_grow((void **)&w->counter, &w->counters_capacity, w->counters + 1, sizeof(*w->counter), reterr);
-	if (rc == 0)
-		w->counter[w->counters++] = (struct cgr_counter_row){
-			.cgroup = cgroup, .name = id, .t_ns = t_ns, .value = value, .source = source_of(source)
-		};
-	(void)pthread_mutex_unlock(&w->lock);
-	return rc;
+	CGR_TRY(cgr_grow((void **)&w->counter.item, &w->counter.capacity, w->counter.count + 1, sizeof(*w->counter.item),
+	                 reterr));
+	w->counter.item[w->counter.count++] = (struct cgr_counter_row){
+		.cgroup = cgroup, .name = id, .t_ns = t_ns, .value = value, .source = source_of(source)
+	};
+	return 0;
 }
 
 int cgr_writer_add_file(struct cgr_writer *w, uint64_t dev, uint64_t inode, const char *path, uint32_t *ret_id,
@@ -462,6 +461,20 @@ int cgr_writer_add_format(struct cgr_writer *w, uint32_t id, const char *system,
                           struct cgr_error *reterr)
 {
 	return cgr_writer_add_small(w, CGR_SMALL_FORMAT, reterr, (int64_t)id, system, name);
+}
+
+int cgr_writer_add_fields(struct cgr_writer *w, const char *json, size_t length, uint64_t *ret_row,
+                          struct cgr_error *reterr)
+{
+	struct cgr_fields_list *list = &w->fields;
+
+	CGR_TRY(cgr_grow((void **)&list->text, &list->capacity, list->used + length, 1, reterr));
+	CGR_TRY(cgr_grow((void **)&list->length, &list->lengths, list->count + 1, sizeof(*list->length), reterr));
+	memcpy(list->text + list->used, json, length);
+	list->used += length;
+	list->length[list->count++] = (uint32_t)length;
+	*ret_row = ++w->fields_rows;
+	return 0;
 }
 
 int cgr_writer_add_source_count(struct cgr_writer *w, const char *system, const char *name, uint64_t count,

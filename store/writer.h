@@ -81,6 +81,10 @@ int cgr_writer_add_lost(struct cgr_writer *writer, const struct cgr_store_lost *
 /* Name of an event format that CGR_EV_OTHER events carry in c. */
 int cgr_writer_add_format(struct cgr_writer *writer, uint32_t id, const char *system, const char *name,
                           struct cgr_error *reterr);
+/* Fields of an event of kind `other` as a JSON object; *ret_row is what the event names in a. Before the event is
+ * appended. */
+int cgr_writer_add_fields(struct cgr_writer *writer, const char *json, size_t length, uint64_t *ret_row,
+                          struct cgr_error *reterr);
 /* What the recording holds per kernel event, before normalising: the numbers `trace-cmd report` would count. */
 int cgr_writer_add_source_count(struct cgr_writer *writer, const char *system, const char *name, uint64_t count,
                                 struct cgr_error *reterr);

@@ -384,6 +384,29 @@ static int create_rest(struct cgr_writer *w, struct cgr_error *reterr)
 	return cgr_db_exec(&w->db, pragma, reterr);
 }
 
+/* What `info --check` compares: of every table that is not made of the packed stream, and of the definitions. */
+static int write_digests(struct cgr_writer *w, struct cgr_error *reterr)
+{
+	sqlite3_stmt *s;
+	int rc = cgr_db_prepare(&w->db, "INSERT INTO table_digest VALUES(?,?,?)", &s, reterr);
+
+	for (unsigned i = 0; rc == 0 && cgr_schema_digested(i) != NULL; i++) {
+		const char *name = cgr_schema_digested(i);
+		struct cgr_digest digest;
+
+		if (strcmp(name, "counter") == 0)
+			digest = w->counter_digest;
+		else if (strcmp(name, "event_fields") == 0)
+			digest = w->fields_digest;
+		else
+			rc = cgr_digest_table(&w->db, name, &digest, reterr);
+		if (rc == 0)
+			rc = cgr_db_insert(&w->db, s, reterr, "tii", name, (int64_t)digest.rows, (int64_t)digest.hash);
+	}
+	(void)sqlite3_finalize(s);
+	return rc;
+}
+
 int cgr_writer_write_end(struct cgr_writer *w, struct cgr_error *reterr)
 {
 	CGR_TRY(write_smalls(w, reterr));
@@ -400,5 +423,6 @@ int cgr_writer_write_end(struct cgr_writer *w, struct cgr_error *reterr)
 	CGR_TRY(write_names(w, "mem_item", CGR_ITEM_COUNT, cgr_mem_item_name, reterr));
 	CGR_TRY(write_names(w, "timer_function", CGR_TIMER_ITIMER + 1, timer_function_name, reterr));
 	CGR_TRY(write_info(w, reterr));
-	return create_rest(w, reterr);
+	CGR_TRY(create_rest(w, reterr));
+	return write_digests(w, reterr);
 }

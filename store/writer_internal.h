@@ -7,6 +7,7 @@
 #include "common/util.h"
 #include "store/btree.h"
 #include "store/db.h"
+#include "store/digest.h"
 #include "store/pack.h"
 #include "store/sched.h"
 #include "store/schema.h"
@@ -23,11 +24,32 @@ struct cgr_attach_list {
 	size_t count, capacity;
 };
 
+struct cgr_fields_list { /* JSON texts one behind the other, and how long each is */
+	char *text;
+	size_t used, capacity;
+	uint32_t *length;
+	size_t count, lengths;
+};
+
+/* Counters come by the million in long recordings: they go straight into pages, as events do. */
+struct cgr_counter_row {
+	uint32_t cgroup, name;
+	int64_t t_ns, value;
+	const char *source; /* static */
+};
+struct cgr_counter_list {
+	struct cgr_counter_row *item;
+	size_t count, capacity;
+};
+
 struct cgr_write_block {
 	struct cgr_event event[CGR_PACK_EVENTS];
 	size_t count;
 	uint64_t first_id;
-	struct cgr_attach_list attach; /* memberships told before the block was full */
+	/* told before the block was full; with it, so that a file never depends on how fast the threads are */
+	struct cgr_attach_list attach;
+	struct cgr_fields_list fields;
+	struct cgr_counter_list counter;
 	uint8_t *packed;
 	size_t packed_size, packed_capacity;
 	struct cgr_write_block *next;
@@ -66,12 +88,6 @@ struct cgr_membership {
 	const char *how;
 };
 
-/* Counters come by the million in long recordings: they go straight into pages, as events do. */
-struct cgr_counter_row {
-	uint32_t cgroup, name;
-	int64_t t_ns, value;
-	const char *source; /* static */
-};
 struct cgr_time_row {
 	int64_t ts_ns;
 	uint64_t id;
@@ -106,7 +122,7 @@ struct cgr_writer {
 	struct cgr_intern name_hash;
 	char **name;
 	size_t names, names_capacity;
-	uint64_t knobs;
+	uint64_t knobs, fields_rows;
 	uint32_t files;
 	uint64_t lost_events;
 	uint32_t *quota; /* cgroups that had a cpu.max at some time */
@@ -114,13 +130,13 @@ struct cgr_writer {
 	struct cgr_small_row *small;
 	size_t smalls, smalls_capacity;
 	struct cgr_attach_list attach;
+	struct cgr_fields_list fields;
+	struct cgr_counter_list counter;
 	/* shared, under lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct cgr_write_block *free_blocks;
 	struct cgr_write_queue to_pack, to_rows;
-	struct cgr_counter_row *counter;
-	size_t counters, counters_capacity;
 	struct cgr_error error; /* first one of a thread */
 	/* row thread */
 	pthread_t pack_thread, row_thread;
@@ -129,10 +145,11 @@ struct cgr_writer {
 	struct cgr_sched_derived *derived;
 	struct cgr_attach_list pending;
 	struct cgr_dbpages pages;
-	struct cgr_btree *tree; /* per event table, then stream_block, then counter */
+	struct cgr_btree *tree; /* per event table, then stream_block, counter, event_fields */
 	struct cgr_time_row *time;
 	size_t times, times_capacity;
-	int64_t counter_id;
+	int64_t counter_id, fields_id;
+	struct cgr_digest counter_digest, fields_digest; /* made on the way: these tables may be large */
 	struct cgr_told_span *told;
 	size_t tolds, tolds_capacity;
 	uint64_t *event_count, *inferred_count; /* [kind][cpu] */

@@ -159,9 +159,18 @@ int cgr_writer_submit(struct cgr_writer *w, struct cgr_error *reterr)
 	struct cgr_write_block *block = w->filling;
 	struct cgr_attach_list empty = block->attach;
 
+	struct cgr_fields_list no_fields = block->fields;
+	struct cgr_counter_list no_counters = block->counter;
+
 	empty.count = 0;
 	block->attach = w->attach;
 	w->attach = empty;
+	no_fields.used = no_fields.count = 0;
+	block->fields = w->fields;
+	w->fields = no_fields;
+	no_counters.count = 0;
+	block->counter = w->counter;
+	w->counter = no_counters;
 	block->first_id = w->next_id - block->count;
 	w->filling = NULL;
 	push(w, &w->to_pack, block);
@@ -191,6 +200,9 @@ static void free_block(struct cgr_write_block *block)
 	if (block == NULL)
 		return;
 	free(block->attach.item);
+	free(block->fields.text);
+	free(block->fields.length);
+	free(block->counter.item);
 	free(block->packed);
 	free(block);
 }

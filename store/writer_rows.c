@@ -4,17 +4,19 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "store/event_row.h"
 #include "store/writer_internal.h"
 
-#define TREES (cgr_event_table_count + 2)
+#define TREES (cgr_event_table_count + 3)
 #define BLOCK_TREE cgr_event_table_count
 #define COUNTER_TREE (cgr_event_table_count + 1)
+#define FIELDS_TREE (cgr_event_table_count + 2)
 
 static const char *tree_name(unsigned tree)
 {
 	if (tree < cgr_event_table_count)
 		return cgr_event_tables[tree].name;
-	return tree == BLOCK_TREE ? "stream_block" : "counter";
+	return tree == BLOCK_TREE ? "stream_block" : tree == COUNTER_TREE ? "counter" : "event_fields";
 }
 
 int cgr_writer_open_trees(struct cgr_writer *w, struct cgr_error *reterr)
@@ -44,37 +46,61 @@ void cgr_writer_close_trees(struct cgr_writer *w)
 	cgr_dbpages_fini(&w->pages);
 }
 
-static int write_counters(struct cgr_writer *w, struct cgr_error *reterr)
+static void digest_counter(struct cgr_digest *digest, int64_t id, const struct cgr_counter_row *row)
 {
-	struct cgr_counter_row *rows;
-	size_t count;
-	int rc = 0;
+	cgr_digest_integer(digest, id);
+	cgr_digest_integer(digest, row->cgroup);
+	cgr_digest_integer(digest, row->name);
+	cgr_digest_integer(digest, row->t_ns);
+	cgr_digest_integer(digest, row->value);
+	cgr_digest_bytes(digest, SQLITE_TEXT, row->source, strlen(row->source));
+	cgr_digest_end_row(digest);
+}
 
-	(void)pthread_mutex_lock(&w->lock);
-	rows = w->counter;
-	count = w->counters;
-	w->counter = NULL;
-	w->counters = w->counters_capacity = 0;
-	(void)pthread_mutex_unlock(&w->lock);
-	for (size_t i = 0; rc == 0 && i < count; i++) {
+static int write_counters(struct cgr_writer *w, struct cgr_counter_list *list, struct cgr_error *reterr)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		const struct cgr_counter_row *row = &list->item[i];
 		struct cgr_record record;
 
 		cgr_record_begin(&record);
 		cgr_record_null(&record);
-		cgr_record_integer(&record, rows[i].cgroup);
-		cgr_record_integer(&record, rows[i].name);
-		cgr_record_integer(&record, rows[i].t_ns);
-		cgr_record_integer(&record, rows[i].value);
-		cgr_record_text(&record, rows[i].source);
-		rc = cgr_btree_append(&w->tree[COUNTER_TREE], &w->pages, ++w->counter_id, &record, reterr);
+		cgr_record_integer(&record, row->cgroup);
+		cgr_record_integer(&record, row->name);
+		cgr_record_integer(&record, row->t_ns);
+		cgr_record_integer(&record, row->value);
+		cgr_record_text(&record, row->source);
+		CGR_TRY(cgr_btree_append(&w->tree[COUNTER_TREE], &w->pages, ++w->counter_id, &record, reterr));
+		digest_counter(&w->counter_digest, w->counter_id, row);
 	}
-	free(rows);
-	return rc;
+	list->count = 0;
+	return 0;
+}
+
+static int write_fields(struct cgr_writer *w, struct cgr_fields_list *list, struct cgr_error *reterr)
+{
+	const char *text = list->text;
+
+	for (size_t i = 0; i < list->count; i++) {
+		struct cgr_record record;
+
+		cgr_record_begin(&record);
+		cgr_record_null(&record);
+		cgr_record_long_text(&record, text, list->length[i]);
+		CGR_TRY(cgr_btree_append(&w->tree[FIELDS_TREE], &w->pages, ++w->fields_id, &record, reterr));
+		cgr_digest_integer(&w->fields_digest, w->fields_id);
+		cgr_digest_bytes(&w->fields_digest, SQLITE_TEXT, text, list->length[i]);
+		cgr_digest_end_row(&w->fields_digest);
+		text += list->length[i];
+	}
+	list->used = list->count = 0;
+	return 0;
 }
 
 int cgr_writer_finish_trees(struct cgr_writer *w, struct cgr_error *reterr)
 {
-	CGR_TRY(write_counters(w, reterr));
+	CGR_TRY(write_counters(w, &w->counter, reterr));
+	CGR_TRY(write_fields(w, &w->fields, reterr));
 	for (unsigned t = 0; t < TREES; t++)
 		CGR_TRY(cgr_btree_finish(&w->tree[t], &w->pages, reterr));
 	return cgr_dbpages_finish(&w->pages, reterr);
@@ -157,16 +183,7 @@ static int write_rows(struct cgr_writer *w, const struct cgr_write_block *block,
 
 		if ((w->flags & CGR_WRITER_LEAN) != 0 && !table->keep_when_lean)
 			continue;
-		cgr_record_begin(&record);
-		cgr_record_null(&record); /* the id is the row's key */
-		for (unsigned c = 1; c < table->columns; c++) {
-			int64_t value;
-
-			if (cgr_event_value(&table->column[c], e, block->first_id + i, &w->derived[i], &value))
-				cgr_record_integer(&record, value);
-			else
-				cgr_record_null(&record);
-		}
+		cgr_event_row(table, e, block->first_id + i, &w->derived[i], &record);
 		CGR_TRY(
 		    cgr_btree_append(&w->tree[table_of[e->kind]], &w->pages, (int64_t)(block->first_id + i), &record, reterr));
 	}
@@ -202,7 +219,8 @@ static int write_packed(struct cgr_writer *w, const struct cgr_write_block *bloc
 
 int cgr_writer_write_block(struct cgr_writer *w, struct cgr_write_block *block, struct cgr_error *reterr)
 {
-	CGR_TRY(write_counters(w, reterr));
+	CGR_TRY(write_counters(w, &block->counter, reterr));
+	CGR_TRY(write_fields(w, &block->fields, reterr));
 	CGR_TRY(take_attaches(w, block, reterr));
 	CGR_TRY(derive(w, block, reterr));
 	CGR_TRY(write_rows(w, block, reterr));

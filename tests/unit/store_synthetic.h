@@ -167,6 +167,12 @@ static inline int synthetic_tables(struct cgr_writer *w, struct cgr_error *err)
 	}
 	for (uint32_t i = 0; i < 3; i++)
 		CGR_TRY(cgr_writer_add_file(w, 8, 100 + i, i == 0 ? "/var/log/x" : NULL, &id, err));
+	for (unsigned i = 0; i < 2; i++) { /* events of kind other name row 1 or 2, or none */
+		static const char json[] = "{\"name\":\"lo\",\"len\":52}";
+		uint64_t row;
+
+		CGR_TRY(cgr_writer_add_fields(w, json, sizeof(json) - 1, &row, err));
+	}
 	return cgr_writer_add_format(w, 1, "net", "netif_rx", err);
 }
 

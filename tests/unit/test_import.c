@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <sqlite3.h>
 
 #include "parser/import.h"
 #include "parser/trace.h"
@@ -177,6 +178,69 @@ static void two_instances(void **state)
 	check_schedule(2, UINT32_MAX);
 	free_rings(ring, 4);
 	free(file.data);
+}
+
+/* One event of each kind of field, in both byte orders; hostile bytes in its text. */
+static struct bytes record_rich(bool big)
+{
+	struct bytes b = { .big = big };
+	const char name[] = "a\"b\\\n\xc3\xa4\xff";
+
+	put_head(&b, 304, 7);
+	put_number(&b, (uint32_t)-5, 4);
+	put_number(&b, (uint64_t)sizeof(name) << 16 | 50, 4);
+	put_number(&b, UINT64_MAX, 8);
+	put_number(&b, 0xffff888000000010ull, 8);
+	put(&b, "\1\2\3\4\5\377", 6);
+	put_number(&b, (uint16_t)-1, 2);
+	put_number(&b, 300, 2);
+	put(&b, "abcd", 4);
+	put_number(&b, 100u << 16 | 60000, 4); /* points outside the record */
+	put(&b, name, sizeof(name));
+	return b;
+}
+
+static char *rich_fields(void)
+{
+	sqlite3 *db;
+	sqlite3_stmt *s;
+	char *text = NULL;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT fields FROM other_events WHERE event = 'rich_event'", -1, &s, NULL),
+	                 SQLITE_OK);
+	assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+	if (sqlite3_column_text(s, 0) != NULL)
+		text = strdup((const char *)sqlite3_column_text(s, 0));
+	assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+	(void)sqlite3_finalize(s);
+	(void)sqlite3_close(db);
+	return text;
+}
+
+static void fields_of_other_events(void **state)
+{
+	(void)state;
+	for (unsigned form = 0; form < 4; form++) {
+		struct builder f = { 7, BUILDER_NONE, (form & 1) != 0, false, 4096, 1, UINT32_MAX };
+		struct ring_builder ring = { .page_bytes = 4096, .page = SIZE_MAX, .pages.big = f.big };
+		struct cgr_import_summary summary;
+
+		ring_event(&ring, 5000000000ull, record_rich(f.big));
+		ring_close(&ring);
+		struct bytes file = build(&f, &ring);
+		must_import(&file, (struct cgr_import_options){ .no_fields = form >= 2 }, &summary);
+		char *fields = rich_fields();
+		if (form >= 2)
+			assert_null(fields);
+		else
+			assert_string_equal(fields, "{\"number\":-5,\"name\":\"a\\\"b\\\\\\u000a\xc3\xa4\\u00ff\","
+			                            "\"large\":\"18446744073709551615\",\"where\":\"0xffff888000000010\","
+			                            "\"mac\":[1,2,3,4,5,255],\"pair\":[-1,300],\"fixed\":\"abcd\",\"gone\":null}");
+		free(fields);
+		free_rings(&ring, 1);
+		free(file.data);
+	}
 }
 
 /* CPU 1's idle task never appears as the previous one, as on some kernels: the arrivals come from the wake-up and are
@@ -356,6 +420,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form),
 		cmocka_unit_test(two_instances),
+		cmocka_unit_test(fields_of_other_events),
 		cmocka_unit_test(hidden_idle),
 		cmocka_unit_test(losses),
 		cmocka_unit_test(slices),

@@ -142,7 +142,7 @@ static void examples_run(void **state)
 		free(sql);
 		at = end + 3;
 	}
-	assert_int_equal(examples, 10);
+	assert_int_equal(examples, 11);
 	free(docs);
 }
 

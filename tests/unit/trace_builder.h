@@ -61,6 +61,13 @@ static void put_pad(struct bytes *b, size_t align)
 	"\tfield:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;\n"                                             \
 	"\tfield:unsigned char common_preempt_count;\toffset:3;\tsize:1;\tsigned:0;\n"                                     \
 	"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n\n"
+#define RICH_FORMAT                                                                                                    \
+	"name: rich_event\nID: 304\n" COMMON "\tfield:int number;\toffset:8;\tsize:4;\tsigned:1;\n"                        \
+	"\tfield:__data_loc char[] name;\toffset:12;\tsize:4;\tsigned:0;\n"                                                \
+	"\tfield:u64 large;\toffset:16;\tsize:8;\tsigned:0;\n\tfield:void * where;\toffset:24;\tsize:8;\tsigned:0;\n"      \
+	"\tfield:unsigned char mac[6];\toffset:32;\tsize:6;\tsigned:0;\n\tfield:s16 pair[2];\toffset:38;\tsize:4;\t"       \
+	"signed:1;\n\tfield:char fixed[4];\toffset:42;\tsize:4;\tsigned:0;\n"                                              \
+	"\tfield:__data_loc char[] gone;\toffset:46;\tsize:4;\tsigned:0;\n\nprint fmt: \"\"\n"
 static const char *const builder_formats[] = {
 	"name: sched_switch\nID: 300\n" COMMON "\tfield:char prev_comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"
 	"\tfield:pid_t prev_pid;\toffset:24;\tsize:4;\tsigned:1;\n\tfield:int prev_prio;\toffset:28;\tsize:4;\tsigned:1;\n"
@@ -75,6 +82,7 @@ static const char *const builder_formats[] = {
 	"\tfield:pid_t pid;\toffset:24;\tsize:4;\tsigned:1;\n\tfield:u64 runtime;\toffset:32;\tsize:8;\tsigned:0;\n"
 	"\nprint fmt: \"%d\", REC->pid\n",
 	"name: odd_event\nID: 303\n" COMMON "\tfield:int number;\toffset:8;\tsize:4;\tsigned:1;\n\nprint fmt: \"\"\n",
+	RICH_FORMAT,
 };
 #define BUILDER_FORMATS (sizeof(builder_formats) / sizeof(builder_formats[0]))
 static const char builder_header_page[] = "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
