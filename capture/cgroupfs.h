@@ -68,13 +68,18 @@ struct cgr_cgroup_files {
 		int fd;
 		uint8_t version;
 		uint8_t rule; /* index into the table of that version */
+		bool known; /* read before; digest is that of its text then */
+		uint64_t digest;
 	} file[48];
 	unsigned count;
 };
 void cgr_cgroup_files_open(const struct cgr_cgroupfs *fs, const struct cgr_cgroup *cgroup,
                            struct cgr_cgroup_files *files);
-/* False when the cgroup is gone. */
-bool cgr_cgroup_files_read(const struct cgr_cgroup_files *files, json_t *knobs, json_t *counters);
+/* Adds what stands in files whose text is another than at the last call; knobs NULL: those files are left alone. False
+ * when the cgroup is gone. */
+bool cgr_cgroup_files_read(struct cgr_cgroup_files *files, json_t *knobs, json_t *counters);
+/* The next call adds everything again. */
+void cgr_cgroup_files_forget(struct cgr_cgroup_files *files);
 void cgr_cgroup_files_close(struct cgr_cgroup_files *files);
 /* True when `file` is a knob whose change replay must see. */
 bool cgr_cgroup_is_knob(const char *file);

@@ -226,7 +226,8 @@ static void v1_oom_pair(void *context, const char *key, int64_t value)
 
 	if (strcmp(key, "oom_kill_disable") == 0) {
 		(void)snprintf(text, sizeof(text), "%" PRId64, value);
-		cgr_json_set_text(to->knobs, "memory.oom_control.oom_kill_disable", text);
+		if (to->knobs != NULL)
+			cgr_json_set_text(to->knobs, "memory.oom_control.oom_kill_disable", text);
 	} else if (strcmp(key, "oom_kill") == 0) {
 		cgr_json_set_int(to->counters, "memory.events.oom_kill", value);
 	} else {
@@ -434,6 +435,7 @@ static void open_dir(const struct cgr_hierarchy *h, int fd, struct cgr_cgroup_fi
 		files->file[files->count].fd = file;
 		files->file[files->count].version = (uint8_t)h->version;
 		files->file[files->count].rule = (uint8_t)i;
+		files->file[files->count].known = false;
 		files->count++;
 	}
 }
@@ -454,22 +456,58 @@ void cgr_cgroup_files_open(const struct cgr_cgroupfs *fs, const struct cgr_cgrou
 	}
 }
 
-bool cgr_cgroup_files_read(const struct cgr_cgroup_files *files, json_t *knobs, json_t *counters)
+/* Files that only a writer changes, and inotify tells of writers. */
+static bool is_pure_knob(enum rule_kind kind)
+{
+	return kind == KNOB || kind == KNOB_BYTES || kind == KNOB_SHARES || kind == V1_QUOTA || kind == V1_PERIOD;
+}
+
+/* FNV-1a by words: idle cgroups show the same text again and again, and taking it apart costs more than reading it. */
+static uint64_t digest_of(const char *text, size_t length)
+{
+	uint64_t digest = 0xcbf29ce484222325u ^ length, word;
+
+	for (; length >= sizeof(word); text += sizeof(word), length -= sizeof(word)) {
+		memcpy(&word, text, sizeof(word));
+		digest = (digest ^ word) * 0x100000001b3u;
+		digest ^= digest >> 32;
+	}
+	for (; length > 0; length--)
+		digest = (digest ^ (uint8_t)*text++) * 0x100000001b3u;
+	return digest;
+}
+
+bool cgr_cgroup_files_read(struct cgr_cgroup_files *files, json_t *knobs, json_t *counters)
 {
 	char text[SAMPLED_TEXT_MAX];
 
 	for (unsigned i = 0; i < files->count; i++) {
 		size_t count;
-		const struct rule *rules = rules_of(files->file[i].version, &count);
+		const struct rule *rule = &rules_of(files->file[i].version, &count)[files->file[i].rule];
+		if (knobs == NULL && is_pure_knob(rule->kind))
+			continue;
 		ssize_t got = pread(files->file[i].fd, text, sizeof(text) - 1, 0);
 		if (got < 0 && errno == ENODEV)
 			return false;
 		if (got <= 0)
 			continue;
 		text[got] = '\0';
-		convert(&rules[files->file[i].rule], text, knobs, counters);
+		uint64_t digest = digest_of(text, (size_t)got);
+		/* the two files of a v1 quota make one knob together */
+		bool same = files->file[i].known && files->file[i].digest == digest && rule->kind != V1_QUOTA &&
+		            rule->kind != V1_PERIOD;
+		files->file[i].known = true;
+		files->file[i].digest = digest;
+		if (!same)
+			convert(rule, text, knobs, counters);
 	}
 	return true;
+}
+
+void cgr_cgroup_files_forget(struct cgr_cgroup_files *files)
+{
+	for (unsigned i = 0; i < files->count; i++)
+		files->file[i].known = false;
 }
 
 void cgr_cgroup_files_close(struct cgr_cgroup_files *files)

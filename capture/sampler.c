@@ -50,12 +50,13 @@ static json_t *changes(json_t *before, json_t *now)
 	return diff;
 }
 
-/* Adds what changed since the last time to out; false when the cgroup is gone. */
-static bool sample_cgroup(struct cgr_sampled *c, json_t *out)
+/* Adds what changed since the last time to out, knobs only when somebody may have written one; false when the cgroup
+ * is gone. */
+static bool sample_cgroup(struct cgr_sampled *c, bool knobs_too, json_t *out)
 {
 	json_t *knobs = json_object(), *counters = json_object(), *obj = json_object();
 	int64_t now = cgr_mono_ns();
-	bool there = cgr_cgroup_files_read(&c->files, knobs, counters);
+	bool there = cgr_cgroup_files_read(&c->files, knobs_too || !c->told ? knobs : NULL, counters);
 	json_t *new_knobs = changes(json_object_get(c->known, "knobs"), knobs);
 	json_t *new_counters = changes(json_object_get(c->known, "counters"), counters);
 
@@ -189,12 +190,14 @@ static void take(struct cgr_sampler *s)
 {
 	int64_t begin = cgr_mono_ns();
 
-	if (s->changed || s->inotify < 0 || begin - s->walked_ns >= WALK_NS)
+	bool walks = s->changed || s->inotify < 0 || begin - s->walked_ns >= WALK_NS, knobs_too = walks || s->knob;
+	s->knob = false;
+	if (walks)
 		walk(s);
 	json_t *sample = json_object(), *cgroups = json_array();
 	cgr_json_set_int(sample, "mono_ns", begin);
 	for (size_t i = 0; i < s->cgroup_count; i++)
-		if (!sample_cgroup(&s->cgroup[i], cgroups))
+		if (!sample_cgroup(&s->cgroup[i], knobs_too, cgroups))
 			s->changed = true;
 	if (json_array_size(s->gone) > 0) {
 		(void)json_object_set_new(sample, "gone", s->gone);
@@ -251,6 +254,7 @@ static void retell(struct cgr_sampler *s)
 	for (size_t i = 0; i < s->cgroup_count; i++) {
 		(void)json_object_clear(json_object_get(s->cgroup[i].known, "knobs"));
 		(void)json_object_clear(json_object_get(s->cgroup[i].known, "counters"));
+		cgr_cgroup_files_forget(&s->cgroup[i].files);
 		s->cgroup[i].told = false;
 	}
 	atomic_store(&s->retold, wanted);
@@ -274,7 +278,7 @@ static bool wait_until(struct cgr_sampler *s, int64_t due, int64_t earliest)
 			retell(s);
 		}
 		if (got > 0 && !knob && s->inotify >= 0)
-			knob = read_changes(s);
+			s->knob = knob = read_changes(s);
 	}
 }
 

@@ -33,6 +33,7 @@ struct cgr_sampler {
 	struct cgr_sampled *cgroup; /* what is watched, sorted by path */
 	size_t cgroup_count;
 	bool changed; /* the tree may have changed since the last walk */
+	bool knob; /* one was written since the last sample */
 	int inotify; /* -1: not to be had, the tree is walked every time */
 	int64_t walked_ns;
 	json_t *gone; /* paths that vanished since the last sample */
