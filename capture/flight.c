@@ -1,5 +1,6 @@
 #include "capture/flight.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 #include <zstd.h>
 
 #include "capture/jsontext.h"
+#include "capture/procfile.h"
 #include "capture/snapshot.h"
 #include "common/limits.h"
 #include "common/units.h"
@@ -209,7 +211,7 @@ static int parse_counter(struct cgr_trigger *trigger, const char *text, struct c
 
 int cgr_trigger_parse(struct cgr_trigger *trigger, const char *text, struct cgr_error *reterr)
 {
-	*trigger = (struct cgr_trigger){ .value = THROTTLE_PERCENT };
+	*trigger = (struct cgr_trigger){ .value = THROTTLE_PERCENT, .oom_kills = -1 };
 	trigger->before = json_object();
 	if (strcmp(text, "signal") == 0) {
 		trigger->kind = CGR_TRIGGER_SIGNAL;
@@ -233,20 +235,48 @@ void cgr_trigger_fini(struct cgr_trigger *trigger)
 	trigger->before = NULL;
 }
 
-static bool is_pulled(const struct cgr_trigger *t, int64_t now_ns, int64_t value, const json_t *before)
+static bool is_pulled(const struct cgr_trigger *t, int64_t now_ns, int64_t value, int64_t last, int64_t last_ns)
 {
-	int64_t last = json_integer_value(json_array_get(before, 0));
-	int64_t since_ns = now_ns - json_integer_value(json_array_get(before, 1));
-
 	switch (t->kind) {
 	case CGR_TRIGGER_OOM:
-		return before != NULL && value > last;
+		return value > last;
 	case CGR_TRIGGER_THROTTLE:
-		return before != NULL && since_ns > 0 && (value - last) * 1000 * 100 > t->value * since_ns;
+		return now_ns > last_ns && (value - last) * 1000 * 100 > t->value * (now_ns - last_ns);
 	case CGR_TRIGGER_COUNTER:
 		return t->compare == '<' ? value < t->value : t->compare == 'g' ? value >= t->value : value > t->value;
 	default:
 		return false;
+	}
+}
+
+static int64_t machine_oom_kills(void)
+{
+	struct cgr_procfile file = { 0 };
+	int64_t kills = -1;
+
+	if (cgr_procfile_read(&file, AT_FDCWD, "/proc/vmstat", 1u << 20) == 0 && file.text != NULL) {
+		const char *at = strstr(file.text, "\noom_kill ");
+		if (at != NULL)
+			kills = strtoll(at + 10, NULL, 10);
+	}
+	cgr_procfile_fini(&file);
+	return kills;
+}
+
+void cgr_trigger_poll(struct cgr_trigger *t, int64_t mono_ns)
+{
+	if (t->kind != CGR_TRIGGER_OOM || atomic_load(&t->hit))
+		return;
+	if (t->oom_seen_ns == 0) {
+		int64_t kills = machine_oom_kills();
+		if (t->oom_kills >= 0 && kills > t->oom_kills)
+			t->oom_seen_ns = mono_ns;
+		t->oom_kills = kills;
+	} else if (atomic_load(&t->last_round_ns) > t->oom_seen_ns) {
+		(void)snprintf(t->what, sizeof(t->what),
+		               "an OOM kill in a cgroup that is gone since (oom_kill of /proc/vmstat is %" PRId64 ")",
+		               t->oom_kills);
+		atomic_store(&t->hit, true);
 	}
 }
 
@@ -257,10 +287,22 @@ void cgr_trigger_watch(void *context, int64_t mono_ns, const char *path, const j
 
 	if (counter == NULL || atomic_load(&t->hit))
 		return;
+	if (mono_ns != t->round_ns) {
+		t->first_ns = t->first_ns == 0 ? mono_ns : t->first_ns;
+		atomic_store(&t->last_round_ns, t->round_ns);
+		t->round_ns = mono_ns;
+	}
 	int64_t value = json_integer_value(counter);
 	json_t *key = cgr_json_text(path, strlen(path));
 	const char *name = json_string_value(key);
-	if (is_pulled(t, mono_ns, value, json_object_get(t->before, name))) {
+	const json_t *before = json_object_get(t->before, name);
+	/* what a cgroup did before the recording is not meant; one that is new since the last round began with zero */
+	bool is_old = before == NULL && mono_ns == t->first_ns;
+	int64_t last = before != NULL ? json_integer_value(json_array_get(before, 0)) : is_old ? value : 0;
+	int64_t last_ns = before != NULL ? json_integer_value(json_array_get(before, 1))
+	                  : is_old       ? mono_ns
+	                                 : t->last_round_ns;
+	if (is_pulled(t, mono_ns, value, last, last_ns)) {
 		(void)snprintf(t->what, sizeof(t->what), "%.150s: %s is %" PRId64, name, t->counter, value);
 		atomic_store(&t->hit, true);
 	}

@@ -56,11 +56,19 @@ struct cgr_trigger {
 	char compare; /* '>', 'g' (>=), '<' */
 	int64_t value;
 	json_t *before; /* path -> last value and its time */
+	int64_t first_ns, round_ns; /* samples: the first, the one that comes in */
+	_Atomic int64_t last_round_ns; /* the one before, all of which has come in */
+	int64_t oom_kills; /* of the whole machine, -1 not read yet */
+	int64_t oom_seen_ns; /* when they were first seen to have grown, 0 not */
 	atomic_bool hit;
 	char what[256]; /* the cgroup and value that pulled it */
 };
 int cgr_trigger_parse(struct cgr_trigger *trigger, const char *text, struct cgr_error *reterr);
 void cgr_trigger_fini(struct cgr_trigger *trigger);
+/* Until oom: a cgroup may be gone before its counter is read; the machine's counter tells that there was a kill. To be
+ * called now and then, by another thread than cgr_trigger_watch; the cgroup's own counter has a whole sample to come
+ * first. */
+void cgr_trigger_poll(struct cgr_trigger *trigger, int64_t mono_ns);
 /* Sees one sample of one cgroup; signature of cgr_sampler.watch. */
 void cgr_trigger_watch(void *trigger, int64_t mono_ns, const char *path, const json_t *counters);
 

@@ -142,6 +142,11 @@ static int fly(struct cgr_session *s, struct cgr_error *reterr)
 		(void)snprintf(s->trigger.what, sizeof(s->trigger.what), "SIGUSR1");
 		atomic_store(&s->trigger.hit, true);
 	}
+	/* with --cgroup a kill elsewhere is none of ours */
+	if (s->options->glob_count == 0 && cgr_mono_ns() - s->polled_ns >= s->options->sample_ns) {
+		s->polled_ns = cgr_mono_ns();
+		cgr_trigger_poll(&s->trigger, s->polled_ns);
+	}
 	if (cgr_mono_ns() - s->snapshot_ns < FLIGHT_SNAPSHOT_NS)
 		return 0;
 	s->snapshot_ns = cgr_mono_ns();

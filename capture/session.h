@@ -72,6 +72,7 @@ struct cgr_session {
 	struct cgr_flight flight;
 	struct cgr_trigger trigger;
 	int64_t snapshot_ns; /* of the last one of the flight recorder */
+	int64_t polled_ns; /* when the machine's OOM kills were last looked at */
 	json_t *calibration;
 	struct cgr_cost cost;
 	uint64_t event_usec; /* what the events of the whole recording took, by calibration */

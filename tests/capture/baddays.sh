@@ -93,9 +93,9 @@ check "info shows it" test "$("$cgreplay" info h.db | grep -c ' lost')" -gt 0
 check "import --max-lost 0 refuses it" is $? 3
 
 # a recorder that was stopped while it made its instance holds the lock: the next one does not wait for ever
-flock "$tracing/instances" sleep 60 & pid=$!
+flock "$tracing/instances" sleep 600 & pid=$!
 sleep 0.2
-timeout -k 1 30 "$cgreplay" record -q --no-calibrate -o l.dat -d 0.2s 2>l.err
+timeout -k 1 250 "$cgreplay" record -q --no-calibrate -o l.dat -d 0.2s 2>l.err
 check "a lock that nobody gives back does not hold up a recording" is $? 0
 pkill -P $pid
 kill $pid

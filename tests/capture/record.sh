@@ -17,7 +17,7 @@ group=$memory/cgrcapture-$$
 work=$(mktemp -d)
 finish() {
 	umount "$work/small" 2>/dev/null
-	[ ! -d "$group" ] || rmdir "$group" 2>/dev/null
+	for dir in "$group/brief" "$group" "${held:-}"; do [ ! -d "$dir" ] || rmdir "$dir" 2>/dev/null; done
 	rm -rf "$work"
 }
 trap finish EXIT
@@ -30,6 +30,15 @@ check() { # WHAT CONDITION...
 }
 is() { [ "$1" = "$2" ] || { echo "     got '$1', expected '$2'"; return 1; }; }
 says() { grep -q -- "$1" "$2" || { echo "     no '$1' in: $(head -c 400 "$2")"; return 1; }; }
+again() { # PID COMMAND...: runs the command until that process is gone
+	local pid=$1 i
+	shift
+	for ((i = 0; i < 300; i++)); do
+		kill -0 "$pid" 2>/dev/null || return 0
+		"$@" >/dev/null 2>&1
+		sleep 0.3
+	done
+}
 "$cgreplay" record -o a.dat --no-calibrate -- sh -c 'exit 7' 2>a.err
 check "the status of the command is ours" is $? 7
 check "the recording is there, whole" test -s a.dat
@@ -75,14 +84,21 @@ if mkdir "$group" 2>/dev/null; then
 	check "a cgroup removed meanwhile does no harm" is $? 0
 	check "the recording imports" "$cgreplay" import h.dat -o h.db -q
 	mkdir "$group" && echo 16M >"$group/$limit"
-	"$cgreplay" record -o i.dat --ring 4M --until oom -d 20s 2>i.err & pid=$!
-	sleep 2
-	(echo 0 >"$group/cgroup.procs" && exec head -c 64M /dev/zero | tail >/dev/null) 2>/dev/null
+	# again and again until it is seen: on a machine that is held up the recorder may look for the first time after a kill
+	"$cgreplay" record -o i.dat --ring 4M --until oom --cgroup "/$(basename "$group")" -d 100s 2>i.err & pid=$!
+	again $pid sh -c "echo 0 >'$group/cgroup.procs' && exec head -c 64M /dev/zero | tail >/dev/null"
 	wait $pid
 	check "the flight recorder writes at an OOM kill" says "oom_kill" i.err
+	check "and says in which cgroup" says "$(basename "$group"): memory.events.oom_kill" i.err
 	check "within its bound" test "$(stat -c %s i.dat)" -le 4500000
 	check "and its file imports" "$cgreplay" import i.dat -o i.db -q
-	for _ in 1 2 3 4 5; do rmdir "$group" 2>/dev/null && break; sleep 0.2; done
+	# a container that is gone right after its kill: its counter is seen by nobody, the machine's is
+	"$cgreplay" record -o ii.dat --ring 4M --until oom -d 100s 2>ii.err & pid=$!
+	again $pid sh -c "mkdir '$group/brief' && echo 16M >'$group/brief/$limit' && (echo 0 >'$group/brief/cgroup.procs' &&
+		exec head -c 64M /dev/zero | tail >/dev/null); while ! rmdir '$group/brief'; do :; done"
+	wait $pid
+	check "and at one in a cgroup that is gone at once" says "because of .*OOM kill\|oom_kill is" ii.err
+	for _ in 1 2 3 4 5; do rmdir "$group/brief" "$group" 2>/dev/null && break; sleep 0.2; done
 else
 	echo "SKIP no writable memory hierarchy for the OOM test"
 fi
@@ -102,6 +118,21 @@ wait $pid
 check "SIGUSR1 writes it" says "because of SIGUSR1" u.err
 "$cgreplay" record -o v.dat --ring 2M --until 'memory.current>1M' -d 20s 2>v.err
 check "and so does a counter above its bound" says "memory.current is" v.err
+
+cpu=$(awk '$3 == "cgroup" && $4 ~ /(^|,)cpu(,|$)/ { print $2; exit }' /proc/mounts) quota='echo 10000 >cpu.cfs_quota_us'
+[ -n "$cpu" ] || { cpu=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts) quota="echo '10000 100000' >cpu.max"; }
+held=$cpu/cgrcapture-held-$$
+if mkdir "$held" 2>/dev/null && (cd "$held" && eval "$quota"); then
+	"$cgreplay" record -o t.dat --ring 2M --until throttle=30 -d 100s 2>t.err & pid=$!
+	again $pid timeout 2 sh -c "echo 0 >'$held/cgroup.procs'; while :; do :; done"
+	wait $pid
+	check "--until throttle=30 writes it when a quota holds a group up" says "$(basename "$held"): cpu.stat.throttled_usec is" t.err
+	check "and what it wrote imports" "$cgreplay" import -q t.dat -o t.db
+	check "and holds the group's throttling" test "$("$cgreplay" info t.db | grep -c "$(basename "$held")")" -gt 0
+	for _ in 1 2 3 4 5; do rmdir "$held" 2>/dev/null && break; sleep 0.2; done
+else
+	echo "SKIP no writable cpu hierarchy for the throttle trigger"
+fi
 
 # segments: a burst of processes fills several; the oldest go
 mkdir seg

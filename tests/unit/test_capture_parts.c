@@ -632,6 +632,17 @@ static void test_triggers(void **state)
 	assert_true(pulled("memory.current>500M", "memory.current", 1, 500 * 1048576ll + 1));
 	assert_false(pulled("memory.current>500M", "memory.current", 1, 500 * 1048576ll));
 	assert_true(pulled("memory.current>=500M", "memory.current", 1, 500 * 1048576ll));
+	/* a cgroup that comes after the first sample began with zero; one that was there may have any past */
+	json_t *one = json_pack("{s:i}", "memory.events.oom_kill", 1);
+	assert_int_equal(cgr_trigger_parse(&trigger, "oom", &err), 0);
+	cgr_trigger_watch(&trigger, 1000000000, "/old", one);
+	assert_false(atomic_load(&trigger.hit));
+	cgr_trigger_watch(&trigger, 2000000000, "/old", one);
+	cgr_trigger_watch(&trigger, 2000000000, "/new", one);
+	assert_true(atomic_load(&trigger.hit));
+	assert_non_null(strstr(trigger.what, "/new"));
+	cgr_trigger_fini(&trigger);
+	json_decref(one);
 	assert_int_equal(cgr_trigger_parse(&trigger, "sometimes", &err), CGR_E_USAGE);
 	cgr_trigger_fini(&trigger);
 }
