@@ -114,7 +114,7 @@ static json_t *scope_json(const struct cgr_session *s)
 		return array;
 	for (size_t i = 0; i < list.count; i++) {
 		const struct cgr_cgroup *cgroup = &list.cgroup[i];
-		if (!cgr_cgroup_selected(cgroup->path, s->options->globs, s->options->glob_count))
+		if (!cgr_cgroup_selected(cgroup->path, (const char *const *)s->scope.glob, s->scope.count))
 			continue;
 		for (unsigned d = 0; d < cgroup->dir_count; d++) {
 			if (cgroup->dir[d].hierarchy != memory)
@@ -176,8 +176,9 @@ static json_t *machine_json(const struct cgr_session *s)
 		(void)json_object_set_new(facts, "command", text_array((const char *const *)s->options->command, words));
 		cgr_json_set_int(facts, "command_tid", s->child.pid);
 	}
-	if (s->options->glob_count > 0)
-		(void)json_object_set_new(facts, "cgroup_globs", text_array(s->options->globs, s->options->glob_count));
+	if (s->scope.count > 0)
+		(void)json_object_set_new(facts, "cgroup_globs",
+		                          text_array((const char *const *)s->scope.glob, s->scope.count));
 	(void)json_object_set_new(facts, "signals", cgr_plan_signals_json(&s->plan));
 	(void)json_object_set_new(facts, "events", cgr_plan_events_json(&s->plan));
 	(void)json_object_set_new(facts, "anon_pages_implied", json_boolean(s->plan.anon_implied));

@@ -49,6 +49,7 @@ struct perf_session {
 	struct cgr_cgroupfs fs;
 	struct cgr_btf *btf;
 	struct cgr_timer_symbols symbols;
+	struct cgr_scope scope; /* --cgroup, resolved */
 	struct cgr_plan plan;
 	struct cgr_command_child child;
 	struct cpu_ring *ring;
@@ -77,15 +78,21 @@ static int look_around(struct perf_session *s, struct cgr_error *reterr)
 	(void)cgr_btf_new(NULL, &s->btf, NULL);
 	cgr_timer_symbols_load(&s->symbols);
 	CGR_TRY(cgr_cgroup_list_load(&s->fs, &cgroups, reterr));
+	int rc = cgr_scope_resolve(&cgroups, s->options->globs, s->options->glob_count, "", s->options->notes, &s->scope,
+	                           reterr);
+	if (rc < 0) {
+		cgr_cgroup_list_fini(&cgroups);
+		return rc;
+	}
 	const struct cgr_plan_input input = { .tracefs = s->tracefs,
 		                                  .presets = s->options->presets,
 		                                  .btf = s->btf,
 		                                  .symbols = &s->symbols,
 		                                  .fs = &s->fs,
 		                                  .cgroups = &cgroups,
-		                                  .globs = s->options->globs,
-		                                  .glob_count = s->options->glob_count };
-	int rc = cgr_plan_make(&input, &s->plan, reterr);
+		                                  .globs = (const char *const *)s->scope.glob,
+		                                  .glob_count = s->scope.count };
+	rc = cgr_plan_make(&input, &s->plan, reterr);
 	cgr_cgroup_list_fini(&cgroups);
 	if (rc == 0 && s->plan.count == 0)
 		rc = cgr_error_set(reterr, CGR_E_UNAVAILABLE,
@@ -441,6 +448,7 @@ static void clean_up(struct perf_session *s)
 	cgr_td_writer_fini(&s->writer);
 	cgr_child_close(&s->child);
 	cgr_plan_fini(&s->plan);
+	cgr_scope_fini(&s->scope);
 	cgr_timer_symbols_fini(&s->symbols);
 	s->btf = cgr_btf_free(s->btf);
 }

@@ -22,6 +22,12 @@ int cgr_plan_session(struct cgr_session *s, struct cgr_error *reterr)
 		note(s, "no type information (BTF) in this kernel: memory events cannot be told apart and are left out");
 	cgr_timer_symbols_load(&s->symbols);
 	CGR_TRY(cgr_cgroup_list_load(&s->fs, &cgroups, reterr));
+	int rc = cgr_scope_resolve(&cgroups, s->options->globs, s->options->glob_count, "", s->options->notes, &s->scope,
+	                           reterr);
+	if (rc < 0) {
+		cgr_cgroup_list_fini(&cgroups);
+		return rc;
+	}
 	cgr_probes_remove(s->tracefs, NULL);
 	cgr_probe_group(s->probe_group, sizeof(s->probe_group));
 	const struct cgr_plan_input input = { .tracefs = s->tracefs,
@@ -31,9 +37,9 @@ int cgr_plan_session(struct cgr_session *s, struct cgr_error *reterr)
 		                                  .symbols = &s->symbols,
 		                                  .fs = &s->fs,
 		                                  .cgroups = &cgroups,
-		                                  .globs = s->options->globs,
-		                                  .glob_count = s->options->glob_count };
-	int rc = cgr_plan_make(&input, &s->plan, reterr);
+		                                  .globs = (const char *const *)s->scope.glob,
+		                                  .glob_count = s->scope.count };
+	rc = cgr_plan_make(&input, &s->plan, reterr);
 	cgr_cgroup_list_fini(&cgroups);
 	if (rc == 0 && s->plan.count == 0)
 		rc =
@@ -46,6 +52,7 @@ void cgr_plan_session_fini(struct cgr_session *s)
 	if (s->probe_group[0] != '\0')
 		cgr_probes_remove(s->tracefs, s->probe_group);
 	cgr_plan_fini(&s->plan);
+	cgr_scope_fini(&s->scope);
 	cgr_timer_symbols_fini(&s->symbols);
 	s->btf = cgr_btf_free(s->btf);
 }

@@ -85,8 +85,8 @@ static int start_sampler(struct cgr_session *s, struct cgr_error *reterr)
 	s->sampler.emit_context = s;
 	s->sampler.watch = s->options->ring_bytes > 0 ? cgr_trigger_watch : NULL;
 	s->sampler.watch_context = &s->trigger;
-	s->sampler.globs = s->options->globs;
-	s->sampler.glob_count = s->options->glob_count;
+	s->sampler.globs = (const char *const *)s->scope.glob;
+	s->sampler.glob_count = s->scope.count;
 	s->sampler.interval_ns = s->options->sample_ns;
 	return cgr_sampler_start(&s->sampler, reterr);
 }

@@ -20,6 +20,7 @@
 #include "capture/record.h"
 #include "capture/ring.h"
 #include "capture/sampler.h"
+#include "capture/scope.h"
 #include "capture/segment.h"
 #include "common/error.h"
 #include "common/tracedat.h"
@@ -64,6 +65,7 @@ struct cgr_session {
 	struct cgr_error btf_error;
 	struct cgr_timer_symbols symbols;
 	char probe_group[64];
+	struct cgr_scope scope; /* --cgroup, resolved */
 	struct cgr_plan plan;
 	struct cgr_instance instance;
 	struct cgr_ring ring;

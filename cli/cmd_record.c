@@ -158,7 +158,10 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		{ "duration", 'd', CGR_OPT_DURATION, &a.duration_ns, "TIME",
 		  "stop after this time; without it and without COMMAND, SIGINT ends the recording", NULL, 0, INT64_MAX },
 		{ "cgroup", 0, CGR_OPT_LIST, &a.globs, "GLOB",
-		  "page-level memory events only of these subtrees, e.g. /web or '/kube*'", NULL, 0, 0 },
+		  "page-level memory events only of these subtrees: a path, a pattern like '/kube*', or an unambiguous part of "
+		  "a "
+		  "cgroup's or container's name",
+		  NULL, 0, 0 },
 		{ "preset", 0, CGR_OPT_ENUM, &a.preset, "NAME", "what to record (full)", "cpu|memory|full", 0, 0 },
 		{ "buffer", 0, CGR_OPT_BYTES, &a.buffer_bytes, "SIZE", "kernel ring per CPU (16M)", NULL, 0, INT64_MAX },
 		{ "sample", 0, CGR_OPT_DURATION, &a.sample_ns, "TIME",

@@ -58,6 +58,12 @@ check "128 + signal of a killed command" is $? 143
 check "a command that cannot run is a usage error" is $? 2
 check "and named" says "/no/such/command" c.err
 check "and leaves no file" is "$(ls c.dat* 2>/dev/null)" ""
+"$cgreplay" record -q -o c.dat --cgroup /no/such/cgroup -d 0.1s 2>c.err
+check "a --cgroup that is not there is a usage error" is $? 2
+check "and named" says "/no/such/cgroup: no such cgroup" c.err
+"$cgreplay" record --no-calibrate -o cc.dat --cgroup '/cgrcapture-not-yet*' -d 0.1s 2>c.err
+check "a pattern may match nothing yet" is $? 0
+check "which is told" says "matches no cgroup yet" c.err
 "$cgreplay" record -q -o d.dat & pid=$!
 sleep 0.8
 kill -INT $pid

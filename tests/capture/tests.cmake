@@ -6,3 +6,5 @@ add_test(NAME record-kill COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/kill.sh $<TARGE
 set_tests_properties(record-kill PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)
 add_test(NAME record-agree COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/agree.sh $<TARGET_FILE:cgreplay> $<TARGET_FILE:cgr-load>)
 set_tests_properties(record-agree PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)
+add_test(NAME record-charges COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/charges.sh $<TARGET_FILE:cgreplay> $<TARGET_FILE:cgr-load>)
+set_tests_properties(record-charges PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)

@@ -1,3 +1,4 @@
+# guest: --with ../capture/charges.sh
 # One workload recorded here (6.1, cgroup v2, kprobes): the charges in the recording against memory.stat.
 # charges.after.sh compares on the host.
 set -eu
@@ -14,3 +15,7 @@ lab_make ''
 lab_launcher /tmp/out >/tmp/run.sh
 lab_record free "$OUT/charges.dat" --preset full --cgroup /cgrlab
 cat "$OUT/charges.dat.log"
+
+# the same script as on the live kernel: per cgroup and kind, the page cache on a real file system
+mkdir -p /data/work
+TMPDIR=/data/work CGR_TRUTH_REQUIRED=1 bash /job/charges.sh "$(command -v cgreplay)" "$(command -v cgr-load)"

@@ -102,7 +102,10 @@ run_guest() { # SCRIPT OPTION...
 	mkdir -p "$work" "$out"
 	make_initramfs
 	cp "$script" "$root/job/run.sh"
-	for file in "${with[@]}"; do cp -r "$file" "$root/job/"; done
+	for file in "${with[@]}"; do # as seen from the caller, or from here
+		[ -e "$file" ] || file=$here/$file
+		cp -r "$file" "$root/job/"
+	done
 	(cd "$root" && find . | cpio -o -H newc -R 0:0 --quiet | gzip -1) >"$work/$name.initramfs"
 	truncate -s 0 "$work/$name.disk" "$work/$name.data"
 	truncate -s 256M "$work/$name.disk"   # /out comes back as a tar on a raw disk

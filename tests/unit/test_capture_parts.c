@@ -23,6 +23,7 @@
 #include "capture/kinds.h"
 #include "capture/plan.h"
 #include "capture/probes.h"
+#include "capture/scope.h"
 #include "capture/segment.h"
 #include "common/tracedat.h"
 
@@ -647,6 +648,49 @@ static void test_triggers(void **state)
 	cgr_trigger_fini(&trigger);
 }
 
+/* What --cgroup WORD stands for; "" when it is refused. */
+static void resolved(const char *word, const char *expected)
+{
+	static const char id[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	char pod[128], inner[160];
+	(void)snprintf(pod, sizeof(pod), "/docker/%s", id);
+	(void)snprintf(inner, sizeof(inner), "%s/init", pod);
+	struct cgr_cgroup groups[] = { { .path = "/" },      { .path = "/docker" },       { .path = pod },
+		                           { .path = inner },    { .path = "/web.service" },  { .path = "/web-cache" },
+		                           { .path = "/batch" }, { .path = "/batch/web-log" } };
+	const struct cgr_cgroup_list list = { .cgroup = groups, .count = sizeof(groups) / sizeof(groups[0]) };
+	struct cgr_scope scope;
+	struct cgr_error err = { 0 };
+	int rc = cgr_scope_resolve(&list, &word, 1, "/nowhere", NULL, &scope, &err);
+
+	if (expected[0] == '\0') {
+		assert_int_equal(rc, CGR_E_USAGE);
+		assert_non_null(strstr(err.cause[0], word));
+		return;
+	}
+	assert_int_equal(rc, 0);
+	assert_string_equal(scope.glob[0], expected);
+	cgr_scope_fini(&scope);
+}
+
+static void test_scope_takes_paths_patterns_and_names(void **state)
+{
+	(void)state;
+	resolved("/batch", "/batch");
+	resolved("/batch/", "/batch");
+	resolved("/bat*", "/bat*");
+	resolved("bat*", "/bat*");
+	resolved("/later*", "/later*");
+	resolved("batch", "/batch");
+	resolved("web", "/web.service"); /* the whole name of a unit; the others only hold the word */
+	resolved("web-", ""); /* two of them */
+	resolved("log", "/batch/web-log");
+	/* a container's id, of which its children have the path, too */
+	resolved("0123456789ab", "/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+	resolved("/web", "");
+	resolved("nothing", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -666,6 +710,7 @@ int main(void)
 		cmocka_unit_test(test_kinds_of_events_in_a_page),
 		cmocka_unit_test(test_segments_are_counted_and_trimmed),
 		cmocka_unit_test(test_triggers),
+		cmocka_unit_test(test_scope_takes_paths_patterns_and_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
