@@ -10,17 +10,19 @@
 
 /* One ftrace event with its filter and its share of the ring buffer, when the recorder did not measure it. */
 #define EVENT_COST_NS 300u
-#define PACE_LOOKS 4u /* who looks at its CPU clock so often, and every so many ns, works by it */
-#define PACE_NS 100000000u
+#define PACE_LOOKS                                                                                                     \
+	4u /* who looks at its CPU clock so often, and does so much of its work between two looks, works by it */
+#define PACE_PERCENT 50u
 #define ACCOUNT_NS 3000u /* CPU time between being charged and a switch that belong together */
+#define LOOK_AFTER_WAKE_NS 20000u /* try_to_wake_up takes no longer from sched_waking to sched_wakeup */
 
-static int flush_part(struct builder *b, uint32_t task, uint64_t ns)
+static int flush_part(struct builder *b, uint32_t task, uint64_t ns, uint64_t cost_ns, unsigned flags)
 {
 	struct task_build *t = &b->t[task];
-	struct cgr_op op = { .kind = CGR_OP_RUN, .a = ns, .b = CGR_MIN(t->cost_ns, ns) };
+	struct cgr_op op = { .kind = CGR_OP_RUN, .a = ns, .b = CGR_MIN(cost_ns, ns), .flags = (uint8_t)flags };
 
 	if (t->in_reclaim) {
-		op.flags = CGR_OPF_RECLAIM;
+		op.flags |= CGR_OPF_RECLAIM;
 		b->reclaim_ns += ns - op.b;
 	} else {
 		t->read_cpu_ns += ns - op.b;
@@ -29,6 +31,7 @@ static int flush_part(struct builder *b, uint32_t task, uint64_t ns)
 	b->programs->program_run_ns += ns;
 	t->run_ns -= ns;
 	t->cost_ns -= op.b;
+	t->account_cost_ns -= CGR_MIN(t->account_cost_ns, op.b);
 	return cgr_programs_append(b->programs, task, &t->tail, &op, b->error);
 }
 
@@ -42,29 +45,65 @@ static int flush_account(struct builder *b, uint32_t task)
 	t->account_ns = 0;
 	if (!first || first + ACCOUNT_NS >= t->run_ns)
 		return 0;
-	CGR_TRY(flush_part(b, task, first));
+	if (t->looked)
+		b->programs->program[task].paced_ns += first;
+	CGR_TRY(flush_part(b, task, first, t->account_cost_ns, t->looked ? CGR_OPF_PACED : 0));
+	t->looked = true;
 	return cgr_programs_append(b->programs, task, &t->tail, &account, b->error);
+}
+
+/* silent: what follows leaves the task in the middle of what it does. */
+static int flush(struct builder *b, uint32_t task, bool silent)
+{
+	struct task_build *t = &b->t[task];
+	bool paced;
+
+	CGR_TRY(flush_account(b, task));
+	paced = t->looked && silent;
+	t->looked = paced;
+	if (paced)
+		b->programs->program[task].paced_ns += t->run_ns;
+	return t->run_ns ? flush_part(b, task, t->run_ns, t->cost_ns, paced ? CGR_OPF_PACED : 0) : 0;
 }
 
 int cgr_build_flush(struct builder *b, uint32_t task)
 {
-	CGR_TRY(flush_account(b, task));
-	return b->t[task].run_ns ? flush_part(b, task, b->t[task].run_ns) : 0;
+	return flush(b, task, false);
 }
 
 /* The scheduler charged the running task although it neither left the CPU nor met a tick: it read its own CPU clock.
  * That is where a used-up slice or quota is noticed, too, so it is part of the program. */
-static int note_account(struct builder *b, uint32_t task)
+static int note_account(struct builder *b, const struct cgr_event *e)
 {
-	CGR_TRY(flush_account(b, task));
-	b->programs->program[task].accounts++;
-	b->t[task].account_ns = b->t[task].run_ns;
+	struct task_build *t = &b->t[e->c];
+	uint64_t own_ns = cgr_build_event_cost(b, e); /* the clock was read before the event was written */
+
+	/* waking another task (check_preempt) and exiting charge the task, too: those come by themselves in a what-if */
+	if (t->wakes_ns + LOOK_AFTER_WAKE_NS >= e->ts_ns || t->exiting)
+		return 0;
+	CGR_TRY(flush_account(b, e->c));
+	t->look_ns = e->ts_ns;
+	b->programs->program[e->c].accounts++;
+	t->account_ns = t->run_ns;
+	t->account_cost_ns = t->cost_ns - CGR_MIN(t->cost_ns, own_ns);
 	return 0;
+}
+
+/* A charge within_ns ago belonged to a fork (task_fork_fair), an exit, or to
+ * leaving the queue by sleep or throttle (dequeue_entity). */
+void cgr_build_no_look(struct builder *b, uint32_t task, uint64_t ts_ns, uint64_t within_ns)
+{
+	struct task_build *t = &b->t[task];
+
+	if (!t->account_ns || t->look_ns + within_ns < ts_ns)
+		return;
+	t->account_ns = 0;
+	b->programs->program[task].accounts--;
 }
 
 int cgr_build_emit(struct builder *b, uint32_t task, const struct cgr_op *op)
 {
-	CGR_TRY(cgr_build_flush(b, task));
+	CGR_TRY(flush(b, task, op->kind == CGR_OP_WAKE && (op->flags & CGR_OPF_SOFT)));
 	return cgr_programs_append(b->programs, task, &b->t[task].tail, op, b->error);
 }
 
@@ -134,7 +173,10 @@ static int runtime(struct builder *b, const struct cgr_event *e)
 		b->programs->inferred_run_ns += ns;
 	if ((e->flags & CGR_EVF_HARDIRQ) && b->tick_bin)
 		b->tick_bin[(e->ts_ns % b->tick_ns) * b->tick_bins / b->tick_ns]++;
-	return e->c == e->task && t->state == TASK_RUNNING && !cgr_event_in_irq(e) ? note_account(b, e->c) : 0;
+	/* with a reschedule pending it is __schedule that charges, on the way to another task */
+	return e->c == e->task && t->state == TASK_RUNNING && !cgr_event_in_irq(e) && !(e->flags & CGR_EVF_NEED_RESCHED)
+	           ? note_account(b, e)
+	           : 0;
 }
 
 /* The task is seen at work: if the recording did not say how it came to run, say so for it. */
@@ -206,6 +248,7 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 		return 0;
 	case CGR_EV_WAKING:
 	case CGR_EV_WAKEUP:
+		b->t[e->task].wakes_ns = e->kind == CGR_EV_WAKING ? e->ts_ns : 0;
 		return cgr_build_waking(b, e);
 	case CGR_EV_IRQ_ENTRY:
 	case CGR_EV_IRQ_EXIT:
@@ -264,7 +307,7 @@ static int close_programs(struct builder *b)
 			CGR_TRY(cgr_build_emit(b, i, &op));
 		else
 			CGR_TRY(cgr_build_flush(b, i));
-		p->paced = p->stop_ns || (p->accounts >= PACE_LOOKS && p->run_ns / p->accounts < PACE_NS);
+		p->paced = p->stop_ns || (p->accounts >= PACE_LOOKS && p->paced_ns * 100 > p->run_ns * PACE_PERCENT);
 	}
 	return 0;
 }
@@ -373,7 +416,9 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	if (rc >= 0) {
 		calibrate(&b);
 		cgr_build_judge_timers(b.programs);
-		cgr_build_judge_relations(b.programs);
+		rc = cgr_build_judge_relations(&b);
+	}
+	if (rc >= 0) {
 		b.programs->duration_ns = b.info->duration_ns;
 		*ret_programs = b.programs;
 		b.programs = NULL;

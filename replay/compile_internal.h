@@ -25,6 +25,9 @@ struct task_build {
 	uint64_t run_ns; /* CPU time not yet written as a RUN */
 	uint64_t account_ns; /* of which had passed when the scheduler last charged the task in its own context; 0: none */
 	uint64_t cost_ns; /* what recording the events of that time cost */
+	uint64_t account_cost_ns; /* of which before that charge */
+	uint64_t look_ns; /* the last such charge */
+	uint64_t wakes_ns; /* it is waking another task since; 0 not */
 	uint64_t mark_ns; /* wall time up to here is booked while it runs */
 	uint64_t booked_ns; /* wall time booked since the last RUNTIME event */
 	uint64_t debt_ns; /* booked in excess of what the kernel charged */
@@ -53,6 +56,7 @@ struct task_build {
 	uint32_t block_count, loop_chunk, loop_position;
 	uint8_t last_cause;
 	uint64_t pulled_ns; /* moved to the CPU on which the move was made; 0 not since it last ran */
+	bool looked; /* the last operation written was a look at its CPU clock */
 	bool woken_early; /* woken between deciding to sleep and leaving the CPU */
 	bool hidden; /* it left its CPU by a switch that was not reported */
 	bool window; /* what it added last was more than a page */
@@ -87,6 +91,7 @@ struct builder {
 	uint64_t world_ns;
 	bool has_irq, has_softirq, has_waking, has_runtime, has_quota;
 	uint32_t idle_looks, idle_though_waiting, pulls; /* of newly idle CPUs */
+	uint32_t soft_wakes;
 	struct cgr_intern relations; /* by (process of the waker, of the woken) */
 	struct cgr_histogram idle_wake; /* ns / 64 */
 	struct miss_sum miss[2]; /* of single pages, of windows of many */
@@ -103,6 +108,10 @@ struct builder {
 
 /* compile.c: writing */
 int cgr_build_flush(struct builder *b, uint32_t task); /* CPU time so far becomes a RUN */
+#define CGR_FORK_NS 100000u /* copy_process takes no longer from sched_fork to sched_process_fork */
+#define CGR_THROTTLE_NS 50000u /* nor throttle_cfs_rq_work to the switch that follows it */
+#define CGR_SLEEP_NS 6000u /* nor __schedule from dequeue_entity to sched_switch */
+void cgr_build_no_look(struct builder *b, uint32_t task, uint64_t ts_ns, uint64_t within_ns);
 int cgr_build_emit(struct builder *b, uint32_t task, const struct cgr_op *op);
 int cgr_build_world(struct builder *b, uint64_t ts_ns, const struct cgr_op *op);
 int cgr_build_context(struct builder *b, const struct cgr_event *e, const struct cgr_op *op);
@@ -131,7 +140,10 @@ void cgr_build_judge_timers(struct cgr_programs *programs);
 int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t *ret_id);
 void cgr_build_relation_waking(struct builder *b, const struct cgr_event *e, uint32_t relation);
 void cgr_build_relation_wakeup(struct builder *b, const struct cgr_event *e);
-void cgr_build_judge_relations(struct cgr_programs *programs);
+int cgr_build_judge_relations(struct builder *b);
+/* compile_peer.c */
+int cgr_build_soft_wake(struct builder *b, const struct cgr_event *e, enum cgr_cause otherwise, bool *ret_soft);
+int cgr_build_judge_peers(struct builder *b);
 /* compile_balance.c */
 void cgr_build_note_quota(struct builder *b);
 void cgr_build_note_migration(struct builder *b, const struct cgr_event *e);

@@ -25,7 +25,9 @@ int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32
 	if (!fresh)
 		return 0;
 	CGR_TRY(cgr_grow((void **)&p->relation, &p->relation_capacity, *ret_id + 1u, sizeof *p->relation, b->error));
-	p->relation[*ret_id] = (struct cgr_relation){ .threads = process_of(b, waker) == process_of(b, wakee) };
+	p->relation[*ret_id] = (struct cgr_relation){ .threads = process_of(b, waker) == process_of(b, wakee),
+		                                          .waker = b->task[waker].tgid,
+		                                          .wakee = b->task[wakee].tgid };
 	p->relations = *ret_id + 1u;
 	return 0;
 }
@@ -72,11 +74,14 @@ void cgr_build_relation_wakeup(struct builder *b, const struct cgr_event *e)
 	t->told_by = CGR_ID_NONE;
 }
 
-void cgr_build_judge_relations(struct cgr_programs *programs)
+int cgr_build_judge_relations(struct builder *b)
 {
+	struct cgr_programs *programs = b->programs;
+
 	for (uint32_t i = 0; i < programs->relations; i++) {
 		struct cgr_relation *r = &programs->relation[i];
 
 		r->sync = r->to_waker + r->elsewhere ? r->elsewhere * 8 < r->to_waker : !r->threads;
 	}
+	return cgr_build_judge_peers(b);
 }

@@ -55,6 +55,7 @@ static int switch_out(struct builder *b, const struct cgr_event *e)
 	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
 	cgr_build_book(b, e->task, e->ts_ns);
 	t->out_ns = e->ts_ns;
+	cgr_build_no_look(b, e->task, e->ts_ns, state & STATE_PREEMPTED ? CGR_THROTTLE_NS : CGR_SLEEP_NS);
 	if ((state & STATE_DEAD) && t->exiting) {
 		struct cgr_op op = { .kind = CGR_OP_END };
 
@@ -114,6 +115,7 @@ static int on_fork(struct builder *b, const struct cgr_event *e)
 		return 0;
 	if (b->t[e->c].state == TASK_UNSEEN)
 		b->t[e->c].state = TASK_FORKED;
+	cgr_build_no_look(b, e->task, e->ts_ns, CGR_FORK_NS);
 	return cgr_build_context(b, e, &op);
 }
 
@@ -133,6 +135,7 @@ static int on_wakeup_new(struct builder *b, const struct cgr_event *e)
 	b->programs->program[e->c].start = CGR_START_FORKED;
 	b->programs->program[e->c].start_ns = (int64_t)e->ts_ns;
 	b->programs->program[e->c].start_cpu = e->d & 0xffff;
+	cgr_build_no_look(b, e->task, e->ts_ns, CGR_FORK_NS);
 	CGR_TRY(note_prio(b, e->c, e->d >> 16));
 	return cgr_build_context(b, e, &op);
 }
@@ -186,6 +189,7 @@ int cgr_build_sched(struct builder *b, const struct cgr_event *e)
 		if (e->c == 0 || e->c >= b->n_tasks)
 			return 0;
 		b->t[e->c].exiting = true;
+		cgr_build_no_look(b, e->c, e->ts_ns, CGR_FORK_NS);
 		cgr_build_judge_clock(b, e->c, e->ts_ns);
 		op.kind = CGR_OP_EXIT;
 		return cgr_build_context(b, e, &op);

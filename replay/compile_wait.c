@@ -121,9 +121,9 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 }
 
 /* The waker's half of a token. */
-static int emit_wake(struct builder *b, const struct cgr_event *e)
+static int emit_wake(struct builder *b, const struct cgr_event *e, unsigned flags)
 {
-	struct cgr_op op = { .kind = CGR_OP_WAKE, .c = e->c, .a = b->t[e->c].token };
+	struct cgr_op op = { .kind = CGR_OP_WAKE, .flags = (uint8_t)flags, .c = e->c, .a = b->t[e->c].token };
 	uint32_t relation;
 
 	CGR_TRY(cgr_build_relation(b, e->task, e->c, &relation));
@@ -134,18 +134,52 @@ static int emit_wake(struct builder *b, const struct cgr_event *e)
 	return cgr_build_emit(b, e->task, &op);
 }
 
-/* A task wakes another that is still on its CPU: sched_waking is told only if that one had set its mind to sleep, and
- * it is a wait like any other, of no length. Either it goes on (ttwu_runnable, sched_wakeup follows at once), or it is
- * already on its way out, and the switch that still comes is no second wait (ttwu_queue_wakelist). */
-static int wake_running(struct builder *b, const struct cgr_event *e)
+/* What ends the wait of a task, and by whom. */
+struct ending {
+	enum cgr_cause cause;
+	unsigned flags;
+	uint32_t waker; /* CGR_ID_NONE: no task */
+};
+
+static int find_ending(struct builder *b, const struct cgr_event *e, struct ending *ret)
+{
+	bool gone = b->t[e->task].state == TASK_GONE, soft;
+
+	*ret = (struct ending){ .cause = CGR_CAUSE_TASK, .waker = e->task };
+	if (cgr_event_in_irq(e) || !e->task) {
+		ret->cause = irq_cause(b, e, &b->t[e->c]);
+		CGR_TRY(cgr_build_soft_wake(b, e, ret->cause, &soft));
+		if (soft)
+			ret->cause = CGR_CAUSE_TASK, ret->flags = CGR_OPF_SOFT;
+	}
+	if (ret->cause == CGR_CAUSE_TASK && (!e->task || e->task == e->c || gone))
+		ret->cause = CGR_CAUSE_UNKNOWN;
+	if (ret->cause != CGR_CAUSE_TASK)
+		ret->waker = CGR_ID_NONE;
+	return 0;
+}
+
+static int end_wait(struct builder *b, const struct cgr_event *e, const struct ending *by)
+{
+	if (by->cause == CGR_CAUSE_TASK) {
+		CGR_TRY(emit_wake(b, e, by->flags));
+		CGR_TRY(cgr_build_completed(b, e->task, e->c));
+	}
+	return cgr_build_end_block(b, e->c, e->ts_ns, by->cause, by->waker, by->flags);
+}
+
+/* Another CPU, or another task, wakes a task that is still on its own: sched_waking is told only if that one had set
+ * its mind to sleep, and it is a wait like any other, of no length. Either it goes on (ttwu_runnable, sched_wakeup
+ * follows at once), or it is already on its way out, and the switch that still comes is no second wait
+ * (ttwu_queue_wakelist). */
+static int wake_running(struct builder *b, const struct cgr_event *e, const struct ending *by)
 {
 	struct task_build *t = &b->t[e->c];
 
-	CGR_TRY(emit_wake(b, e));
 	cgr_build_book(b, e->c, e->ts_ns);
 	t->block_ns = e->ts_ns;
 	t->block_state = 1;
-	CGR_TRY(cgr_build_end_block(b, e->c, e->ts_ns, CGR_CAUSE_TASK, e->task, 0));
+	CGR_TRY(end_wait(b, e, by));
 	t->state = TASK_RUNNING;
 	t->mark_ns = e->ts_ns;
 	t->woken_early = true;
@@ -155,7 +189,7 @@ static int wake_running(struct builder *b, const struct cgr_event *e)
 int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t;
-	enum cgr_cause cause;
+	struct ending by;
 
 	if (e->kind == CGR_EV_WAKING)
 		b->has_waking = true;
@@ -187,21 +221,19 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 		t->block_ns = t->waking_ns;
 		t->hidden = true;
 	}
-	if (t->state == TASK_RUNNING && e->kind == CGR_EV_WAKING && e->task && e->task != e->c && !cgr_event_in_irq(e) &&
-	    b->t[e->task].state != TASK_GONE && b->cpu[t->cpu].current == e->c)
-		return wake_running(b, e);
-	if (t->state != TASK_BLOCKED) {
+	if (t->state != TASK_BLOCKED && (t->state != TASK_RUNNING || e->kind != CGR_EV_WAKING)) {
 		b->programs->lost_wakes++;
 		return 0;
 	}
-	cause = !cgr_event_in_irq(e) && e->task ? CGR_CAUSE_TASK : irq_cause(b, e, t);
-	if (cause == CGR_CAUSE_TASK && (e->task == 0 || e->task == e->c || b->t[e->task].state == TASK_GONE))
-		cause = CGR_CAUSE_UNKNOWN;
-	if (cause == CGR_CAUSE_TASK) {
-		CGR_TRY(emit_wake(b, e));
-		CGR_TRY(cgr_build_completed(b, e->task, e->c));
+	CGR_TRY(find_ending(b, e, &by));
+	if (t->state == TASK_RUNNING) {
+		if (e->task != e->c && b->cpu[t->cpu].current == e->c &&
+		    (by.cause == CGR_CAUSE_TASK || (e->cpu != t->cpu && by.cause != CGR_CAUSE_UNKNOWN)))
+			return wake_running(b, e, &by);
+		b->programs->lost_wakes++;
+		return 0;
 	}
-	CGR_TRY(cgr_build_end_block(b, e->c, e->ts_ns, cause, cause == CGR_CAUSE_TASK ? e->task : CGR_ID_NONE, 0));
+	CGR_TRY(end_wait(b, e, &by));
 	t->waking_ns = e->ts_ns;
 	t->idle_target = (e->d & 0xffff) < b->n_cpus && b->cpu[e->d & 0xffff].current == 0;
 	return 0;

@@ -31,7 +31,6 @@ void cgr_engine_output_fini(struct cgr_engine_output *out)
 	free(out->series);
 	free(out->span);
 	free(out->extrapolated);
-	free(out->paced);
 	memset(out, 0, sizeof *out);
 }
 
@@ -45,7 +44,6 @@ static int allocate(struct cgr_engine *e)
 	out->tasks = e->n_tasks;
 	out->task = cgr_calloc(n, sizeof *out->task);
 	out->extrapolated = cgr_calloc(g, sizeof *out->extrapolated);
-	out->paced = cgr_calloc(g, sizeof *out->paced);
 	b->desc = cgr_engine_metrics;
 	b->count = CGR_EM_COUNT;
 	b->value = cgr_calloc(g * CGR_EM_COUNT, sizeof *b->value);
@@ -67,9 +65,9 @@ static int allocate(struct cgr_engine *e)
 		if (!e->parent[d] || !e->online[d])
 			return CGR_E_NOMEM;
 	}
-	if (!out->task || !out->extrapolated || !out->paced || !b->value || !b->bound || !e->task || !e->task_info ||
-	    !e->cpu || !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head ||
-	    !e->ended_ns || !e->cpuset || !e->psi)
+	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
+	    !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head || !e->ended_ns ||
+	    !e->cpuset || !e->psi)
 		return CGR_E_NOMEM;
 	return cgr_heap_init(&e->heap, slot_timer(e, 64));
 }
@@ -449,12 +447,13 @@ static void facts(struct cgr_engine *e)
 
 	e->tick_ns = 1000000000ull / (e->info->hz ? e->info->hz : 250);
 	e->switch_cost_ns = SWITCH_COST_NS;
-	e->idle_wake_ns = c->idle_wake_ns;
+	cgr_rng_init(&e->rng, e->config->seed * 4u);
+	e->idle_wake_ns = c->idle_wake_ns + (uint64_t)((int64_t)c->idle_wake_ns * e->config->wake_percent / 100);
 	e->miss[0].wait_ns = priced(c->single.wait_low_ns, c->single.wait_ns, c->single.wait_high_ns, at);
 	e->miss[0].cpu_ns = priced(c->single.cpu_low_ns, c->single.cpu_ns, c->single.cpu_high_ns, at);
 	e->miss[1].wait_ns = priced(c->window.wait_low_ns, c->window.wait_ns, c->window.wait_high_ns, at);
 	e->miss[1].cpu_ns = priced(c->window.cpu_low_ns, c->window.cpu_ns, c->window.cpu_high_ns, at);
-	if (c->tick_phase_known) {
+	if (c->tick_phase_known && !e->config->other_run) {
 		e->tick_phase_ns = c->tick_phase_ns;
 	} else {
 		struct cgr_rng rng;

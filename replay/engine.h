@@ -39,7 +39,11 @@ struct cgr_engine_config {
 	const struct cgr_cpulist *cpulist;
 	uint32_t cpus; /* simulated CPUs */
 	uint64_t seed;
-	int32_t speed_ppm; /* the machine's own variation: CPU times are longer by so much */
+	/* another run of the same programs on the same machine: */
+	bool other_run; /* ticks of another phase */
+	int32_t speed_ppm; /* CPU times of work are longer by so much */
+	int32_t switch_ns; /* and by so much for every time a task went to sleep and came back */
+	int32_t wake_percent; /* an idle CPU takes longer to wake up by so much */
 	int32_t price_permille; /* where prices stand in the range the recording leaves open: -1000 cheapest, 0 usual */
 	bool until_done, open_loop;
 	bool without_recorder; /* the recorder's own threads cost no CPU time */
@@ -110,7 +114,6 @@ struct cgr_engine_output {
 	struct cgr_result_span *span;
 	size_t spans, span_capacity;
 	uint64_t steps, switches, blocks, unexplained_blocks, violations, extrapolated_run_ns;
-	uint64_t *paced; /* by cgroup: CPU ns of programs a clock paces, descendants included */
 	uint64_t *extrapolated; /* by cgroup: CPU ns run beyond the recorded program */
 	int64_t unexplained_ns, end_ns;
 	const char *broken; /* what self_check said, NULL if the invariants hold */

@@ -311,9 +311,6 @@ void cgr_run_finish(struct cgr_engine *e)
 			e->out->task[i].wait_ns += e->now_ns - t->runnable_ns;
 		e->out->task[i].cgroup = e->task_info[i].cpu_cgroup;
 	}
-	for (uint32_t i = 1; i < e->n_tasks; i++)
-		for (uint32_t up = e->out->task[i].cgroup; e->programs->program[i].paced && up != NONE; up = e->parent[0][up])
-			e->out->paced[up] += e->out->task[i].run_ns;
 	psi_publish(e);
 	fold_up(e, CGR_EM_USAGE, 1000);
 	fold_up(e, CGR_EM_WAIT, 1000);

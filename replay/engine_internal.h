@@ -25,6 +25,7 @@ struct task_run {
 	uint64_t stop_ns; /* absolute time at which a clock-bound program ends, 0 none */
 	uint64_t rewind_ns; /* CPU time when it last began its loop anew */
 	int64_t shift_ns; /* virtual minus recorded start: absolute timers of its own move with it */
+	int64_t switch_ns; /* what its sleeps cost beyond the recorded, not yet run */
 	uint32_t token; /* blocks paid by tasks so far */
 	uint32_t waker; /* task it waits for, NONE */
 	uint32_t rt_next;
@@ -90,6 +91,7 @@ struct cgr_engine {
 	struct { /* prices of this seed: per page that misses by itself, and in a window of many */
 		uint64_t wait_ns, cpu_ns;
 	} miss[2];
+	struct cgr_rng rng; /* of interrupt latencies */
 	struct cgr_heap heap;
 	struct task_run *task;
 	struct cgr_task_info *task_info;

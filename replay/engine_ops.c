@@ -214,6 +214,7 @@ static void sleep_until(struct cgr_engine *e, uint32_t cpu, uint32_t task, uint6
 	cgr_run_dequeue(e, task, CGR_DEQ_SLEEP);
 	cgr_run_psi_change(e, task, -1, 0, memstall ? 1 : 0);
 	t->state = RUN_BLOCKED;
+	t->switch_ns += e->config->switch_ns;
 	t->memstall = memstall;
 	if (at_ns != UINT64_MAX)
 		cgr_heap_arm(&e->heap, slot_task(e, task), at_ns);
@@ -308,6 +309,8 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		at_ns = e->config->open_loop ? op->b : timer_time(e, task, op);
 		break;
 	case CGR_CAUSE_ARRIVAL:
+		if (op->flags & CGR_OPF_SOFT)
+			token_take(e, task);
 		at_ns = op->b;
 		break;
 	case CGR_CAUSE_FOREVER:
@@ -346,6 +349,8 @@ void cgr_run_first_wait(struct cgr_engine *e, uint32_t task)
 		t->waker = op->c;
 		return;
 	}
+	if (op->cause == CGR_CAUSE_ARRIVAL && (op->flags & CGR_OPF_SOFT))
+		token_take(e, task);
 	cgr_heap_arm(&e->heap, slot_task(e, task), op->b);
 }
 
@@ -511,9 +516,16 @@ static bool clock_says_stop(const struct cgr_engine *e, const struct task_run *t
 	return t->stop_ns && !t->exiting && !t->truncated && e->now_ns >= t->stop_ns;
 }
 
-static uint64_t scaled(const struct cgr_engine *e, uint64_t ns)
+static uint64_t scaled(const struct cgr_engine *e, struct task_run *t, uint64_t ns)
 {
-	return ns + (uint64_t)((__int128)ns * e->config->speed_ppm / 1000000);
+	int64_t longer = (int64_t)((__int128)ns * e->config->speed_ppm / 1000000) + t->switch_ns;
+
+	t->switch_ns = 0;
+	if (longer < 0 && (uint64_t)-longer >= ns) {
+		t->switch_ns = longer + (int64_t)ns; /* the next stretch is shorter by the rest */
+		return 0;
+	}
+	return ns + (uint64_t)longer;
 }
 
 /* What recording cost this stretch: the mean is known, and what a seed has drawn above it may outlast the stretch. */
@@ -533,9 +545,12 @@ static uint64_t run_length(struct cgr_engine *e, struct task_run *t, const struc
 {
 	uint64_t ns = t->free ? 0 : cgr_run_cpu_of(e, t, op);
 
+	/* it works until its clock has advanced by so much, recorder, slow day or not */
+	if (e->programs->program[t - e->task].paced && (op->flags & CGR_OPF_PACED))
+		return ns;
 	if (e->config->without_recorder)
 		ns -= recorder_share(e, t, ns, op->b);
-	return e->programs->program[t - e->task].paced ? ns : scaled(e, ns); /* a clock goes as fast on a slow day */
+	return t->free ? ns : scaled(e, t, ns);
 }
 
 /* The current task of the CPU has used up its RUN. */

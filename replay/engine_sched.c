@@ -4,6 +4,8 @@
 
 #include "replay/engine_internal.h"
 
+#define TICK_LATENCY_NS 10000u
+
 static void account(struct cgr_engine *e, uint32_t task, uint64_t ran)
 {
 	uint32_t cgroup = e->task_info[task].cpu_cgroup;
@@ -240,6 +242,16 @@ void cgr_run_dequeue(struct cgr_engine *e, uint32_t task, unsigned flags)
 		t->delayed = true;
 }
 
+/* The ticks of all CPUs lie on one grid (tick_setup_device, without skew_tick), and which of them comes first is a
+ * matter of interrupt latency: at the end of a quota it decides who gets the last slice. */
+static void arm_tick(struct cgr_engine *e, uint32_t cpu)
+{
+	uint64_t phase = e->tick_phase_ns % e->tick_ns;
+	uint64_t next_ns = e->now_ns < phase ? phase : e->now_ns - (e->now_ns - phase) % e->tick_ns + e->tick_ns;
+
+	cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_TICK), next_ns + cgr_rng_below(&e->rng, TICK_LATENCY_NS));
+}
+
 /* ---- the switch ---- */
 static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 {
@@ -261,13 +273,8 @@ static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 	set_cpu(e, next, cpu);
 	c->overhead_ns = e->switch_cost_ns;
 	cgr_run_psi_change(e, next, 0, 1, 0);
-	if (!cgr_heap_armed(&e->heap, slot_cpu(cpu, CPU_TICK))) { /* NO_HZ_IDLE: the tick starts again on its grid */
-		uint64_t since = e->now_ns - e->tick_phase_ns % e->tick_ns;
-		uint64_t next_ns = e->now_ns < e->tick_phase_ns % e->tick_ns ? e->tick_phase_ns % e->tick_ns
-		                                                             : e->now_ns - since % e->tick_ns + e->tick_ns;
-
-		cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_TICK), next_ns);
-	}
+	if (!cgr_heap_armed(&e->heap, slot_cpu(cpu, CPU_TICK))) /* NO_HZ_IDLE: the tick starts again on its grid */
+		arm_tick(e, cpu);
 }
 
 static uint32_t pick(struct cgr_engine *e, uint32_t cpu, uint32_t prev)
@@ -348,7 +355,7 @@ void cgr_run_tick(struct cgr_engine *e, uint32_t cpu)
 	cgr_run_advance(e, cpu);
 	if (c->current == NONE)
 		return;
-	cgr_heap_arm(&e->heap, slot_cpu(cpu, CPU_TICK), e->now_ns + e->tick_ns);
+	arm_tick(e, cpu);
 	if (is_fair(e, c->current))
 		e->ops->tick(cpu_ctx(e), cpu, c->current);
 	if (!e->ops->balance)

@@ -56,6 +56,7 @@ enum cgr_cause {
 };
 const char *cgr_cause_name(enum cgr_cause cause);
 
+#define CGR_OPF_PACED 0x02u /* RUN: between two looks at its own CPU clock */
 #define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
 #define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
 #define CGR_OPF_REFAULT 0x01u /* CACHE_ADD: counted as a refault in the recording */
@@ -65,6 +66,8 @@ const char *cgr_cause_name(enum cgr_cause cause);
 #define CGR_OPF_READAHEAD 0x20u
 #define CGR_OPF_IRQ 0x40u
 #define CGR_OPF_EXITING 0x80u
+#define CGR_OPF_SOFT                                                                                                   \
+	0x10u /* WAKE, BLOCK: by a soft interrupt in the context of the waker; an ARRIVAL keeps its token number */
 #define CGR_MOVE_CPU 1u
 #define CGR_MOVE_MEMORY 2u
 
@@ -97,6 +100,9 @@ struct cgr_relation {
 	bool threads; /* of one process */
 	bool sync; /* verdict: wakes up with WF_SYNC */
 	uint32_t looks, to_waker, elsewhere;
+	int32_t waker, wakee; /* thread groups; waker 0: the idle task */
+	uint32_t soft; /* wake-ups of the second by a soft interrupt in the context of the first */
+	bool peers; /* verdict: those were the first one's messages */
 };
 
 enum cgr_start { CGR_START_NEVER, CGR_START_RUNNABLE, CGR_START_BLOCKED, CGR_START_FORKED, CGR_START_LATE };
@@ -117,6 +123,7 @@ struct cgr_program {
 	int16_t prio; /* first known, -1 unknown */
 	uint32_t switches_in;
 	uint32_t accounts; /* looks at its own CPU clock */
+	uint64_t paced_ns; /* CPU time between such looks */
 	bool paced; /* a clock tells it how much to do, so a slower machine does not make it use more CPU time */
 	/* A program that stops on the clock: its life, from its start; 0 for one that does a fixed amount of work. It is
 	 * told by its exit at a round time (see compile_clock.c). loop: where it goes on when its work runs out before. */

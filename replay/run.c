@@ -9,14 +9,21 @@
 
 #define SAMPLES_PER_RUN 400 /* points of a chart */
 #define BASELINE_SEEDS 3u
-#define VARIATION_PPM 15000
+/* How far another run of the same work lies from a recorded one: chosen on half of the truth workloads, see
+ * docs/ACCURACY.md. */
+#define OTHER_RUN_PPM 120000
+#define SWITCH_PERCENT 50
+#define SAME_RUN_PPM 15000
+#define SWITCH_MAX_NS 50000u
+#define WAKE_PERCENT 60
 #define SPANS_MAX 2000000u
 
 struct job {
 	const struct cgr_whatif *plan;
 	struct cgr_engine_output *output;
 	uint64_t seed;
-	int32_t speed_ppm, price_permille;
+	int32_t speed_ppm, switch_ns, wake_percent, price_permille;
+	bool other_run;
 	bool without_recorder, series, spans;
 };
 struct pool {
@@ -49,7 +56,10 @@ static void work_one(struct pool *pool, const struct job *job)
 		.cpus = plan->cpus,
 		.seed = job->seed,
 		.without_recorder = job->without_recorder,
+		.other_run = job->other_run,
 		.speed_ppm = job->speed_ppm,
+		.switch_ns = job->switch_ns,
+		.wake_percent = job->wake_percent,
 		.price_permille = job->price_permille,
 		.until_done = plan->until_done,
 		.open_loop = plan->open_loop,
@@ -142,10 +152,7 @@ static bool is_baseline(const struct cgr_whatif *plan, const struct cgr_scenario
 	return !plan->changes && !s->cpus && !s->until_done && !s->open_loop;
 }
 
-/* A recording is one draw of the machine's speed (caches, frequency, interrupts): repeats of one workload on one
- * machine differ by one or two percent of CPU time. The seeds spread evenly and symmetrically over that, the first at
- * none. What the recording leaves open (how fast its device is, what recording cost) goes the same way, slow with slow:
- * the range of the seeds is then the range of what may be. */
+/* The seeds spread evenly and symmetrically over a range, the first at none. */
 static int32_t variation(size_t draw, size_t seeds, int64_t range)
 {
 	int64_t steps = (int64_t)(seeds / 2), step = (int64_t)(draw + 1) / 2;
@@ -153,6 +160,23 @@ static int32_t variation(size_t draw, size_t seeds, int64_t range)
 	if (!steps || step > steps)
 		return 0;
 	return (int32_t)((draw % 2 ? 1 : -1) * step * range / steps);
+}
+
+/* A recording is one draw of what a machine does with these programs; another run differs. What no recording of one run
+ * tells is therefore varied over the seeds, slow with slow, so that their range is the range of what may be:
+ * - the speed of work (caches, frequency, neighbours on the host);
+ * - what it costs to sleep and to be woken, by as much as an idle CPU takes to wake up;
+ * - the phase of the ticks. Phases of bandwidth periods and choices of the models follow from the seed.
+ * What the recording leaves open of itself (how fast its device is, what recording cost) is varied with the prices,
+ * also where the recorded run is only replayed. */
+static void vary(struct job *job, size_t draw, size_t seeds, uint64_t idle_wake_ns)
+{
+	int64_t switch_ns = (int64_t)CGR_MIN(idle_wake_ns, SWITCH_MAX_NS) * SWITCH_PERCENT / 100;
+
+	job->other_run = draw != 0;
+	job->speed_ppm = variation(draw, seeds, OTHER_RUN_PPM);
+	job->switch_ns = variation(draw, seeds, switch_ns);
+	job->wake_percent = variation(draw, seeds, WAKE_PERCENT);
 }
 
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
@@ -191,11 +215,14 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 			pool.job[i] = (struct job){ .plan = first ? &plan : &same,
 				                        .output = &output[i],
 				                        .seed = plan.seed + draw,
-				                        .speed_ppm = variation(draw, seeds, VARIATION_PPM),
 				                        .price_permille = variation(draw, seeds, 1000),
 				                        .without_recorder = first && !options->with_recorder,
 				                        .series = i == 0,
 				                        .spans = i == 0 && options->spans };
+			if (pool.job[i].without_recorder)
+				vary(&pool.job[i], draw, seeds, programs->calibration.idle_wake_ns);
+			else
+				pool.job[i].speed_ppm = variation(draw, seeds, SAME_RUN_PPM);
 		}
 		rc = run_pool(&pool, options->threads, reterr);
 	}

@@ -243,6 +243,84 @@ static void test_woken_early(void **state)
 	cgr_programs_free(p);
 }
 
+/* Processes 3 and 4 send each other messages over the loopback device: soft interrupts in the sender's context. Where
+ * the receiver is woken in the idle task's context as well, a network card sends, and the context is chance. */
+static void test_peers(void **state)
+{
+	(void)state;
+	for (unsigned idle = 0; idle < 2; idle++) {
+		struct tape t;
+		struct cgr_programs *p;
+
+		tape_begin(&t);
+		t.now_ns = MS;
+		turn(&t, 1, 0, 0, 3);
+		turn(&t, 0, 0, 0, 4);
+		for (unsigned i = 0; i < 10; i++) {
+			t.now_ns += MS;
+			turn(&t, 0, 4, 1, 0);
+			t.now_ns += MS;
+			wake(&t, idle && i % 2 ? 0 : 1, idle && i % 2 ? 0 : 3, 4, 0, 0, CGR_EVF_SOFTIRQ);
+			turn(&t, 0, 0, 0, 4);
+			t.now_ns += MS;
+			/* on its way to sleep already when the answer comes */
+			tell(&t, CGR_EV_WAKING, 0, 4, 0, 0, 3, 1 | 120u << 16, CGR_EVF_SOFTIRQ);
+			t.now_ns += 2000;
+			turn(&t, 1, 3, 1, 0);
+			t.now_ns += 2000;
+			tell(&t, CGR_EV_WAKEUP, 1, 0, 0, 0, 3, 1 | 120u << 16, CGR_EVF_HARDIRQ);
+			turn(&t, 1, 0, 0, 3);
+		}
+		p = compiled(&t);
+		assert_int_equal(count_ops(p, 4, CGR_OP_BLOCK, CGR_CAUSE_TASK), idle ? 0 : 10);
+		assert_int_equal(count_ops(p, 4, CGR_OP_BLOCK, CGR_CAUSE_ARRIVAL), idle ? 10 : 0);
+		assert_int_equal(count_ops(p, 3, CGR_OP_WAKE, 0), idle ? 0 : 10);
+		assert_int_equal(count_ops(p, 3, CGR_OP_BLOCK, CGR_CAUSE_TASK), 10);
+		assert_int_equal(count_ops(p, 3, CGR_OP_BLOCK, CGR_CAUSE_UNKNOWN), 0);
+		assert_int_equal(p->lost_wakes, 0);
+		cgr_programs_free(p);
+	}
+}
+
+/* Who works until its CPU clock says so is paced by it. Charges on the way out, by preemption or by a limit, and the
+ * charge of a fork are no looks at a clock. */
+static void test_paced(void **state)
+{
+	(void)state;
+	for (unsigned looks = 0; looks < 2; looks++) {
+		struct tape t;
+		struct cgr_programs *p;
+
+		tape_begin(&t);
+		t.now_ns = MS;
+		turn(&t, 0, 0, 0, 1);
+		for (unsigned i = 0; i < 20; i++) {
+			t.now_ns += 2 * MS;
+			tell(&t, CGR_EV_RUNTIME, 0, 1, 2 * MS, 0, 1, 0, looks ? 0 : CGR_EVF_NEED_RESCHED);
+			if (looks)
+				continue;
+			turn(&t, 0, 1, 0, 4);
+			t.now_ns += MS;
+			turn(&t, 0, 4, 1, 1);
+			t.now_ns += 2 * MS;
+			tell(&t, CGR_EV_RUNTIME, 0, 1, 2 * MS, 0, 1, 0, 0);
+			t.now_ns += 9000; /* throttle_cfs_rq_work */
+			turn(&t, 0, 1, 0x100, 0);
+			t.now_ns += 10 * MS;
+			turn(&t, 0, 0, 0, 1);
+			t.now_ns += MS;
+			tell(&t, CGR_EV_RUNTIME, 0, 1, MS, 0, 1, 0, 0);
+			t.now_ns += 20000;
+			tell(&t, CGR_EV_FORK, 0, 1, 0, 0, 2, 0, 0);
+		}
+		p = compiled(&t);
+		assert_int_equal(p->program[1].paced, looks);
+		assert_int_equal(p->program[1].accounts, looks ? 20 : 0);
+		assert_int_equal(count_ops(p, 1, CGR_OP_ACCOUNT, 0), looks ? 19 : 0);
+		cgr_programs_free(p);
+	}
+}
+
 /* CPU 1 wakes task, whose CPU 0 is busy with task 4, many times; it goes to `to`. */
 static struct cgr_programs *relation_of(uint32_t waker, uint32_t task, uint32_t to, unsigned times)
 {
@@ -417,7 +495,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grid),     cmocka_unit_test(test_length),     cmocka_unit_test(test_account),
 		cmocka_unit_test(test_relation), cmocka_unit_test(test_newly_idle), cmocka_unit_test(test_woken_early),
-		cmocka_unit_test(test_request),  cmocka_unit_test(test_stolen),
+		cmocka_unit_test(test_request),  cmocka_unit_test(test_stolen),     cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_paced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
