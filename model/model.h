@@ -300,6 +300,7 @@ struct cgr_cpu_ops {
 #define CGR_MEM_AROUND 0x80u /* access with CGR_MEM_FAULT: fault-around, only pages that are there get mapped */
 #define CGR_MEM_REFAULT                                                                                                \
 	0x100u /* charge of a file page: the recorded kernel knew it from an earlier eviction, perhaps before the trace */
+#define CGR_MEM_DIRECT 0x200u /* uncharge of kernel memory straight from the counter, not into the CPU's stock */
 #define CGR_MEM_NO_INDEX UINT64_MAX
 struct cgr_mem_request {
 	uint32_t task; /* who (charging task), CGR_NONE for none */

@@ -209,11 +209,27 @@ static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_o
 	return 0;
 }
 
+/* A kernel page that goes by its last reference (put_page: pipe buffers, sockets) is uncharged like a page of a list,
+ * straight from the counter (mm/memcontrol.c: uncharge_batch), and the event that counts the list pages of the batch
+ * follows and says 0. Only one freed by its owner (__free_pages) goes into the CPU's stock. */
+static bool ends_batch(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->task];
+	bool empty = e->kind == CGR_EV_UNCHARGE && !e->b;
+
+	if (empty && t->kernel_page.position)
+		cgr_chunk_at(b->programs, t->kernel_page.chunk)->op[t->kernel_page.position - 1].flags |= CGR_OPF_DIRECT;
+	t->kernel_page.position = 0;
+	return empty;
+}
+
 static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind kind)
 {
 	struct cgr_op op = { .kind = (uint8_t)kind, .cause = (uint8_t)e->c, .c = (uint32_t)e->a, .a = e->b, .b = e->d };
-	const struct task_build *t = &b->t[e->task];
+	struct task_build *t = &b->t[e->task];
 
+	if (ends_batch(b, e))
+		return 0;
 	/* with page-cache events the same pages come once more, by name */
 	if (e->c == CGR_CHARGE_FILE && b->info->has_page_cache)
 		return 0;
@@ -221,7 +237,10 @@ static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind
 		op.flags |= CGR_OPF_EXITING;
 	if (t->in_reclaim)
 		op.flags |= CGR_OPF_RECLAIM;
-	return cgr_build_context(b, e, &op);
+	CGR_TRY(cgr_build_context(b, e, &op));
+	if (kind == CGR_OP_UNCHARGE && e->c == CGR_CHARGE_KMEM && e->task && !cgr_event_in_irq(e) && t->state != TASK_GONE)
+		t->kernel_page = (struct recent_add){ t->tail, cgr_chunk_at(b->programs, t->tail)->count };
+	return 0;
 }
 
 /* CPU time between begin and end is the recorded limit's: a simulated limit brings its own. */

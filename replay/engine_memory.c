@@ -179,6 +179,8 @@ static uint32_t flags_of(const struct cgr_op *op)
 		flags |= CGR_MEM_READAHEAD;
 	if (op->flags & CGR_OPF_EXITING)
 		flags |= CGR_MEM_EXIT;
+	if (op->kind == CGR_OP_UNCHARGE && op->flags & CGR_OPF_DIRECT)
+		flags |= CGR_MEM_DIRECT;
 	if (op->kind == CGR_OP_CACHE_ADD && op->flags & CGR_OPF_REFAULT)
 		flags |= CGR_MEM_REFAULT;
 	if (op->kind == CGR_OP_CACHE_FAULT || op->kind == CGR_OP_CACHE_MAP)

@@ -319,7 +319,7 @@ static void uncharge_counted(struct memcg *m, const struct cgr_mem_request *requ
 	int64_t held = CGR_MAX(group->pages[request->kind], (int64_t)0);
 	uint32_t given = (uint32_t)CGR_MIN((int64_t)pages, held);
 	group->pages[request->kind] -= given;
-	if (kernel)
+	if (kernel && !(request->flags & CGR_MEM_DIRECT))
 		/* kernel pages go back through the stock, user pages straight to the counters */
 		for (; given; given -= CGR_MIN(given, (uint32_t)MEMCG_CHARGE_BATCH))
 			memcg_refill_stock(m, group->id, CGR_MIN(given, (uint32_t)MEMCG_CHARGE_BATCH));

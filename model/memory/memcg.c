@@ -357,9 +357,12 @@ static void memcg_charge(struct cgr_ctx *ctx, const struct cgr_mem_request *requ
 static void memcg_uncharge_op(struct cgr_ctx *ctx, const struct cgr_mem_request *request)
 {
 	struct memcg *m = memcg_of(ctx);
-	/* may come from inside a charge, when kill() gives back what the victim held: leave the request in progress alone
-	 */
+	uint32_t cpu = m->cpu;
+	/* may come from inside a charge, when kill() gives back what the victim held: leave the request in progress alone,
+	 * but for the CPU, into whose stock kernel pages go */
+	m->cpu = request->cpu < ctx->n_cpus ? request->cpu : 0;
 	memcg_uncharge_request(m, request);
+	m->cpu = cpu;
 }
 
 static void memcg_access(struct cgr_ctx *ctx, const struct cgr_mem_request *request, struct cgr_mem_outcome *outcome)

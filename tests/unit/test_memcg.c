@@ -22,6 +22,34 @@ static void delay_table(void **state)
 		assert_int_equal(memcg_high_delay_jiffies(rows[i].megabytes * HOST_MIB, 100 * HOST_MIB, 1000, 64), rows[i].ms);
 }
 
+/* Pipe pages: charged on one CPU, given back on the other. Freed by their owner they fill that CPU's stock, which goes
+ * back whole when it holds more than a batch; freed by their last reference they leave the counter at once. */
+static void kernel_uncharge(void **state)
+{
+	(void)state;
+	for (unsigned direct = 0; direct < 2; direct++) {
+		struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+		struct cgr_mem_outcome outcome = { 0 };
+		struct cgr_mem_request request = {
+			.task = 1, .cgroup = 1, .kind = CGR_CHARGE_KMEM, .pages = 1, .file = CGR_NONE, .index = CGR_MEM_NO_INDEX
+		};
+		for (int i = 0; i < 64; i++) /* one batch: the stock of CPU 0 is empty after it */
+			cgr_memory_memcg.charge(&h->memory, &request, &outcome);
+		assert_int_equal(host_metric(h, 1, "memory.current"), 64 << 12);
+		request.cpu = 1;
+		request.flags = direct ? CGR_MEM_DIRECT : 0;
+		for (int i = 0; i < 32; i++)
+			cgr_memory_memcg.uncharge(&h->memory, &request);
+		assert_int_equal(host_metric(h, 1, "memory.current"), (direct ? 32 : 64) << 12);
+		request.cpu = 0;
+		request.flags = 0;
+		cgr_memory_memcg.charge(&h->memory, &request, &outcome); /* what CPU 1 holds is of no use on CPU 0 */
+		assert_int_equal(host_metric(h, 1, "memory.current"), (direct ? 96 : 128) << 12);
+		host_check(h);
+		host_free(h);
+	}
+}
+
 static void ramp_at(int megabytes, unsigned kills, int64_t peak_bytes)
 {
 	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
@@ -385,6 +413,7 @@ int main(void)
 		cmocka_unit_test(rewriting),
 		cmocka_unit_test(random_mapping),
 		cmocka_unit_test(delay_table),
+		cmocka_unit_test(kernel_uncharge),
 		cmocka_unit_test(toucher),
 		cmocka_unit_test(scan_failcnt),
 		cmocka_unit_test(second_access_protects),
