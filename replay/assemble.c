@@ -8,6 +8,8 @@
 #include "common/units.h"
 #include "replay/run_internal.h"
 
+#define DEVICE_LEAST_USEC 20000 /* a run that reads from a device: what its first reads find there is chance */
+
 static int by_value(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -34,14 +36,14 @@ static bool extrapolates(const struct cgr_seed_set *set, uint32_t cgroup, unsign
 /* What is left between a prediction and another run when the seeds have varied what they can (replay/run.c: vary). No
  * interval is narrower, and no CPU figure but zero is exact. Chosen on half of the truth workloads and checked on the
  * other, see docs/ACCURACY.md. */
-static int64_t least_percent(const char *name)
+static int64_t least_percent(const char *name, bool reads_device)
 {
 	if (strncmp(name, "wakeup_latency", 14) == 0)
 		return 50;
 	if (strstr(name, "usage"))
 		return 1;
 	if (strstr(name, "completion"))
-		return 4;
+		return reads_device ? 12 : 4;
 	if (strstr(name, "cpu.stat.nr_"))
 		return 1;
 	return 10;
@@ -66,18 +68,20 @@ static int64_t least_usec(const struct cgr_seed_set *set, const struct cgr_metri
 
 	if (strcmp(desc->unit, "usec") != 0)
 		return 1;
+	if (set->output[0].reads_device && strstr(desc->name, "completion"))
+		return DEVICE_LEAST_USEC;
 	if (!strstr(desc->name, "usage") || set->plan->until_done || !is_throttled(&set->output[0], cgroup))
 		return 20;
 	return 5000 + 1000000 / (hz > 0 ? hz : 250);
 }
 
-static void widen_to_kernel(struct cgr_spread *s, const struct cgr_metric_desc *desc, int64_t least)
+static void widen_to_kernel(struct cgr_spread *s, const struct cgr_metric_desc *desc, bool reads_device, int64_t least)
 {
 	int64_t slack;
 
 	if (s->median <= 0 || s->median == INT64_MAX)
 		return;
-	slack = CGR_MAX(s->median * least_percent(desc->name) / 100, least);
+	slack = CGR_MAX(s->median * least_percent(desc->name, reads_device) / 100, least);
 	s->low = CGR_MIN(s->low, CGR_MAX(s->median - slack, (int64_t)0));
 	s->high = CGR_MAX(s->high, s->median + slack);
 	s->class = CGR_MAX(s->class, CGR_CLASS_BOUNDED);
@@ -109,7 +113,7 @@ struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned bloc
 	if (s.low != s.high && s.class == CGR_CLASS_EXACT)
 		s.class = CGR_CLASS_BOUNDED;
 	if (of_cpu(block))
-		widen_to_kernel(&s, &set->output[0].block[block].desc[metric],
+		widen_to_kernel(&s, &set->output[0].block[block].desc[metric], set->output[0].reads_device,
 		                least_usec(set, &set->output[0].block[block].desc[metric], cgroup));
 	if (extrapolates(set, cgroup, block, metric))
 		s.class = CGR_CLASS_EXTRAPOLATED;

@@ -467,6 +467,7 @@ static void facts(struct cgr_engine *e)
 
 		e->recorder_tgid = tgid ? atoi(tgid + 7) : 0;
 	}
+	e->out->reads_device = c->single.seen || c->window.seen;
 	e->end_ns = e->config->until_done ? duration * VIRTUAL_TIMES_MAX + 3600000000000ull : duration;
 }
 

@@ -116,6 +116,8 @@ struct cgr_engine_output {
 	uint64_t steps, switches, blocks, unexplained_blocks, violations, extrapolated_run_ns;
 	uint64_t *extrapolated; /* by cgroup: CPU ns run beyond the recorded program */
 	int64_t unexplained_ns, end_ns;
+	bool reads_device; /* the recording holds waits for pages: what a device and the host's cache do differs by the day
+	                    */
 	const char *broken; /* what self_check said, NULL if the invariants hold */
 };
 

@@ -429,9 +429,12 @@ static void memcg_sample(struct cgr_ctx *ctx)
  * what the stocks held. Repeated runs of the real kernel differ by that much too. */
 #define SPREAD_PERMILLE 20
 #define SPREAD_COUNT 48
+/* which charge finds a stock filled hangs on the CPUs the tasks are on: five runs of tar into a pipe differ by 5 % */
+#define SPREAD_STOCK_PERMILLE 60
 static void bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t value)
 {
-	int64_t spread = value * SPREAD_PERMILLE / 1000 + SPREAD_COUNT;
+	int64_t permille = metric == METRIC_FAILCNT ? SPREAD_STOCK_PERMILLE : SPREAD_PERMILLE;
+	int64_t spread = value * permille / 1000 + SPREAD_COUNT;
 	cgr_metric_bound(ctx, cgroup, metric, CGR_MAX(value - spread, (int64_t)0), value + spread, CGR_METRIC_BOUNDED);
 }
 
