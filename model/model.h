@@ -325,6 +325,7 @@ struct cgr_mem_outcome { /* zeroed by the engine before the call */
 	uint64_t cpu_ns; /* extra CPU time in the task (reclaim work), beyond what the recording already holds */
 	uint64_t device_ns; /* synchronous device wait (swap-in, writeback) */
 	uint64_t sleep_ns; /* memory.high penalty */
+	uint32_t restored_pages; /* missing pages that had been working set: waiting for those is memory pressure */
 };
 struct cgr_memory_ops {
 	struct cgr_model_head head;

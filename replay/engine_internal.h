@@ -32,7 +32,7 @@ struct task_run {
 	uint8_t state;
 	bool free; /* the recorder's own work: costs nothing in a what-if */
 	bool repeating, truncated; /* beyond its recorded work; ended before its recorded end */
-	bool rt, rt_queued, waiting, woken, delayed, killed, missed, finished, memstall, exiting;
+	bool rt, rt_queued, waiting, woken, delayed, killed, missed, restored, finished, memstall, exiting;
 };
 
 struct cpu_run {

@@ -115,6 +115,7 @@ static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_out
 	else
 		t->remaining_ns += outcome->cpu_ns;
 	t->sleep_ns += outcome->device_ns + outcome->sleep_ns;
+	t->restored |= outcome->restored_pages || outcome->device_ns || outcome->sleep_ns;
 	if (!access || !outcome->missed_pages)
 		return;
 	t->remaining_ns += miss_cpu_ns(e, outcome->missed_pages);
@@ -141,6 +142,7 @@ static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 		bool missed = outcome.missed_pages != 0 || !recorded(e, request->cgroup);
 
 		e->task[task].missed |= missed;
+		e->task[task].restored |= outcome.restored_pages != 0;
 		e->task[task].adds += request->pages;
 		e->task[task].adds_missed += missed ? request->pages : 0;
 		if (!outcome.missed_pages && recorded(e, request->cgroup))

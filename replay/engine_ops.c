@@ -206,9 +206,14 @@ void cgr_run_kill(struct cgr_engine *e, uint32_t task)
 }
 
 /* ---- blocking ---- */
-static void sleep_until(struct cgr_engine *e, uint32_t cpu, uint32_t task, uint64_t at_ns, bool memstall)
+/* missing: it waits for pages. That is memory pressure only where they had been working set and were pushed out
+ * (folio_wait_bit_common and read_pages look at PG_workingset), or where a limit makes it wait; a first read is not. */
+static void sleep_until(struct cgr_engine *e, uint32_t cpu, uint32_t task, uint64_t at_ns, bool missing)
 {
 	struct task_run *t = &e->task[task];
+	bool memstall = missing && t->restored;
+
+	t->restored = t->restored && !missing;
 
 	cgr_run_advance(e, cpu);
 	cgr_run_dequeue(e, task, CGR_DEQ_SLEEP);

@@ -15,6 +15,8 @@ static void count_tree(struct memcg *m, uint32_t cgroup, size_t offset, int64_t 
 void memcg_count(struct cgr_ctx *ctx, uint32_t cgroup, enum cgr_reclaim_stat stat, uint64_t pages)
 {
 	struct memcg *m = memcg_of(ctx);
+	if ((stat == CGR_STAT_RESTORE_FILE || stat == CGR_STAT_RESTORE_ANON) && m->outcome)
+		m->outcome->restored_pages += (uint32_t)pages;
 	for (; cgroup != CGR_NONE; cgroup = m->parent[cgroup])
 		memcg_group(m, cgroup)->stat[stat] += (int64_t)pages;
 }
