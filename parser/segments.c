@@ -37,6 +37,15 @@ static void copy_segment(struct cgr_trace *trace, const json_t *facts)
 	trace->segment.first = first == 0 ? 1 : (uint32_t)first;
 }
 
+/* A finished file names its clock in an option of its end, which a killed recorder did not come to write. */
+static void copy_clock(struct cgr_trace *trace, const json_t *facts)
+{
+	const char *clock = json_string_value(json_object_get(facts, "clock"));
+
+	if (trace->clock == NULL && clock != NULL)
+		trace->clock = cgr_strdup(clock);
+}
+
 /* Which segment of which recording; what is no JSON is told when the facts are read for the import. */
 static int read_segment(struct cgr_trace *trace, struct cgr_error *reterr)
 {
@@ -47,9 +56,17 @@ static int read_segment(struct cgr_trace *trace, struct cgr_error *reterr)
 	CGR_TRY(cgr_tracedat_section_text(trace, trace->facts, CGR_TD_FACTS, &text, reterr));
 	json_t *facts = json_loadb(text.text, text.length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	copy_segment(trace, facts);
+	if (trace->unfinished)
+		copy_clock(trace, facts);
 	json_decref(facts);
 	free(text.text);
 	return CGR_OK;
+}
+
+/* A segment that was begun when its recorder was killed. */
+static bool is_empty(const struct cgr_trace *trace)
+{
+	return trace->unfinished && trace->buffers == 0;
 }
 
 static int open_one(const char *path, struct cgr_trace **ret_trace, struct cgr_error *reterr)
@@ -151,6 +168,11 @@ static int choose(const char *path, const struct found *found, size_t count, str
 			free(name);
 			return rc;
 		}
+		if (paths->count == 0 && i > 0 && is_empty(trace)) { /* those before it are the recording */
+			cgr_trace_free(trace);
+			free(name);
+			continue;
+		}
 		bool same = paths->count == 0 || strcmp(recording, trace->segment.recording) == 0;
 		if (paths->count == 0)
 			(void)cgr_strcpy(recording, sizeof(recording), trace->segment.recording);
@@ -251,8 +273,14 @@ int cgr_segments_open(const char *const *path, size_t count, struct cgr_trace **
 
 	if (trace == NULL)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
-	for (size_t i = 0; rc == CGR_OK && i < count; i++)
+	for (size_t i = 0; rc == CGR_OK && i < count; i++) {
 		rc = open_one(path[i], &trace[i], reterr);
+		if (rc == CGR_OK && is_empty(trace[i]))
+			rc = cgr_error_set(
+			    reterr, CGR_E_INPUT,
+			    "%s:%llu: the recording was never finished and holds no events: its recorder was killed early", path[i],
+			    (unsigned long long)trace[i]->end);
+	}
 	if (rc == CGR_OK)
 		rc = join(trace, count, reterr);
 	if (rc == CGR_OK)

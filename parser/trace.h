@@ -51,7 +51,8 @@ struct cgr_trace {
 	struct cgr_trace *later; /* the next segment of the same recording, owned; NULL: the last */
 	int version; /* 6, 7; 0 perf.data */
 	bool swap; /* byte order is not ours */
-	bool unfinished; /* killed recorder */
+	bool unfinished; /* killed recorder; it may have come to no event */
+	uint64_t end; /* of what is whole in an unfinished file */
 	uint32_t long_bytes, page_bytes;
 	uint32_t sub_buffer_bytes; /* of the kernel's header_page; 0 unknown */
 	enum cgr_compression compression;

@@ -318,11 +318,7 @@ static int read_unfinished(struct cgr_trace *trace, uint64_t offset, struct cgr_
 			break;
 		offset += CGR_TD_SECTION_HEADER_BYTES + section.size;
 	}
-	if (trace->buffers == 0)
-		return cgr_error_set(
-		    reterr, CGR_E_INPUT,
-		    "%s:%llu: the recording was never finished and holds no events: its recorder was killed early",
-		    trace->input.path, (unsigned long long)offset);
+	trace->end = offset;
 	return CGR_OK;
 }
 

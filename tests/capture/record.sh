@@ -167,6 +167,21 @@ check "a second recorder under the same name is refused" says "another recording
 kill -KILL $pid
 wait $pid 2>/dev/null
 check "the segment of a killed recorder imports" "$cgreplay" import "$(ls seg/*.partial)" -o seg.db -q
+mkdir killed
+"$cgreplay" record -q --no-calibrate -o killed/k.dat --segment 600K & pid=$!
+for ((j = 0; j < 20000; j++)); do # until one is finished and the next has begun
+	[ -e killed/k.dat.0001 ] && ls killed/*.partial >/dev/null 2>&1 && break
+	/bin/true
+done
+sleep 1
+kill -KILL $pid
+wait $pid 2>/dev/null
+check "finished segments and the one its recorder was killed in import together" "$cgreplay" import -q killed/k.dat -o seg.db
+last=$(ls killed/*.partial | tail -n 1)
+head -c 11000 "$last" >killed/cut && mv killed/cut "$last"
+check "also when that one holds no event yet" "$cgreplay" import -q killed/k.dat -o seg.db
+"$cgreplay" import -q "$last" -o seg.db 2>y.err
+check "which by itself is told" says "holds no events" y.err
 before=$(ls seg | wc -l)
 "$cgreplay" record -q --no-calibrate -o seg/s.dat --segment 1M -d 0.2s
 check "the next recording goes on behind it" is "$(ls seg | wc -l)" $((before + 1))
