@@ -176,6 +176,10 @@ static void print_table(const struct question *q, const struct answer *answers, 
 			printf("            %s\n", paste.cgroupfs[1]);
 		printf("systemd     %s\nKubernetes  %s\n", paste.systemd, paste.kubernetes);
 	}
+	if (r->like_with_like)
+		printf("\nNote: at the recorded limits the prediction itself varies by more than a requirement allows; that "
+		       "one is\n"
+		       "judged against the worst run there, not the middle one.\n");
 	for (size_t i = 0; i < count; i++)
 		print_curve(q, &answers[i]);
 }

@@ -266,6 +266,23 @@ static int search(struct search *s, int64_t low, int64_t high)
 	return add_margin(s, high);
 }
 
+/* What relative requirements are relative to: the prediction at the recorded limits. */
+static int take_baseline(struct search *s, const struct cgr_result *baseline)
+{
+	for (size_t i = 0; i < s->requirements; i++) {
+		const struct cgr_requirement *r = &s->requirement[i];
+		int64_t worst;
+
+		CGR_TRY(figure_of(s, baseline, r, false, &s->baseline[i]));
+		CGR_TRY(figure_of(s, baseline, r, true, &worst));
+		if (r->relative && !holds(r, worst, s->baseline[i])) {
+			s->baseline[i] = worst;
+			s->out->like_with_like = true;
+		}
+	}
+	return 0;
+}
+
 /* What is needed at the recorded limits sets the upper end of the search. */
 static int bounds(struct search *s, const struct cgr_result *baseline, int64_t *ret_low, int64_t *ret_high)
 {
@@ -334,8 +351,8 @@ int cgr_recommend(const struct cgr_store *store, const struct cgr_programs *prog
 	CGR_TRY(cgr_store_find_cgroup(store, q->cgroup, &s.id, reterr));
 	s.baseline = cgr_calloc(q->requirements + 1, sizeof *s.baseline);
 	rc = s.baseline ? replay_value(&s, -1, &baseline) : cgr_error_set(reterr, CGR_E_NOMEM, "recommend");
-	for (size_t i = 0; i < q->requirements && rc >= 0; i++)
-		rc = figure_of(&s, baseline, &q->requirement[i], false, &s.baseline[i]);
+	if (rc >= 0)
+		rc = take_baseline(&s, baseline);
 	if (rc >= 0)
 		rc = bounds(&s, baseline, &low, &high);
 	if (rc >= 0)

@@ -173,6 +173,8 @@ void cgr_facts_fidelity(const struct cgr_result *result, struct cgr_facts_fideli
 		int64_t ppm = cgr_facts_error_ppm(fidelity->recorded, fidelity->replayed);
 		ret->counters++;
 		ret->good += good;
+		if (good && !inside(fidelity) && ppm > CGR_FACTS_GOAL_PPM)
+			continue; /* no farther off than the reading: a count of 0 against 1 has no percentage to speak of */
 		farthest_ppm = CGR_MAX(farthest_ppm, ppm);
 		/* a counter that is off comes before any that its interval covers */
 		if (ret->worst == SIZE_MAX || (worst_good && !good) || (worst_good == good && ppm > ret->worst_ppm)) {
@@ -208,7 +210,7 @@ void cgr_facts_fidelity_words(const struct cgr_result *result, const struct cgr_
 	else
 		cgr_strbuf_printf(out, " %" PRId64 ".%" PRId64 " %%", facts->worst_ppm / 10000, facts->worst_ppm / 1000 % 10);
 	if (good && !close)
-		cgr_strbuf_printf(out, inside(worst) ? ", inside its interval" : ", no more than its reading can tell");
+		cgr_strbuf_printf(out, ", inside its interval");
 }
 
 static const struct cgr_result_fidelity *find_fidelity(const struct cgr_result *result, uint32_t cgroup,

@@ -19,7 +19,7 @@ struct verdict {
 	int64_t kills, kills_recorded, kills_low, kills_high;
 	int64_t refaults, refaults_recorded;
 	int64_t throttled, throttled_recorded, throttles, throttles_recorded;
-	int64_t completion, completion_recorded;
+	int64_t completion, completion_recorded, completion_low, completion_high;
 	bool has_completion, endless, extrapolated;
 	const struct cgr_result_decision *first_kill;
 };
@@ -89,6 +89,10 @@ static void gather_completion(struct verdict *v)
 			continue;
 		v->has_completion = true;
 		v->endless |= one.predicted_usec < 0;
+		if (one.predicted_usec >= v->completion) {
+			v->completion_low = one.low_usec;
+			v->completion_high = one.high_usec;
+		}
 		v->completion = CGR_MAX(v->completion, one.predicted_usec);
 		v->completion_recorded = CGR_MAX(v->completion_recorded, one.recorded_usec);
 	}
@@ -110,11 +114,15 @@ static int64_t magnitude(int64_t value)
 	return value < 0 ? -value : value;
 }
 
-/* 1 % and a few milliseconds: below that the real kernel does not agree with itself either. */
+/* 1 % and a few milliseconds: below that the real kernel does not agree with itself either. Up to 5 % (the tolerance of
+ * completion) it is no difference where the interval holds the recorded time. */
 static bool completion_moves(const struct verdict *v)
 {
 	int64_t moved = magnitude(v->completion - v->completion_recorded);
-	return v->has_completion && !v->endless && moved > 5000 && moved > v->completion_recorded / 100;
+	bool inside = v->completion_low <= v->completion_recorded && v->completion_recorded <= v->completion_high;
+	if (!v->has_completion || v->endless || moved <= 5000 || moved <= v->completion_recorded / 100)
+		return false;
+	return !inside || moved > v->completion_recorded / 20;
 }
 
 static bool refaults_move(const struct verdict *v)
