@@ -31,8 +31,9 @@ struct cgr_recommendation {
 	int64_t recorded; /* the knob in the recording, INT64_MAX = max */
 	struct cgr_curve_point *point; /* by value */
 	size_t points, capacity;
-	bool like_with_like; /* the prediction at the recorded limits varies by more than a relative requirement allows: that
-	                      * one is judged bad end against bad end, since what both share cannot come from the limit */
+	bool
+	    like_with_like; /* the prediction at the recorded limits varies by more than a relative requirement allows: that
+	                     * one is judged bad end against bad end, since what both share cannot come from the limit */
 	bool keep_runs; /* each point keeps its run */
 	enum cgr_class class; /* the weakest class among what was judged at smallest_kept */
 };
