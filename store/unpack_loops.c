@@ -129,9 +129,47 @@ void cgr_loop_relative64(uint64_t *out, const struct cgr_planes *planes, size_t 
 	}
 }
 
+/* Dictionaries of up to 256 entries, the most frequent ones: their index is one byte. The largest byte is found in a
+ * vector loop of its own, then nothing needs a check. */
+static bool byte_indices(const struct cgr_planes *planes)
+{
+	return planes->count == 1 && planes->shift[0] == 0 && planes->fixed == 0;
+}
+
+static bool all_below(const uint8_t *index, size_t count, uint64_t entries)
+{
+	uint8_t largest = 0;
+
+	for (size_t i = 0; i < count; i++)
+		largest = index[i] > largest ? index[i] : largest;
+	return largest < entries;
+}
+
+static bool look_bytes32(uint32_t *restrict out, const uint8_t *restrict index, size_t count,
+                         const uint32_t *restrict dict, uint32_t entries)
+{
+	if (!all_below(index, count, entries))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		out[i] = dict[index[i]];
+	return true;
+}
+
+static bool look_bytes64(uint64_t *restrict out, const uint8_t *restrict index, size_t count,
+                         const uint64_t *restrict dict, uint64_t entries)
+{
+	if (!all_below(index, count, entries))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		out[i] = dict[index[i]];
+	return true;
+}
+
 bool cgr_loop_look32(uint32_t *out, const struct cgr_planes *planes, size_t count, const uint32_t *dict,
                      uint32_t entries)
 {
+	if (byte_indices(planes))
+		return look_bytes32(out, planes->data[0], count, dict, entries);
 	EACH_TILE(uint32_t, gather32)
 	{
 		uint32_t *restrict to = out + at;
@@ -150,6 +188,8 @@ bool cgr_loop_look32(uint32_t *out, const struct cgr_planes *planes, size_t coun
 bool cgr_loop_look64(uint64_t *out, const struct cgr_planes *planes, size_t count, const uint64_t *dict,
                      uint64_t entries)
 {
+	if (byte_indices(planes))
+		return look_bytes64(out, planes->data[0], count, dict, entries);
 	EACH_TILE(uint64_t, gather64)
 	{
 		uint64_t *restrict to = out + at;
