@@ -87,7 +87,10 @@ int cgr_build_recorder_cost(struct builder *b)
 			best = CGR_MIN(best, usual_mean(&gap[i]));
 		cgr_histogram_fini(&gap[i]);
 	}
-	b->memory_event_cost_ns = b->event_cost_ns;
+	/* what the recorder measured with anonymous pages: a charge, and five events of no interest at a fifth each */
+	b->memory_event_cost_ns = b->info->anon_implied && b->info->memory_event_cost_ns > 0
+	                              ? CGR_MIN(b->info->memory_event_cost_ns / 2, COST_MAX_NS)
+	                              : b->event_cost_ns;
 	if (best != UINT64_MAX)
 		b->memory_event_cost_ns = (uint32_t)CGR_MIN(best - CGR_MIN(best, CODE_BETWEEN_NS), COST_MAX_NS);
 	return rc;
@@ -95,22 +98,27 @@ int cgr_build_recorder_cost(struct builder *b)
 
 /* mod_memcg_lruvec_state is recorded through a filter on its item: the kernel makes every event and throws away what
  * was not asked for (lists, file mappings), at about half the price of one that is kept. Each folio that comes or goes
- * makes such an event for its list, and a page of a file that is mapped one for its mapping. */
+ * makes such an event for its list, and a page of a file that is mapped one for its mapping.
+ * Recordings that tell single anonymous pages by their charge alone reject in one to four comparisons, at a fifth of
+ * the price: per page its fault, its mapping and its list as it comes, mapping and list as it goes. */
 uint64_t cgr_build_event_cost(const struct builder *b, const struct cgr_event *e)
 {
-	uint32_t cost = b->memory_event_cost_ns;
+	uint32_t cost = b->memory_event_cost_ns, rejected = b->info->anon_implied ? cost / 5 : cost / 2;
+	uint64_t folios = CGR_MIN(e->d, 1u << 20);
 
 	if (e->flags & CGR_EVF_INFERRED)
 		return 0;
 	switch (e->kind) {
 	case CGR_EV_MEM_STAT:
 		if (b->info->has_snapshots && (e->c == CGR_ITEM_ANON_MAPPED || e->c == CGR_ITEM_FILE_PAGES))
-			return cost + cost / 2;
+			return cost + rejected;
 		return cost;
 	case CGR_EV_CACHE_MAP:
-		return b->info->has_snapshots ? cost + cost / 2 : cost;
+		return b->info->has_snapshots ? cost + rejected : cost;
 	case CGR_EV_CHARGE:
+		return cost + (b->info->anon_implied && e->c == CGR_CHARGE_ANON ? 3 * folios * rejected : 0);
 	case CGR_EV_UNCHARGE:
+		return cost + (b->info->anon_implied && e->c == CGR_CHARGE_ANON ? 2 * folios * rejected : 0);
 	case CGR_EV_RSS_STAT:
 	case CGR_EV_CACHE_ADD:
 	case CGR_EV_CACHE_DELETE:
