@@ -39,7 +39,18 @@ char *cgr_command_question(const struct cgr_command *command, const struct cgr_o
 int cgr_replay_print(const struct cgr_replay_options *options, const char *store_path,
                      struct cgr_result *const *results, size_t count, struct cgr_error *reterr);
 
-/* rows of the option table, common to all four commands */
+/* rows of the option table: --until and -o as replay, sweep and recommend have them ... */
+#define CGR_REPLAY_OPTION_UNTIL(o)                                                                                     \
+	{                                                                                                                  \
+		.name = "until", .type = CGR_OPT_ENUM, .value = &(o).until, .argument = "WHEN",                                \
+		.help = "judge at the recorded end, or when all recorded work is done", .choices = "end|done"                  \
+	}
+#define CGR_REPLAY_OPTION_OUTPUT(o, text)                                                                              \
+	{                                                                                                                  \
+		.name = "output", .letter = 'o', .type = CGR_OPT_STRING, .value = &(o).output, .argument = "FILE",             \
+		.help = text                                                                                                   \
+	}
+/* ... and those common to all four commands */
 #define CGR_REPLAY_OPTIONS(o)                                                                                          \
 	{ .name = "set",                                                                                                   \
 	  .type = CGR_OPT_LIST,                                                                                            \
