@@ -189,12 +189,20 @@ static int set_filter(struct cgr_planned_event *event, struct cgr_strbuf *text, 
 	return event->filter != NULL ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "no memory for an event's filter");
 }
 
+static bool sees_charges(const struct cgr_plan *plan)
+{
+	const struct cgr_source *use = plan->signal[CGR_SIG_charge].use;
+
+	return use != NULL && use->kind != CGR_SOURCE_SAMPLING;
+}
+
 /* Adds one word of a list of items to the filter: "NAME", "NAME>1" or "!NAME". Names this kernel does not have are no
  * loss (swap, zswap not built). */
 static void join_item(const struct cgr_plan_input *input, struct cgr_plan *plan, struct cgr_planned_event *event,
                       const char *word, struct cgr_strbuf *text)
 {
-	bool unwanted = word[0] == '!', large = strstr(word, ">1") != NULL;
+	/* single pages may be left out only where charges are seen */
+	bool unwanted = word[0] == '!', large = strstr(word, ">1") != NULL && sees_charges(plan);
 	char name[64];
 	int64_t number;
 
@@ -316,6 +324,14 @@ static int use_source(const struct cgr_plan_input *input, struct cgr_plan *plan,
 	return 0;
 }
 
+/* From 6.11 on folios are counted as they are charged only where cgroup v1 is built in (memcg1_charge_statistics,
+ * mm/memcontrol-v1.c, called by memcg1_commit_charge); its members of struct mem_cgroup tell. */
+static bool counts_charges(const struct cgr_btf *btf)
+{
+	return btf == NULL || cgr_btf_offset(btf, "mem_cgroup", "memory") < 0 ||
+	       cgr_btf_offset(btf, "mem_cgroup", "soft_limit") >= 0;
+}
+
 static bool is_usable(const struct cgr_plan_input *input, const struct cgr_source *source, char *why, size_t size)
 {
 	if (source->kind == CGR_SOURCE_SAMPLING)
@@ -324,6 +340,10 @@ static bool is_usable(const struct cgr_plan_input *input, const struct cgr_sourc
 		return false;
 	if (source->filter == CGR_FILTER_ITEMS && input->btf == NULL) {
 		(void)snprintf(why, size, "no BTF to tell the item numbers");
+		return false;
+	}
+	if (source->signal == CGR_SIG_charge && !counts_charges(input->btf)) {
+		(void)snprintf(why, size, "this kernel is built without CONFIG_MEMCG_V1 and counts no charged folios");
 		return false;
 	}
 	return true;

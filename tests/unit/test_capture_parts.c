@@ -62,7 +62,8 @@ static void enumerator(struct blob *b, const char *name, uint32_t value)
 	cgr_td_append_u32(&b->types, value);
 }
 
-static struct cgr_td_bytes make_btf(void)
+/* memcg: 0 no struct mem_cgroup, 1 one without the members of cgroup v1, 2 one with them */
+static struct cgr_td_bytes make_btf(unsigned memcg)
 {
 	struct blob b = { 0 };
 	struct cgr_td_bytes file = { 0 };
@@ -87,6 +88,12 @@ static struct cgr_td_bytes make_btf(void)
 	type(&b, text(&b, "node_stat_item"), 6, 2, 4); /* 7 */
 	enumerator(&b, "NR_ANON_MAPPED", 17);
 	enumerator(&b, "NR_FILE_PAGES", 19);
+	if (memcg) {
+		type(&b, text(&b, "mem_cgroup"), 4, memcg, memcg * 4); /* 8 */
+		member(&b, text(&b, "memory"), 1, 0);
+		if (memcg == 2)
+			member(&b, text(&b, "soft_limit"), 1, 32);
+	}
 	cgr_td_append_u16(&file, 0xeb9f);
 	cgr_td_append(&file, "\1\0", 2);
 	cgr_td_append_u32(&file, 24);
@@ -102,9 +109,9 @@ static struct cgr_td_bytes make_btf(void)
 	return file;
 }
 
-static struct cgr_btf *load_btf(void)
+static struct cgr_btf *load_btf(unsigned memcg)
 {
-	struct cgr_td_bytes file = make_btf();
+	struct cgr_td_bytes file = make_btf(memcg);
 	struct cgr_btf *btf = NULL;
 	struct cgr_error err = { 0 };
 
@@ -121,7 +128,7 @@ static void sum_values(void *context, const char *name, int64_t value)
 
 static void test_btf_finds_enums_and_members(void **state)
 {
-	struct cgr_btf *btf = load_btf();
+	struct cgr_btf *btf = load_btf(0);
 	int64_t sum = 0;
 
 	(void)state;
@@ -139,7 +146,7 @@ static void test_btf_finds_enums_and_members(void **state)
 
 static void test_btf_refuses_every_truncation(void **state)
 {
-	struct cgr_td_bytes file = make_btf();
+	struct cgr_td_bytes file = make_btf(0);
 
 	(void)state;
 	for (size_t length = 0; length < file.length; length++) {
@@ -292,7 +299,7 @@ static const struct cgr_planned_event *find(const struct cgr_plan *plan, const c
 static void test_plan_takes_what_is_there(void **state)
 {
 	char root[] = P_tmpdir "/cgr-plan-XXXXXX", command[600];
-	struct cgr_btf *btf = load_btf();
+	struct cgr_btf *btf = load_btf(0);
 	struct cgr_timer_symbols symbols = { .address = { [CGR_SYMBOL_hrtimer_wakeup] = 0xffffffff81000010u } };
 	struct cgr_cgroupfs fs = { .count = 1, .hierarchy = { { .id = 4, .version = 1, .controllers = "memory" } } };
 	struct cgr_cgroup groups[3] = { { .path = "/", .dir = { { 0, 1 } }, .dir_count = 1 },
@@ -339,6 +346,18 @@ static void test_plan_takes_what_is_there(void **state)
 	assert_string_equal(find(&plan, "sched_switch")->filter, "");
 	cgr_plan_fini(&plan);
 
+	for (unsigned memcg = 1; memcg <= 2; memcg++) { /* no charges are told without cgroup v1: pages are, one by one */
+		struct cgr_btf *other = load_btf(memcg);
+
+		input.btf = other;
+		assert_int_equal(cgr_plan_make(&input, &plan, &err), 0);
+		assert_int_equal(plan.signal[CGR_SIG_charge].use->kind,
+		                 memcg == 1 ? CGR_SOURCE_SAMPLING : CGR_SOURCE_TRACEPOINT);
+		assert_int_equal(strstr(plan.signal[CGR_SIG_charge].why, "CONFIG_MEMCG_V1") != NULL, memcg == 1);
+		assert_int_equal(plan.anon_implied, memcg == 2);
+		cgr_plan_fini(&plan);
+		cgr_btf_free(other);
+	}
 	input.btf = NULL; /* without type information the numbers mean nothing: the signal falls back */
 	assert_int_equal(cgr_plan_make(&input, &plan, &err), 0);
 	assert_int_equal(plan.signal[CGR_SIG_charge].use->kind, CGR_SOURCE_SAMPLING);
@@ -350,7 +369,7 @@ static void test_plan_takes_what_is_there(void **state)
 
 static void test_probe_needs_type_information(void **state)
 {
-	struct cgr_btf *btf = load_btf();
+	struct cgr_btf *btf = load_btf(0);
 	struct cgr_error err = { 0 };
 	char *probe = NULL;
 
