@@ -103,8 +103,8 @@ static void test_table_shape(void **state)
 	char *text = printed(print_table, r);
 	static const char *const lines[] = {
 		"recording  60.00s, Linux 6.18.44, 2 CPUs, 1.9M events, none lost\n",
-		"fidelity   at the recorded limits 3 of 3 counters within 1 %, worst memory.stat.workingset_refault_file /web "
-		"0.8 %\n",
+		("fidelity   at the recorded limits 3 of 3 counters within 1 %, worst memory.stat.workingset_refault_file /web "
+		 "0.8 %\n"),
 		"scenario   /web  memory.max 512M -> 256M\n",
 		"models     memcg/lru2, eevdf; 9 seeds\n",
 		"memory.peak                               412M       256M  256M             exact\n",
