@@ -275,7 +275,12 @@ static int find_snapshot(const struct cgr_trace *trace, const char *when, json_t
 	*ret_object = NULL;
 	for (size_t i = 0; i < trace->snapshots; i++) {
 		json_t *object;
-		CGR_TRY(load(trace, trace->snapshot[i], CGR_TD_SNAPSHOT, &object, reterr));
+		int rc = load(trace, trace->snapshot[i], CGR_TD_SNAPSHOT, &object, reterr);
+		if (rc < 0) {
+			json_decref(*ret_object);
+			*ret_object = NULL;
+			return rc;
+		}
 		const char *text = cgr_json_text(object, "when");
 		if (text != NULL && strcmp(text, when) == 0 && *ret_object == NULL)
 			*ret_object = object;
