@@ -393,6 +393,7 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 		b->cpu[i].irq = b->cpu[i].softirq = -1;
 	}
 	cgr_build_note_quota(b);
+	CGR_TRY(cgr_build_swap_init(b));
 	return cgr_programs_new(b->n_tasks, &b->programs, b->error);
 }
 
@@ -423,6 +424,7 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 		*ret_programs = b.programs;
 		b.programs = NULL;
 	}
+	cgr_build_swap_free(&b);
 	cgr_intern_fini(&b.relations);
 	cgr_histogram_fini(&b.idle_wake);
 	free(b.tick_bin);

@@ -43,6 +43,7 @@ struct task_build {
 	struct recent_add add[RECENT_ADDS];
 	struct recent_add fault; /* its last look-up through a mapping, chunk CGR_ID_NONE when there is none to claim */
 	struct recent_add last_add; /* its last CACHE_ADD */
+	struct recent_add anon; /* its last charge of one anonymous page, which may turn out to be a swap-in; position + 1 */
 	struct recent_add kernel_page; /* its last operation, if that uncharged kernel memory; position + 1, 0 none */
 	struct completion completion;
 	uint32_t sites; /* head of the list of its timer sites */
@@ -61,6 +62,7 @@ struct task_build {
 	bool woken_early; /* woken between deciding to sleep and leaving the CPU */
 	bool hidden; /* it left its CPU by a switch that was not reported */
 	bool window; /* what it added last was more than a page */
+	bool swapping; /* it gave pages swap slots since it last charged memory */
 	bool timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
 };
 
@@ -79,8 +81,11 @@ struct cpu_build {
 	uint32_t timer_expire_function;
 };
 
+struct swap_build; /* compile_swap.c */
+
 struct builder {
 	const struct cgr_store *store;
+	struct swap_build *swap; /* NULL: the machine has none */
 	const struct cgr_store_info *info;
 	const struct cgr_store_task *task;
 	const struct cgr_store_css_set *css_set;
@@ -156,6 +161,19 @@ void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns);
 void cgr_build_note_signal(struct builder *b, const struct cgr_event *e);
 /* compile_memory.c */
 int cgr_build_memory(struct builder *b, const struct cgr_event *e);
+/* compile_swap.c: pages that leave for swap and come back are no births and no deaths */
+int cgr_build_swap_init(struct builder *b);
+void cgr_build_swap_free(struct builder *b);
+/* The charge was written at `at`; pages without swap identity (file, kernel) are none of its business. */
+int cgr_build_swap_charged(struct builder *b, const struct cgr_event *e, struct recent_add at);
+/* How many of the pages uncharged the program really gave up; the others went to swap. */
+int cgr_build_swap_uncharged(struct builder *b, const struct cgr_event *e, uint64_t *ret_pages);
+/* The task's last anonymous page had been in swap. */
+int cgr_build_swap_in(struct builder *b, uint32_t task);
+/* The cgroup holds `delta` swap slots more. */
+int cgr_build_swap_slots(struct builder *b, const struct cgr_event *e, int64_t delta);
+/* The task is about to be gone: what its memory still had in swap goes with it. */
+int cgr_build_swap_end(struct builder *b, const struct cgr_event *e);
 /* A wait for missing pages of wait_ns is over: what a miss costs. */
 void cgr_build_note_miss_wait(struct builder *b, uint32_t task, uint64_t wait_ns);
 /* The task was on a CPU for `stolen_ns` longer than the kernel charged it for. */

@@ -163,6 +163,15 @@ void cgr_build_calibrate_misses(struct builder *b)
 	c->reclaim_page_ns = b->reclaim_pages >= 32 ? b->reclaim_ns / b->reclaim_pages : 0;
 }
 
+/* Where the operation just written stands, position + 1; the task's own program or the world's. */
+static struct recent_add op_at(const struct builder *b, const struct cgr_event *e)
+{
+	bool own = e->task && !cgr_event_in_irq(e) && b->t[e->task].state != TASK_GONE;
+	uint32_t tail = b->t[own ? e->task : 0].tail;
+
+	return (struct recent_add){ tail, cgr_chunk_at(b->programs, tail)->count };
+}
+
 static int cache_add(struct builder *b, const struct cgr_event *e)
 {
 	struct cgr_op op = { .kind = CGR_OP_CACHE_ADD,
@@ -201,9 +210,10 @@ static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_o
 		note_lookup(b, &b->t[e->task], b->t[e->task].miss_cpu_ns);
 	op.b = (e->c ? e->c : 1u) | (uint64_t)claimed << 32;
 	CGR_TRY(cgr_build_context(b, e, &op));
-	if (kind == CGR_OP_CACHE_FAULT && own && b->t[e->task].state != TASK_GONE)
-		b->t[e->task].fault =
-		    (struct recent_add){ b->t[e->task].tail, cgr_chunk_at(b->programs, b->t[e->task].tail)->count };
+	if (kind == CGR_OP_CACHE_FAULT && own && b->t[e->task].state != TASK_GONE) {
+		b->t[e->task].fault = op_at(b, e);
+		b->t[e->task].anon.position = 0;
+	}
 	if (kind == CGR_OP_CACHE_READ && own)
 		note_lookup(b, &b->t[e->task], b->t[e->task].read_cpu_ns);
 	return 0;
@@ -230,6 +240,11 @@ static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind
 
 	if (ends_batch(b, e))
 		return 0;
+	if (kind == CGR_OP_UNCHARGE) {
+		CGR_TRY(cgr_build_swap_uncharged(b, e, &op.a));
+		if (!op.a)
+			return 0;
+	}
 	/* with page-cache events the same pages come once more, by name */
 	if (e->c == CGR_CHARGE_FILE && b->info->has_page_cache)
 		return 0;
@@ -238,6 +253,8 @@ static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind
 	if (t->in_reclaim)
 		op.flags |= CGR_OPF_RECLAIM;
 	CGR_TRY(cgr_build_context(b, e, &op));
+	if (kind == CGR_OP_CHARGE)
+		CGR_TRY(cgr_build_swap_charged(b, e, op_at(b, e)));
 	if (kind == CGR_OP_UNCHARGE && e->c == CGR_CHARGE_KMEM && e->task && !cgr_event_in_irq(e) && t->state != TASK_GONE)
 		t->kernel_page = (struct recent_add){ t->tail, cgr_chunk_at(b->programs, t->tail)->count };
 	return 0;
@@ -262,12 +279,18 @@ static int reclaim(struct builder *b, const struct cgr_event *e)
 
 /* filemap_fault counts PGMAJFAULT between its tracepoint and the inserts, workingset_refault its event after the
  * insert: they say of the look-up that it missed, and of the page that its shadow was found. */
-static void mem_stat(struct builder *b, const struct cgr_event *e)
+static int mem_stat(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t = &b->t[e->task];
 
+	if (e->c == CGR_ITEM_SWAP)
+		return cgr_build_swap_slots(b, e, (int64_t)e->b);
 	if (e->task == 0 || cgr_event_in_irq(e))
-		return;
+		return 0;
+	if (e->c == CGR_ITEM_REFAULT_ANON || e->c == CGR_ITEM_PSWPIN)
+		return cgr_build_swap_in(b, e->task);
+	if (e->c == CGR_ITEM_PGMAJFAULT && t->anon.position && !t->fault.position)
+		return cgr_build_swap_in(b, e->task); /* do_swap_page counts it once the page is there */
 	if (e->c == CGR_ITEM_PGMAJFAULT && t->fault.position) {
 		struct cgr_op *op = &cgr_chunk_at(b->programs, t->fault.chunk)->op[t->fault.position - 1];
 
@@ -276,6 +299,7 @@ static void mem_stat(struct builder *b, const struct cgr_event *e)
 	} else if (e->c == CGR_ITEM_REFAULT_FILE && t->adds) {
 		cgr_chunk_at(b->programs, t->last_add.chunk)->op[t->last_add.position].flags |= CGR_OPF_REFAULT;
 	}
+	return 0;
 }
 
 int cgr_build_memory(struct builder *b, const struct cgr_event *e)
@@ -304,8 +328,7 @@ int cgr_build_memory(struct builder *b, const struct cgr_event *e)
 		op.kind = e->kind == CGR_EV_CACHE_DIRTY ? CGR_OP_CACHE_DIRTY : CGR_OP_CACHE_ACCESS;
 		return cgr_build_context(b, e, &op);
 	case CGR_EV_MEM_STAT:
-		mem_stat(b, e);
-		return 0;
+		return mem_stat(b, e);
 	case CGR_EV_RECLAIM_BEGIN:
 	case CGR_EV_RECLAIM_END:
 		return reclaim(b, e);

@@ -59,6 +59,7 @@ static int switch_out(struct builder *b, const struct cgr_event *e)
 	if ((state & STATE_DEAD) && t->exiting) {
 		struct cgr_op op = { .kind = CGR_OP_END };
 
+		CGR_TRY(cgr_build_swap_end(b, e));
 		t->state = TASK_GONE;
 		b->programs->program[e->task].exits = true;
 		b->programs->program[e->task].end_ns = (int64_t)e->ts_ns;

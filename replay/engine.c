@@ -5,6 +5,7 @@
 
 #include "common/units.h"
 #include "replay/engine_internal.h"
+#include "replay/group.h"
 
 #define SWITCH_COST_NS 0u
 #define COMPLETION_TIMES_MAX 10u /* how far past the recorded end completion times are looked for */
@@ -88,39 +89,21 @@ static void init_cgroups(struct cgr_engine *e)
 	}
 }
 
-/* Threads of one process share tgid; of several processes that had the number, a thread belongs to the latest leader
- * known before it, else to the first one after it. */
 static int init_groups(struct cgr_engine *e)
 {
-	struct cgr_intern seen = { 0 };
-	uint32_t *latest = cgr_calloc(e->n_tasks, sizeof *latest), id;
-	int rc = latest ? 0 : CGR_E_NOMEM;
+	uint32_t *leader = cgr_calloc(e->n_tasks, sizeof *leader);
+	int rc = leader ? cgr_thread_leaders(e->store_task, e->n_tasks, leader, e->error) : CGR_E_NOMEM;
 
-	for (unsigned pass = 0; pass < 2; pass++)
-		for (uint32_t i = 1; i < e->n_tasks && rc >= 0; i++) {
-			const struct cgr_store_task *s = &e->store_task[i];
-			bool fresh = false;
-
-			if (!pass) {
-				e->group_next[i] = i;
-				e->task_info[i].mm_owner = i;
-			}
-			rc = cgr_intern_id(&seen, (uint64_t)(uint32_t)s->tgid, &id, &fresh, e->error);
-			if (rc < 0)
-				break;
-			if (fresh)
-				latest[id] = 0;
-			if (s->tid == s->tgid) {
-				if (!pass || !latest[id])
-					latest[id] = i;
-			} else if (latest[id] && e->task_info[i].mm_owner == i) {
-				e->task_info[i].mm_owner = latest[id];
-				e->group_next[i] = e->group_next[latest[id]];
-				e->group_next[latest[id]] = i;
-			}
+	for (uint32_t i = 1; i < e->n_tasks && rc >= 0; i++) {
+		e->group_next[i] = i;
+		e->task_info[i].mm_owner = leader[i];
+	}
+	for (uint32_t i = 1; i < e->n_tasks && rc >= 0; i++)
+		if (leader[i] != i) {
+			e->group_next[i] = e->group_next[leader[i]];
+			e->group_next[leader[i]] = i;
 		}
-	cgr_intern_fini(&seen);
-	free(latest);
+	free(leader);
 	return rc;
 }
 

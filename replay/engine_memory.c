@@ -183,6 +183,8 @@ static uint32_t flags_of(const struct cgr_op *op)
 		flags |= CGR_MEM_EXIT;
 	if (op->kind == CGR_OP_UNCHARGE && op->flags & CGR_OPF_DIRECT)
 		flags |= CGR_MEM_DIRECT;
+	if (op->kind == CGR_OP_CHARGE && op->flags & CGR_OPF_SWAPIN)
+		flags |= CGR_MEM_SWAPIN;
 	if (op->kind == CGR_OP_CACHE_ADD && op->flags & CGR_OPF_REFAULT)
 		flags |= CGR_MEM_REFAULT;
 	if (op->kind == CGR_OP_CACHE_FAULT || op->kind == CGR_OP_CACHE_MAP)
@@ -202,6 +204,8 @@ void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 	if (op->kind == CGR_OP_CHARGE || op->kind == CGR_OP_UNCHARGE) {
 		request.cgroup = op->c;
 		request.pages = (uint32_t)CGR_MIN(op->a, UINT32_MAX);
+		if (op->kind == CGR_OP_CHARGE && op->flags & CGR_OPF_SWAPIN)
+			request.index = op->b;
 	} else {
 		request.kind = CGR_CHARGE_FILE;
 		request.file = op->c;
@@ -217,7 +221,10 @@ void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 	switch (op->kind) {
 	case CGR_OP_CHARGE:
 	case CGR_OP_CACHE_ADD:
-		charge(e, task, &request);
+		if (request.flags & CGR_MEM_SWAPIN)
+			lookup(e, task, &request);
+		else
+			charge(e, task, &request);
 		break;
 	case CGR_OP_UNCHARGE:
 	case CGR_OP_CACHE_DELETE:

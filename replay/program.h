@@ -31,7 +31,7 @@ enum cgr_op_kind {
 	CGR_OP_RMDIR, /* c cgroup */
 	CGR_OP_KNOB, /* c cgroup, a index into the knob samples of the store */
 	CGR_OP_PRIO, /* a new kernel prio */
-	CGR_OP_CHARGE, /* cause = enum cgr_charge_kind, c cgroup, a pages, b folios */
+	CGR_OP_CHARGE, /* cause = enum cgr_charge_kind, c cgroup, a pages, b folios; or with CGR_OPF_SWAPIN birth number */
 	CGR_OP_UNCHARGE, /* same */
 	CGR_OP_CACHE_ADD, /* c file, a first page index, b pages | cgroup << 32 */
 	CGR_OP_CACHE_DELETE, /* same; CGR_OPF_RECLAIM */
@@ -58,6 +58,7 @@ const char *cgr_cause_name(enum cgr_cause cause);
 
 #define CGR_OPF_PACED 0x02u /* RUN: between two looks at its own CPU clock */
 #define CGR_OPF_DIRECT 0x01u /* UNCHARGE: kernel memory that does not pass through a stock */
+#define CGR_OPF_SWAPIN 0x10u /* CHARGE: of a page that had been in swap: its owner touched it */
 #define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
 #define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
 #define CGR_OPF_REFAULT 0x01u /* CACHE_ADD: counted as a refault in the recording */

@@ -286,7 +286,8 @@ static int charge_anon_pages(struct memcg *m, const struct cgr_mem_request *requ
 {
 	uint32_t owner = mm_of(m, request);
 	struct memcg_task *mm = memcg_task(m, owner);
-	uint16_t flags = CGR_PG_ANON | (request->kind == CGR_CHARGE_SHMEM ? CGR_PG_SHMEM : 0);
+	/* a fault maps the page as accessed: reclaim passes it over once (folio_check_references) */
+	uint16_t flags = CGR_PG_ANON | CGR_PG_YOUNG | (request->kind == CGR_CHARGE_SHMEM ? CGR_PG_SHMEM : 0);
 	for (uint32_t i = 0; i < request->pages; i++) {
 		int verdict = memcg_try_charge(m, request->cgroup, 1, request->flags & CGR_MEM_ATOMIC);
 		if (verdict != CGR_MEM_OK)
@@ -295,6 +296,40 @@ static int charge_anon_pages(struct memcg *m, const struct cgr_mem_request *requ
 			memcg_group(m, request->cgroup)->pages[request->kind]++;
 	}
 	return CGR_MEM_OK;
+}
+
+/* do_swap_page: the page comes back as accessed, and its slot is free. The slot's memory stays with the cgroup that the
+ * slot was charged to. */
+static int swap_in(struct memcg *m, const struct cgr_mem_request *request, uint32_t number)
+{
+	const struct cgr_page *page = &m->pages.page[number];
+	uint32_t owner = page->next, file = page->file;
+	uint64_t index = cgr_page_index(page);
+	uint16_t flags = (uint16_t)(CGR_PG_ANON | CGR_PG_YOUNG | (page->flags & CGR_PG_SHMEM));
+	int verdict = memcg_try_charge(m, owner, 1, request->flags & CGR_MEM_ATOMIC);
+	if (verdict != CGR_MEM_OK)
+		return verdict;
+	if (!memcg_insert_folio(m, owner, file, index, 0, flags))
+		memcg_group(m, owner)->pages[request->kind]++;
+	swap_slot_free(m, memcg_group(m, owner));
+	COUNT_TREE(m, owner, pswpin, 1);
+	memcg_count_majfault(m, owner);
+	m->outcome->cpu_ns += (uint64_t)m->swapin_ns;
+	return CGR_MEM_OK;
+}
+
+static void anon_access(struct memcg *m, const struct cgr_mem_request *request)
+{
+	uint32_t owner = mm_of(m, request);
+	uint32_t number = cgr_mem_pages_find(&m->pages, CGR_PAGE_ANON | owner, request->index);
+	if (!number)
+		return;
+	if (m->pages.page[number].flags & CGR_PG_SWAPPED) {
+		m->outcome->verdict = swap_in(m, request, number);
+	} else if (m->pages.page[number].flags & CGR_PG_RESIDENT) {
+		m->pages.page[number].flags |= CGR_PG_YOUNG;
+		m->reclaim->page_access(m->ctx->reclaim, number, m->cpu, CGR_MEM_FAULT);
+	}
 }
 
 /* What a process gives back is its youngest memory first (freed blocks, stacks); an exit gives back everything. */
@@ -373,6 +408,8 @@ void memcg_access_request(struct memcg *m, const struct cgr_mem_request *request
 	flush_if_due(m);
 	if (request->file != CGR_NONE)
 		memcg_file_access(m, request);
+	else if (request->flags & CGR_MEM_SWAPIN)
+		anon_access(m, request);
 }
 
 void memcg_preload_request(struct memcg *m, const struct cgr_mem_request *request)
