@@ -302,7 +302,8 @@ struct cgr_cpu_ops {
 	0x100u /* charge of a file page: the recorded kernel knew it from an earlier eviction, perhaps before the trace */
 #define CGR_MEM_DIRECT 0x200u /* uncharge of kernel memory straight from the counter, not into the CPU's stock */
 #define CGR_MEM_SWAPIN                                                                                                 \
-	0x400u /* access to an anonymous page (index: birth number in its mm) that was in swap when the program was recorded */
+	0x400u /* access to an anonymous page (index: birth number in its mm) that was in swap when the program was        \
+	          recorded */
 #define CGR_MEM_NO_INDEX UINT64_MAX
 struct cgr_mem_request {
 	uint32_t task; /* who (charging task), CGR_NONE for none */

@@ -43,7 +43,8 @@ struct task_build {
 	struct recent_add add[RECENT_ADDS];
 	struct recent_add fault; /* its last look-up through a mapping, chunk CGR_ID_NONE when there is none to claim */
 	struct recent_add last_add; /* its last CACHE_ADD */
-	struct recent_add anon; /* its last charge of one anonymous page, which may turn out to be a swap-in; position + 1 */
+	struct recent_add
+	    anon; /* its last charge of one anonymous page, which may turn out to be a swap-in; position + 1 */
 	struct recent_add kernel_page; /* its last operation, if that uncharged kernel memory; position + 1, 0 none */
 	struct completion completion;
 	uint32_t sites; /* head of the list of its timer sites */

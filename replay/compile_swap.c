@@ -1,9 +1,9 @@
 /* Memory that went to swap and came back while it was recorded.
  *
- * To the program nothing happened: a page that reclaim uncharges still exists, and one charged by a swap-in was touched,
- * not born. What tells them apart: MEMCG_SWAP counts the slots of a cgroup as pages get and lose them, reclaim's own
- * uncharges come between its begin and end, and a swap-in is a charge followed by a refault of anonymous memory or by a
- * major fault (mm/memory.c: do_swap_page), or one that goes to the swap cache.
+ * To the program nothing happened: a page that reclaim uncharges still exists, and one charged by a swap-in was
+ * touched, not born. What tells them apart: MEMCG_SWAP counts the slots of a cgroup as pages get and lose them,
+ * reclaim's own uncharges come between its begin and end, and a swap-in is a charge followed by a refault of anonymous
+ * memory or by a major fault (mm/memory.c: do_swap_page), or one that goes to the swap cache.
  *
  * Which page it was has no event. Pages of a process are known by the order of their birth; those that go are taken to
  * be the ones that were longest untouched, and of those that are out the one longest out comes back first: exact for a
@@ -33,6 +33,7 @@ struct swap_mm { /* per task, by leader */
 	uint32_t *stamp; /* per birth: the entry that counts */
 	size_t stamps;
 	struct page_queue out; /* in swap, longest first */
+	uint32_t out_count; /* of its pages, as counted: the queue forgets those whose number a death took */
 };
 struct swap_build {
 	struct swap_group *group;
@@ -220,6 +221,7 @@ int cgr_build_swap_in(struct builder *b, uint32_t task)
 		mm->cgroup = op->c;
 		return push(b, &group->resident, owner, mm->births++);
 	}
+	mm->out_count -= mm->out_count > 0;
 	op->flags |= CGR_OPF_SWAPIN;
 	op->b = page.birth;
 	if (born)
@@ -235,8 +237,7 @@ int cgr_build_swap_uncharged(struct builder *b, const struct cgr_event *e, uint6
 	struct swap_page page;
 
 	*ret_pages = e->b;
-	if (!s || e->a >= s->cgroups ||
-	    (!swappable(e->c) && e->c != CGR_CHARGE_SWAPCACHE && e->c != CGR_CHARGE_UNKNOWN))
+	if (!s || e->a >= s->cgroups || (!swappable(e->c) && e->c != CGR_CHARGE_SWAPCACHE && e->c != CGR_CHARGE_UNKNOWN))
 		return 0;
 	struct swap_group *group = &s->group[e->a];
 	int64_t room = CGR_MAX(group->slots - group->out, (int64_t)0);
@@ -244,8 +245,10 @@ int cgr_build_swap_uncharged(struct builder *b, const struct cgr_event *e, uint6
 
 	group->out += left;
 	*ret_pages -= (uint64_t)left;
-	for (; left > 0 && pop(s, &group->resident, &page); left--)
+	for (; left > 0 && pop(s, &group->resident, &page); left--) {
 		CGR_TRY(push(b, &s->mm[page.mm].out, page.mm, page.birth));
+		s->mm[page.mm].out_count++;
+	}
 	if (swappable(e->c))
 		die(s, mm_of(b, e), *ret_pages);
 	return 0;
@@ -259,13 +262,12 @@ static int die_in_swap(struct builder *b, const struct cgr_event *e, uint32_t cg
 	uint32_t owner = mm_of(b, e);
 	struct swap_mm *mm = &s->mm[owner];
 	struct cgr_op op = { .kind = CGR_OP_UNCHARGE, .cause = CGR_CHARGE_ANON, .c = cgroup };
-	struct swap_page page;
 
-	for (; group->out > slots && mm->births && pop(s, &mm->out, &page); op.a++) {
-		group->out = CGR_MAX(group->out - 1, (int64_t)0);
-		if (page.birth < --mm->births) /* the youngest is forgotten in its stead */
-			CGR_TRY(push(b, &group->resident, owner, page.birth));
-	}
+	if (group->out > slots)
+		op.a = (uint64_t)CGR_MIN(group->out - CGR_MAX(slots, (int64_t)0), (int64_t)CGR_MIN(mm->out_count, mm->births));
+	group->out -= (int64_t)op.a;
+	mm->out_count -= (uint32_t)op.a;
+	die(s, owner, op.a);
 	if (b->t[e->task].exiting)
 		op.flags |= CGR_OPF_EXITING;
 	return op.a ? cgr_build_context(b, e, &op) : 0;
@@ -293,10 +295,10 @@ int cgr_build_swap_end(struct builder *b, const struct cgr_event *e)
 	struct swap_build *s = b->swap;
 	uint32_t owner = s ? s->leader[e->task] : 0;
 
-	if (!s || s->mm[owner].out.first == s->mm[owner].out.end)
+	if (!s || !s->mm[owner].out_count)
 		return 0;
 	for (uint32_t i = 1; i < b->n_tasks; i++)
 		if (i != e->task && s->leader[i] == owner && b->t[i].state != TASK_GONE && b->t[i].state != TASK_UNSEEN)
 			return 0;
-	return die_in_swap(b, e, s->mm[owner].cgroup, INT64_MIN);
+	return die_in_swap(b, e, s->mm[owner].cgroup, 0);
 }

@@ -324,8 +324,8 @@ static unsigned choose_type(struct cgr_ctx *ctx, const struct lru_gen_group *gro
 		type = ANON;
 	else if (swappiness > 1) { /* get_type_to_scan */
 		uint64_t gain[2] = { swappiness, 200 - swappiness };
-		type = refaults_less(control_of(group, ANON, 0, gain[ANON]), control_of(group, FILE, 0, gain[FILE])) ? FILE
-		                                                                                                     : ANON;
+		type =
+		    refaults_less(control_of(group, ANON, 0, gain[ANON]), control_of(group, FILE, 0, gain[FILE])) ? FILE : ANON;
 		*ret_tier = last_tier(group, type, control_of(group, !type, 0, gain[!type]), gain[type]);
 		return type;
 	}

@@ -21,6 +21,7 @@ struct tape {
 	struct cgr_writer *writer;
 	char path[32];
 	uint64_t now_ns;
+	int64_t swap_bytes; /* of the machine */
 };
 
 static void tape_begin(struct tape *t)
@@ -92,6 +93,7 @@ static struct cgr_programs *compiled(struct tape *t)
 		                           .cpus = CPUS,
 		                           .online_cpus = CPUS,
 		                           .cgroup_version = 2,
+		                           .swap_total_bytes = t->swap_bytes,
 		                           .has_sched = true,
 		                           .has_page_cache = true };
 	struct cgr_error error = { 0 };
@@ -490,13 +492,78 @@ static void test_stolen(void **state)
 	cgr_programs_free(p);
 }
 
+static void stat(struct tape *t, uint32_t task, uint32_t item, int64_t delta)
+{
+	tell(t, CGR_EV_MEM_STAT, 0, task, 1, (uint64_t)delta, item, 0, 0);
+}
+
+/* Ten pages; a limit sends three of them to swap, two come back (one told by its refault, one by a major fault alone),
+ * a lazily freed one goes without a slot; then an exit with one page still out. */
+static void test_swap(void **state)
+{
+	struct cgr_store_cgroup group = { .path = "/c",
+		                              .parent = 0,
+		                              .born_ns = -1,
+		                              .removed_ns = INT64_MAX,
+		                              .released_ns = INT64_MAX,
+		                              .has_memory = true,
+		                              .recorded = true };
+	struct cgr_error error = { 0 };
+	uint64_t births = 0, deaths = 0, back[4];
+	const struct cgr_op *op;
+	unsigned ins = 0;
+	struct tape t;
+	uint32_t id;
+
+	(void)state;
+	tape_begin(&t);
+	t.swap_bytes = 1 << 30;
+	assert_int_equal(cgr_writer_add_cgroup(t.writer, &group, &id, &error), 0);
+	turn(&t, 0, 0, 0, 3);
+	for (int i = 0; i < 10; i++)
+		tell(&t, CGR_EV_CHARGE, 0, 3, id, 1, CGR_CHARGE_ANON, 1, 0);
+	tell(&t, CGR_EV_RECLAIM_BEGIN, 0, 3, id, 0, 0, 0, 0);
+	for (int i = 0; i < 3; i++)
+		stat(&t, 3, CGR_ITEM_SWAP, 1);
+	tell(&t, CGR_EV_UNCHARGE, 0, 3, id, 4, CGR_CHARGE_ANON, 4, 0);
+	tell(&t, CGR_EV_RECLAIM_END, 0, 3, 4, 0, 0, 0, 0);
+	tell(&t, CGR_EV_CHARGE, 0, 3, id, 1, CGR_CHARGE_ANON, 1, 0);
+	stat(&t, 3, CGR_ITEM_REFAULT_ANON, 1);
+	stat(&t, 3, CGR_ITEM_PGMAJFAULT, 1);
+	tell(&t, CGR_EV_CHARGE, 0, 3, id, 1, CGR_CHARGE_ANON, 1, 0);
+	stat(&t, 3, CGR_ITEM_PGMAJFAULT, 1);
+	t.now_ns += MS;
+	tell(&t, CGR_EV_EXIT, 0, 3, 0, 0, 3, 1, 0);
+	tell(&t, CGR_EV_UNCHARGE, 0, 3, id, 8, CGR_CHARGE_ANON, 8, 0);
+	stat(&t, 3, CGR_ITEM_SWAP, -2); /* the slots of the two that came back; the last one stays in the CPU's cache */
+	t.now_ns += MS;
+	turn(&t, 0, 3, 16, 0);
+	struct cgr_programs *p = compiled(&t);
+	struct cgr_cursor cursor = cgr_cursor_start(p, 3);
+
+	for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++) {
+		if (op->kind == CGR_OP_CHARGE && op->flags & CGR_OPF_SWAPIN)
+			back[ins++ & 3] = op->b;
+		else if (op->kind == CGR_OP_CHARGE)
+			births += op->a;
+		else if (op->kind == CGR_OP_UNCHARGE)
+			deaths += op->a;
+	}
+	assert_int_equal(births, 10);
+	assert_int_equal(ins, 2);
+	assert_int_equal(back[0], 0); /* the oldest went first and came back first */
+	assert_int_equal(back[1], 1);
+	assert_int_equal(deaths, 10);
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_grid),     cmocka_unit_test(test_length),     cmocka_unit_test(test_account),
 		cmocka_unit_test(test_relation), cmocka_unit_test(test_newly_idle), cmocka_unit_test(test_woken_early),
 		cmocka_unit_test(test_request),  cmocka_unit_test(test_stolen),     cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_paced),
+		cmocka_unit_test(test_paced),    cmocka_unit_test(test_swap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
