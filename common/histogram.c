@@ -54,7 +54,7 @@ void cgr_histogram_merge(struct cgr_histogram *into, const struct cgr_histogram 
 		into->bucket = calloc(CGR_HISTOGRAM_BUCKETS, sizeof(*into->bucket));
 	if (into->bucket == NULL)
 		return;
-	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS; i++)
+	for (unsigned i = 0; i <= bucket_of(from->maximum); i++)
 		into->bucket[i] += from->bucket[i];
 	into->count += from->count;
 	into->sum += from->sum;

@@ -39,6 +39,7 @@ struct task_build {
 	uint64_t timer_start_ns, timer_address;
 	int64_t timer_expiry_ns;
 	uint32_t timer_site;
+	uint32_t relation_wakee, relation; /* whom it woke last, and the relation of the two; 0: nobody yet */
 	uint32_t told_by, told_cpu; /* the wake-up under way tells about this relation; CGR_ID_NONE: about none */
 	struct recent_add add[RECENT_ADDS];
 	struct recent_add fault; /* its last look-up through a mapping, chunk CGR_ID_NONE when there is none to claim */
@@ -125,8 +126,22 @@ int cgr_build_context(struct builder *b, const struct cgr_event *e, const struct
 void cgr_build_book(struct builder *b, uint32_t task, uint64_t ts_ns);
 int cgr_build_running(struct builder *b, uint32_t task, uint32_t cpu, uint64_t ts_ns);
 /* compile_recorder.c */
+_Static_assert(CGR_EV_COUNT <= 64, "kinds of events make a mask");
+#define CGR_BUILD_MEMORY_EVENTS                                                                                        \
+	(1ull << CGR_EV_MEM_STAT | 1ull << CGR_EV_CHARGE | 1ull << CGR_EV_UNCHARGE | 1ull << CGR_EV_RSS_STAT |             \
+	 1ull << CGR_EV_CACHE_ADD | 1ull << CGR_EV_CACHE_DELETE | 1ull << CGR_EV_CACHE_READ | 1ull << CGR_EV_CACHE_FAULT | \
+	 1ull << CGR_EV_CACHE_MAP | 1ull << CGR_EV_CACHE_DIRTY | 1ull << CGR_EV_CACHE_ACCESS |                             \
+	 1ull << CGR_EV_RECLAIM_BEGIN | 1ull << CGR_EV_RECLAIM_END | 1ull << CGR_EV_SHRINK_INACTIVE |                      \
+	 1ull << CGR_EV_SHRINK_ACTIVE)
 int cgr_build_recorder_cost(struct builder *b);
-uint64_t cgr_build_event_cost(const struct builder *b, const struct cgr_event *e); /* ns its task lost to it */
+uint64_t cgr_build_memory_event_cost(const struct builder *b, const struct cgr_event *e);
+/* ns its task lost to it */
+static inline uint64_t cgr_build_event_cost(const struct builder *b, const struct cgr_event *e)
+{
+	if (e->flags & CGR_EVF_INFERRED)
+		return 0;
+	return CGR_BUILD_MEMORY_EVENTS >> e->kind & 1 ? cgr_build_memory_event_cost(b, e) : b->event_cost_ns;
+}
 /* compile_sched.c */
 int cgr_build_sched(struct builder *b, const struct cgr_event *e);
 int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause, uint32_t waker,

@@ -101,13 +101,11 @@ int cgr_build_recorder_cost(struct builder *b)
  * makes such an event for its list, and a page of a file that is mapped one for its mapping.
  * Recordings that tell single anonymous pages by their charge alone reject in one to four comparisons, at a fifth of
  * the price: per page its fault, its mapping and its list as it comes, mapping and list as it goes. */
-uint64_t cgr_build_event_cost(const struct builder *b, const struct cgr_event *e)
+uint64_t cgr_build_memory_event_cost(const struct builder *b, const struct cgr_event *e)
 {
 	uint32_t cost = b->memory_event_cost_ns, rejected = b->info->anon_implied ? cost / 5 : cost / 2;
 	uint64_t folios = CGR_MIN(e->d, 1u << 20);
 
-	if (e->flags & CGR_EVF_INFERRED)
-		return 0;
 	switch (e->kind) {
 	case CGR_EV_MEM_STAT:
 		if (b->info->has_snapshots && (e->c == CGR_ITEM_ANON_MAPPED || e->c == CGR_ITEM_FILE_PAGES))
@@ -119,19 +117,7 @@ uint64_t cgr_build_event_cost(const struct builder *b, const struct cgr_event *e
 		return cost + (b->info->anon_implied && e->c == CGR_CHARGE_ANON ? 3 * folios * rejected : 0);
 	case CGR_EV_UNCHARGE:
 		return cost + (b->info->anon_implied && e->c == CGR_CHARGE_ANON ? 2 * folios * rejected : 0);
-	case CGR_EV_RSS_STAT:
-	case CGR_EV_CACHE_ADD:
-	case CGR_EV_CACHE_DELETE:
-	case CGR_EV_CACHE_READ:
-	case CGR_EV_CACHE_FAULT:
-	case CGR_EV_CACHE_DIRTY:
-	case CGR_EV_CACHE_ACCESS:
-	case CGR_EV_RECLAIM_BEGIN:
-	case CGR_EV_RECLAIM_END:
-	case CGR_EV_SHRINK_INACTIVE:
-	case CGR_EV_SHRINK_ACTIVE:
-		return cost;
 	default:
-		return b->event_cost_ns;
+		return cost;
 	}
 }

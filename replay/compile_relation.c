@@ -19,9 +19,16 @@ int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32
 {
 	struct cgr_programs *p = b->programs;
 	uint64_t key = (uint64_t)process_of(b, waker) << 32 | process_of(b, wakee);
+	struct task_build *t = &b->t[waker];
 	bool fresh = false;
 
+	if (t->relation_wakee == wakee) { /* most wake the same one again and again */
+		*ret_id = t->relation;
+		return 0;
+	}
 	CGR_TRY(cgr_intern_id(&b->relations, key, ret_id, &fresh, b->error));
+	t->relation_wakee = wakee;
+	t->relation = *ret_id;
 	if (!fresh)
 		return 0;
 	CGR_TRY(cgr_grow((void **)&p->relation, &p->relation_capacity, *ret_id + 1u, sizeof *p->relation, b->error));

@@ -372,7 +372,7 @@ static int run_until(struct cgr_engine *e, uint64_t end_ns)
 			break;
 		slot = top->slot;
 		set_now(e, top->time_ns);
-		cgr_heap_disarm(&e->heap, slot);
+		cgr_heap_take(&e->heap);
 		dispatch(e, slot);
 		cgr_run_schedule_all(e);
 		if ((++e->out->steps & 0xfff) == 1 && cgr_interrupt_check(e->error) < 0)

@@ -27,6 +27,7 @@ struct task_run {
 	int64_t shift_ns; /* virtual minus recorded start: absolute timers of its own move with it */
 	int64_t switch_ns; /* what its sleeps cost beyond the recorded, not yet run */
 	uint32_t token; /* blocks paid by tasks so far */
+	uint32_t far_tokens; /* its tokens too early for the mask: they stand in early[] */
 	uint32_t waker; /* task it waits for, NONE */
 	uint32_t rt_next;
 	uint8_t state;

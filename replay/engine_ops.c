@@ -12,9 +12,13 @@ static bool token_take(struct cgr_engine *e, uint32_t task)
 
 	t->early >>= 1;
 	t->token++;
+	/* a token beyond the 64 of the mask has half of them to come near */
+	if (!t->far_tokens || t->token % 32)
+		return paid;
 	for (size_t i = 0; i < e->earlies; i++)
 		if (e->early[i].task == task && e->early[i].token - t->token < 64) {
 			t->early |= 1ull << (e->early[i].token - t->token);
+			t->far_tokens--;
 			e->early[i--] = e->early[--e->earlies];
 		}
 	return paid;
@@ -41,6 +45,7 @@ static void token_post(struct cgr_engine *e, uint32_t task, uint32_t token, uint
 		return;
 	}
 	e->early[e->earlies++] = (struct early_token){ task, token };
+	t->far_tokens++;
 }
 
 /* The device will interrupt the worker in delay_ns. One that is not idle by now finds the request done. */
@@ -523,8 +528,10 @@ static bool clock_says_stop(const struct cgr_engine *e, const struct task_run *t
 
 static uint64_t scaled(const struct cgr_engine *e, struct task_run *t, uint64_t ns)
 {
-	int64_t longer = (int64_t)((__int128)ns * e->config->speed_ppm / 1000000) + t->switch_ns;
+	int64_t longer = t->switch_ns;
 
+	if (e->config->speed_ppm)
+		longer += (int64_t)((__int128)ns * e->config->speed_ppm / 1000000);
 	t->switch_ns = 0;
 	if (longer < 0 && (uint64_t)-longer >= ns) {
 		t->switch_ns = longer + (int64_t)ns; /* the next stretch is shorter by the rest */
@@ -539,7 +546,9 @@ static uint64_t recorder_share(const struct cgr_engine *e, struct task_run *t, u
 	int64_t share = (int64_t)-e->config->price_permille * RECORDER_PERCENT / 100;
 	uint64_t paid;
 
-	t->recorder_ns += cost_ns + (uint64_t)((__int128)cost_ns * share / 1000);
+	t->recorder_ns += cost_ns;
+	if (share)
+		t->recorder_ns += (uint64_t)((__int128)cost_ns * share / 1000);
 	paid = CGR_MIN(ns, t->recorder_ns);
 	t->recorder_ns -= paid;
 	return paid;

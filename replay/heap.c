@@ -81,11 +81,29 @@ static void sift_down(struct cgr_heap *heap, size_t at, struct cgr_heap_entry en
 	place(heap, at, entry);
 }
 
+void cgr_heap_close(struct cgr_heap *heap)
+{
+	struct cgr_heap_entry last = heap->entry[--heap->count];
+
+	heap->open = false;
+	if (heap->count)
+		sift_down(heap, 0, last);
+}
+
 void cgr_heap_arm(struct cgr_heap *heap, uint32_t slot, uint64_t time_ns)
 {
 	struct cgr_heap_entry entry = { time_ns, heap->order++, slot };
 	uint32_t position = heap->position[slot];
 
+	if (heap->open && !position) {
+		heap->open = false;
+		sift_down(heap, 0, entry);
+		return;
+	}
+	if (heap->open) {
+		cgr_heap_close(heap);
+		position = heap->position[slot];
+	}
 	if (!position) {
 		sift_up(heap, heap->count++, entry);
 	} else if (before(&entry, &heap->entry[position - 1])) {
@@ -102,6 +120,10 @@ void cgr_heap_disarm(struct cgr_heap *heap, uint32_t slot)
 
 	if (!position)
 		return;
+	if (heap->open) {
+		cgr_heap_close(heap);
+		position = heap->position[slot];
+	}
 	heap->position[slot] = 0;
 	last = heap->entry[--heap->count];
 	if (position - 1 == heap->count)

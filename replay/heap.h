@@ -1,6 +1,8 @@
 /* The engine's calendar: an indexed binary heap. Every source of events (a CPU's run, tick and resched; a task's wake;
  * a model's timer) has one fixed slot, so re-arming moves an entry instead of leaving a stale one behind.
- * Order is total: time, then the order of arming. */
+ * Order is total: time, then the order of arming.
+ * What is due is taken off the top, and what it does next mostly arms something: so the place at the top is left open
+ * until something is armed (which sifts down from there, once) or somebody looks. */
 #ifndef CGR_REPLAY_HEAP_H
 #define CGR_REPLAY_HEAP_H
 
@@ -15,8 +17,9 @@ struct cgr_heap_entry {
 struct cgr_heap {
 	struct cgr_heap_entry *entry;
 	uint32_t *position; /* by slot: index in entry + 1, 0 = not armed */
-	size_t count, entries, slots;
+	size_t count, slots; /* an open place counts */
 	uint64_t order;
+	bool open; /* entry[0] has been taken and not been filled */
 };
 
 int cgr_heap_init(struct cgr_heap *heap, size_t slots); /* 0 or CGR_E_NOMEM */
@@ -29,9 +32,19 @@ static inline bool cgr_heap_armed(const struct cgr_heap *heap, uint32_t slot)
 {
 	return heap->position[slot] != 0;
 }
-static inline const struct cgr_heap_entry *cgr_heap_top(const struct cgr_heap *heap)
+void cgr_heap_close(struct cgr_heap *heap);
+/* The earliest entry, borrowed until the next call; NULL if nothing is armed. */
+static inline const struct cgr_heap_entry *cgr_heap_top(struct cgr_heap *heap)
 {
+	if (heap->open)
+		cgr_heap_close(heap);
 	return heap->count ? &heap->entry[0] : NULL;
+}
+/* Disarms what cgr_heap_top returned. */
+static inline void cgr_heap_take(struct cgr_heap *heap)
+{
+	heap->position[heap->entry[0].slot] = 0;
+	heap->open = true;
 }
 
 #endif

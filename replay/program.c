@@ -111,29 +111,26 @@ struct cgr_programs *cgr_programs_free(struct cgr_programs *programs)
 	return NULL;
 }
 
-int cgr_programs_append(struct cgr_programs *programs, uint32_t task, uint32_t *tail, const struct cgr_op *op,
-                        struct cgr_error *reterr)
+int cgr_programs_append_chunk(struct cgr_programs *programs, uint32_t task, uint32_t *tail, const struct cgr_op *op,
+                              struct cgr_error *reterr)
 {
-	struct cgr_chunk *chunk = *tail == CGR_ID_NONE ? NULL : cgr_chunk_at(programs, *tail);
+	uint32_t fresh = programs->chunks;
+	struct cgr_chunk *chunk;
 
-	if (!chunk || chunk->count == CGR_CHUNK_OPS) {
-		uint32_t fresh = programs->chunks;
-
-		if (fresh == UINT32_MAX / 2)
-			return cgr_error_set(reterr, CGR_E_LIMIT, "the task programs have too many operations");
-		if (fresh == programs->chunk_capacity)
-			CGR_TRY(grow(programs, fresh * 2, reterr));
-		programs->chunks++;
-		if (*tail == CGR_ID_NONE)
-			programs->program[task].first_chunk = fresh;
-		else
-			cgr_chunk_at(programs, *tail)->next = fresh;
-		*tail = fresh;
-		chunk = cgr_chunk_at(programs, fresh);
-		chunk->next = CGR_ID_NONE;
-		chunk->count = 0;
-	}
-	chunk->op[chunk->count++] = *op;
+	if (fresh == UINT32_MAX / 2)
+		return cgr_error_set(reterr, CGR_E_LIMIT, "the task programs have too many operations");
+	if (fresh == programs->chunk_capacity)
+		CGR_TRY(grow(programs, fresh * 2, reterr));
+	programs->chunks++;
+	if (*tail == CGR_ID_NONE)
+		programs->program[task].first_chunk = fresh;
+	else
+		cgr_chunk_at(programs, *tail)->next = fresh;
+	*tail = fresh;
+	chunk = cgr_chunk_at(programs, fresh);
+	chunk->next = CGR_ID_NONE;
+	chunk->count = 1;
+	chunk->op[0] = *op;
 	programs->program[task].ops++;
 	return 0;
 }

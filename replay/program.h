@@ -215,7 +215,18 @@ static inline const struct cgr_op *cgr_cursor_peek(const struct cgr_programs *pr
 int cgr_programs_new(uint32_t tasks, struct cgr_programs **ret_programs, struct cgr_error *reterr);
 struct cgr_programs *cgr_programs_free(struct cgr_programs *programs);
 /* Appends to a task's program; tail is the writer's note of the task's last chunk (start with CGR_ID_NONE). */
-int cgr_programs_append(struct cgr_programs *programs, uint32_t task, uint32_t *tail, const struct cgr_op *op,
-                        struct cgr_error *reterr);
+int cgr_programs_append_chunk(struct cgr_programs *programs, uint32_t task, uint32_t *tail, const struct cgr_op *op,
+                              struct cgr_error *reterr);
+static inline int cgr_programs_append(struct cgr_programs *programs, uint32_t task, uint32_t *tail,
+                                      const struct cgr_op *op, struct cgr_error *reterr)
+{
+	struct cgr_chunk *chunk = *tail == CGR_ID_NONE ? NULL : cgr_chunk_at(programs, *tail);
+
+	if (!chunk || chunk->count == CGR_CHUNK_OPS)
+		return cgr_programs_append_chunk(programs, task, tail, op, reterr);
+	chunk->op[chunk->count++] = *op;
+	programs->program[task].ops++;
+	return 0;
+}
 
 #endif

@@ -25,33 +25,19 @@ static uint64_t segments(uint64_t periods, uint32_t first_us, uint32_t last_us)
 	return cgr_pelt_decay(first_us, periods) + whole + last_us;
 }
 
-bool cgr_pelt_advance(struct cgr_pelt *pelt, uint64_t now_ns, uint64_t load, bool running)
+bool cgr_pelt_cross(struct cgr_pelt *pelt, uint64_t delta_us, uint64_t load, bool running)
 {
-	if (now_ns < pelt->last_ns) {
-		pelt->last_ns = now_ns;
-		return false;
-	}
-	uint64_t delta = (now_ns - pelt->last_ns) >> 10;
-	if (!delta)
-		return false;
-	pelt->last_ns += delta << 10;
-	if (!load)
-		running = false;
-	uint64_t contrib = delta;
-	delta += pelt->contrib_us;
-	uint64_t periods = delta / 1024;
-	uint32_t rest = (uint32_t)(delta % 1024);
-	if (periods) {
-		pelt->load_sum = cgr_pelt_decay(pelt->load_sum, periods);
-		pelt->util_sum = cgr_pelt_decay(pelt->util_sum, periods);
-		if (load)
-			contrib = segments(periods, 1024 - pelt->contrib_us, rest);
-	}
+	uint64_t contrib = delta_us, whole_us = delta_us + pelt->contrib_us, periods = whole_us / 1024;
+	uint32_t rest = (uint32_t)(whole_us % 1024);
+	pelt->load_sum = cgr_pelt_decay(pelt->load_sum, periods);
+	pelt->util_sum = cgr_pelt_decay(pelt->util_sum, periods);
+	if (load)
+		contrib = segments(periods, 1024 - pelt->contrib_us, rest);
 	pelt->contrib_us = rest;
 	pelt->load_sum += load * contrib;
-	if (running)
+	if (running && load)
 		pelt->util_sum += contrib << 10;
-	return periods != 0;
+	return true;
 }
 
 uint32_t cgr_pelt_divider(const struct cgr_pelt *pelt)

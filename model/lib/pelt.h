@@ -15,9 +15,26 @@ struct cgr_pelt {
 	uint32_t contrib_us; /* part of the running segment already in the sums */
 };
 
+/* What cgr_pelt_advance does when at least one segment has passed; true. */
+bool cgr_pelt_cross(struct cgr_pelt *pelt, uint64_t delta_us, uint64_t load, bool running);
 /* Ages the sums to now_ns, adding `load` (a weight, or 1 for an entity that is weighted later) and running time.
  * Returns true when at least one segment passed, which is when averages are to be taken anew. */
-bool cgr_pelt_advance(struct cgr_pelt *pelt, uint64_t now_ns, uint64_t load, bool running);
+static inline bool cgr_pelt_advance(struct cgr_pelt *pelt, uint64_t now_ns, uint64_t load, bool running)
+{
+	if (now_ns < pelt->last_ns) {
+		pelt->last_ns = now_ns;
+		return false;
+	}
+	uint64_t delta_us = (now_ns - pelt->last_ns) >> 10;
+	pelt->last_ns += delta_us << 10;
+	if (delta_us + pelt->contrib_us >= 1024)
+		return cgr_pelt_cross(pelt, delta_us, load, running);
+	pelt->contrib_us += (uint32_t)delta_us;
+	pelt->load_sum += load * delta_us;
+	if (running && load)
+		pelt->util_sum += delta_us << 10;
+	return false;
+}
 /* The sum a load of 1 held for ever would have. */
 uint32_t cgr_pelt_divider(const struct cgr_pelt *pelt);
 /* load_avg = weight * load_sum / divider, util_avg = util_sum / divider. */

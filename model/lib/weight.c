@@ -35,22 +35,3 @@ uint32_t cgr_load_inverse(uint64_t load)
 		return 1;
 	return weight ? (uint32_t)(UINT32_MAX / weight) : UINT32_MAX;
 }
-
-uint64_t cgr_calc_delta(uint64_t delta_ns, uint64_t weight, uint32_t inverse)
-{
-	/* __calc_delta keeps the factor in 32 bits and gives up low bits for it: the rounding is part of the model. */
-	uint64_t factor = weight;
-	int shift = 32;
-	if (factor >> 32) {
-		int bits = 64 - __builtin_clzll(factor >> 32);
-		shift -= bits;
-		factor >>= bits;
-	}
-	factor = (factor & UINT32_MAX) * inverse;
-	if (factor >> 32) {
-		int bits = 64 - __builtin_clzll(factor >> 32);
-		shift -= bits;
-		factor >>= bits;
-	}
-	return (uint64_t)(((unsigned __int128)delta_ns * factor) >> shift);
-}

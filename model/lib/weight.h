@@ -23,7 +23,24 @@ static inline uint64_t cgr_load_to_weight(uint64_t load)
 }
 /* (2^32 - 1) / weight, as update_load_set prepares it. */
 uint32_t cgr_load_inverse(uint64_t load);
-/* delta * weight / (weight behind inverse), with the kernel's rounding. */
-uint64_t cgr_calc_delta(uint64_t delta_ns, uint64_t weight, uint32_t inverse);
+/* delta * weight / (weight behind inverse), with the kernel's rounding: __calc_delta keeps the factor in 32 bits and
+ * gives up low bits for it, which is part of the model. */
+static inline uint64_t cgr_calc_delta(uint64_t delta_ns, uint64_t weight, uint32_t inverse)
+{
+	uint64_t factor = weight;
+	int shift = 32;
+	if (factor >> 32) {
+		int bits = 64 - __builtin_clzll(factor >> 32);
+		shift -= bits;
+		factor >>= bits;
+	}
+	factor = (factor & UINT32_MAX) * inverse;
+	if (factor >> 32) {
+		int bits = 64 - __builtin_clzll(factor >> 32);
+		shift -= bits;
+		factor >>= bits;
+	}
+	return (uint64_t)(((unsigned __int128)delta_ns * factor) >> shift);
+}
 
 #endif

@@ -218,12 +218,55 @@ static void test_heap(void **state)
 	cgr_heap_fini(&heap);
 }
 
+/* What is taken off the top leaves a place that the next call fills, whichever that is. */
+static void test_heap_take(void **state)
+{
+	struct cgr_heap heap;
+	struct cgr_rng rng;
+	uint64_t armed[100] = { 0 }, now = 1;
+
+	(void)state;
+	cgr_rng_init(&rng, 5);
+	assert_int_equal(cgr_heap_init(&heap, 100), 0);
+	for (int i = 0; i < 50000; i++) {
+		uint32_t slot = (uint32_t)cgr_rng_below(&rng, 100);
+		const struct cgr_heap_entry *top;
+		uint64_t earliest = UINT64_MAX;
+
+		switch (cgr_rng_below(&rng, 4)) {
+		case 0:
+			armed[slot] = 0;
+			cgr_heap_disarm(&heap, slot);
+			break;
+		case 1:
+			for (size_t k = 0; k < CGR_ARRAY_SIZE(armed); k++)
+				if (armed[k])
+					earliest = CGR_MIN(earliest, armed[k]);
+			top = cgr_heap_top(&heap);
+			assert_true(top ? top->time_ns == earliest : earliest == UINT64_MAX);
+			if (!top)
+				break;
+			now = top->time_ns;
+			assert_true(armed[top->slot] == now);
+			armed[top->slot] = 0;
+			cgr_heap_take(&heap);
+			break;
+		default:
+			armed[slot] = now + cgr_rng_below(&rng, 1000);
+			cgr_heap_arm(&heap, slot, armed[slot]);
+			break;
+		}
+		assert_true(cgr_heap_armed(&heap, slot) == (armed[slot] != 0));
+	}
+	cgr_heap_fini(&heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_file), cmocka_unit_test(test_file_errors), cmocka_unit_test(test_set),
 		cmocka_unit_test(test_axis), cmocka_unit_test(test_require),     cmocka_unit_test(test_model_check),
-		cmocka_unit_test(test_heap),
+		cmocka_unit_test(test_heap), cmocka_unit_test(test_heap_take),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
