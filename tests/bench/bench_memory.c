@@ -1,8 +1,9 @@
-/* How fast the memory model is by itself: charges, page accesses, bytes per page. Prints one CSV row per figure:
+/* How fast the memory model is by itself: charges, page accesses, miss-ratio curves. Prints one CSV row per figure:
  * what,operations,seconds,operations_per_second. */
 #include <stdio.h>
 #include <time.h>
 
+#include "replay/miss_ratio.h"
 #include "tests/unit/mem_host.h"
 
 static double now(void)
@@ -68,6 +69,26 @@ static void accesses(const char *what, const struct cgr_reclaim_ops *policy, int
 	host_free(h);
 }
 
+/* The exact curve of 100 million accesses: six of eight in an eighth of the pages, or once around after the other. */
+static void curve(const char *what, uint64_t pages, bool sequential)
+{
+	struct cgr_curve *c = cgr_curve_new(0);
+	uint64_t operations = 100000000;
+	struct cgr_rng rng;
+	cgr_rng_init(&rng, 7);
+	double start = now();
+	for (uint64_t i = 0; i < operations; i++) {
+		uint64_t x = sequential ? 0 : cgr_rng_next(&rng);
+		uint64_t index = sequential ? i % pages : (x & 7) < 6 ? (x >> 8) % (pages / 8) : (x >> 8) % pages;
+		if (cgr_curve_access(c, 1, index) < 0) {
+			fputs("bench_memory: out of memory\n", stderr);
+			exit(1);
+		}
+	}
+	row(what, operations, now() - start);
+	cgr_curve_free(c);
+}
+
 int main(void)
 {
 	puts("what,operations,seconds,operations_per_second");
@@ -76,5 +97,8 @@ int main(void)
 	accesses("lru2 accesses, half fits, skewed", &cgr_reclaim_lru2, 256, false);
 	accesses("lru2 accesses, half fits, scan", &cgr_reclaim_lru2, 256, true);
 	accesses("lru accesses, half fits, skewed", &cgr_reclaim_lru, 256, false);
+	curve("exact curve, 512 MiB of pages, skewed", 512 * HOST_MIB, false);
+	curve("exact curve, 8 GiB of pages, skewed", 8192 * HOST_MIB, false);
+	curve("exact curve, 8 GiB of pages, scan", 8192 * HOST_MIB, true);
 	return 0;
 }

@@ -65,6 +65,7 @@ lab_remove() { # takes away everything below LAB_TOP, processes included; never 
 			sleep 0.05
 		done
 	done
+	[ -z "${CASE_AFTER:-}" ] || (cd "$LAB_DATA" && eval "$CASE_AFTER") || true
 	return 0
 }
 
@@ -128,7 +129,7 @@ lab_counters() { # GROUP: "NAME VALUE" lines
 # --- one case: what its file of cases declares -------------------------------------------------------------------
 case_reset() {
 	CASE_NAME= CASE_UNTIL=end CASE_GROUPS=() CASE_PROGRAM=() CASE_PROGRAM_GROUP=() CASE_SETTING=() CASE_RECORD=()
-	CASE_FILES=() CASE_WATCH=() CASE_QUICK= CASE_BEFORE= CASE_WHERE=any CASE_PRESET= CASE_SAFE=
+	CASE_FILES=() CASE_WATCH=() CASE_QUICK= CASE_BEFORE= CASE_AFTER= CASE_WHERE=any CASE_PRESET= CASE_SAFE=
 	declare -gA CASE_KNOBS=()
 }
 begin() { case_finish; case_reset; CASE_NAME=$1; }     # NAME: starts the next case
@@ -139,6 +140,7 @@ quick() { CASE_QUICK=1; }                              # belongs to the subset t
 only() { CASE_WHERE=$1; }                              # v1 or v2
 file() { CASE_FILES+=("$1 $2"); }                      # NAME MIB: a cold file every run starts with
 before() { CASE_BEFORE=$1; }                           # shell text run outside the cgroups before every run
+after() { CASE_AFTER=$1; }                             # the same after every run, when its counters have been read
 group() { CASE_GROUPS+=("$@"); }                       # groups without programs of their own
 watch() { CASE_WATCH+=("$@"); }                        # groups whose metrics are judged (default: those with programs)
 program() { CASE_PROGRAM_GROUP+=("${1#.}"); CASE_PROGRAM+=("$2"); } # GROUP(. = top, - = none of ours) SHELL-COMMAND

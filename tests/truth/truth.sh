@@ -10,7 +10,7 @@ LAB_TRUTH=$here
 
 usage() {
 	cat <<'TEXT'
-usage: truth.sh cpu|memory|guest-cpu|guest-memory|heldout-cpu [OPTION]... [CASE]...
+usage: truth.sh cpu|memory|guest-cpu|guest-memory|heldout-cpu|heldout-memory [OPTION]... [CASE]...
   --quick      only the subset that CI runs; its gates are bounds that noise cannot break
   --repeats N  runs per setting (default 5)
   --make       only make the ground truth and the recordings that are missing
@@ -32,7 +32,7 @@ TEXT
 table= only= quick= repeats=5 fresh= bless= list= wanted=() visit_one= open_loop=
 while [ $# -gt 0 ]; do
 	case $1 in
-	cpu | memory | guest-cpu | guest-memory | heldout-cpu | samples) [ -n "$table" ] && wanted+=("$1") || table=$1 ;;
+	cpu | memory | guest-cpu | guest-memory | heldout-cpu | heldout-memory | samples) [ -n "$table" ] && wanted+=("$1") || table=$1 ;;
 	--quick) quick=1 ;;
 	--repeats) repeats=$2; shift ;;
 	--make) only=both ;;

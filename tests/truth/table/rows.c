@@ -223,7 +223,7 @@ static void latency_row(const struct truth_request *request, const json_t *root,
 static void one_group(const struct truth_request *request, FILE *file, const json_t *root, const json_t *open,
                       char *group)
 {
-	const char *const *metric = strcmp(request->table, "memory") ? cpu_metrics : memory_metrics;
+	const char *const *metric = truth_of_memory(request->table) ? memory_metrics : cpu_metrics;
 	size_t length = strlen(group);
 	if (length > 1 && group[length - 1] == '/')
 		group[length - 1] = '\0';
@@ -248,7 +248,7 @@ static void one_group(const struct truth_request *request, FILE *file, const jso
 			continue;
 		print_row(&row);
 	}
-	if (strcmp(request->table, "memory"))
+	if (!truth_of_memory(request->table))
 		latency_row(request, root, group);
 }
 

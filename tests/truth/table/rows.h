@@ -46,6 +46,7 @@ int truth_summary(const char *path, const char *table, bool gate);
 
 double truth_error(const struct truth_row *row); /* (predicted - median) / median, or what the kernel can tell apart
                                                   where that is more; absolute where both are 0 */
+bool truth_of_memory(const char *table); /* a table of memory metrics, in the guest and held out too */
 double truth_widening(const char *table); /* by how much the kernel's own spread is widened */
 bool truth_inside(const struct truth_row *row); /* prediction inside the widened spread, or not to be told apart */
 bool truth_holds(const struct truth_row *row); /* measured median inside low..high */

@@ -22,9 +22,14 @@ static const struct gate gates[] = {
 	{ "memory", "memory.failcnt", 0.15, 0.4 },        { "memory", "memory.stat.workingset_refault_file", 0.15, 0.4 },
 };
 
+bool truth_of_memory(const char *table)
+{
+	return strstr(table, "memory") != NULL;
+}
+
 double truth_widening(const char *table)
 {
-	return strcmp(table, "memory") ? 0.05 : 0.03;
+	return truth_of_memory(table) ? 0.03 : 0.05;
 }
 
 /* How finely the kernel lets the metric be read. memory.stat may lag by a batch of updates per CPU (mm/memcontrol.c:

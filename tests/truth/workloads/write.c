@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MIB (1024 * 1024LL)
@@ -39,6 +41,27 @@ static int64_t dirty_run(const struct load_args *args)
 	return mib * load_int(args, "passes");
 }
 
+/* Skewed writes through a shared mapping, and one msync at the end. */
+static int64_t mapwrite_run(const struct load_args *args)
+{
+	const char *path = load_text(args, "file");
+	int64_t writes = load_int(args, "writes");
+	uint64_t state = (uint64_t)load_int(args, "seed");
+	struct stat st;
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) || st.st_size < LOAD_PAGE_BYTES)
+		load_die(path);
+	uint64_t pages = (uint64_t)st.st_size / LOAD_PAGE_BYTES;
+	volatile char *map = mmap(NULL, pages * LOAD_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (map == MAP_FAILED)
+		load_die("mmap");
+	for (int64_t i = 0; i < writes; i++)
+		map[load_skewed(&state, pages) * LOAD_PAGE_BYTES]++;
+	if (msync((void *)(uintptr_t)map, pages * LOAD_PAGE_BYTES, MS_SYNC))
+		load_die("msync");
+	return writes;
+}
+
 /* Makes the file if it has not the wanted size, writes it back and drops it from the page cache, so that the
  * next reader finds it cold and is the one who pays for it. */
 static int64_t file_run(const struct load_args *args)
@@ -63,10 +86,17 @@ static const struct load_option dirty_options[] = {
 	{ "passes", "1", "times it is written" },        { "rate", "0", "MiB per second; 0: as fast as it goes" },
 	{ "sync", "1", "1: fdatasync after each pass" }, { 0 },
 };
+static const struct load_option mapwrite_options[] = {
+	{ "file", "cgr-load.file", "file to write to" },
+	{ "writes", "30000", "bytes written" },
+	{ "seed", "1", "chance" },
+	{ 0 },
+};
 static const struct load_option file_options[] = {
 	{ "file", "cgr-load.file", "file to make and to drop from the cache" },
 	{ "mib", "0", "size; 0: as it is" },
 	{ 0 },
 };
 const struct load_workload load_dirty = { "dirty", "writes a file through the page cache", dirty_options, dirty_run };
+const struct load_workload load_mapwrite = { "mapwrite", "skewed writes through mmap", mapwrite_options, mapwrite_run };
 const struct load_workload load_file = { "file", "makes a file and drops it from the cache", file_options, file_run };
