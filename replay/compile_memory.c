@@ -110,7 +110,9 @@ static void price_seen(struct cgr_miss_price *p, const struct miss_sum *sum)
 	p->wait_ns = sum->wait_ns / sum->pages;
 	p->wait_low_ns = p->wait_ns - p->wait_ns * CGR_DEVICE_PERCENT / 100;
 	p->wait_high_ns = p->wait_ns + p->wait_ns * CGR_DEVICE_PERCENT / 100;
-	p->cpu_ns = p->cpu_low_ns = p->cpu_high_ns = sum->cpu_pages ? sum->cpu_ns / sum->cpu_pages : 0;
+	p->cpu_ns = sum->cpu_pages ? sum->cpu_ns / sum->cpu_pages : 0; /* most of it hands requests to the device */
+	p->cpu_low_ns = p->cpu_ns - p->cpu_ns * CGR_DEVICE_PERCENT / 100;
+	p->cpu_high_ns = p->cpu_ns + p->cpu_ns * CGR_DEVICE_PERCENT / 100;
 }
 
 static uint64_t geometric_mean(uint64_t a, uint64_t b)

@@ -1,5 +1,6 @@
 /* Why a task waited: told from the context in which it was woken, as Trace Compass keeps its interrupt stack. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/util.h"
 #include "replay/compile_internal.h"
@@ -134,6 +135,16 @@ static int emit_wake(struct builder *b, const struct cgr_event *e, unsigned flag
 	return cgr_build_emit(b, e->task, &op);
 }
 
+/* A grace period lasts as long as it lasts, from when it was asked for; that its kernel thread looks at a clock
+ * meanwhile (kernel/rcu/tree.c: rcu_gp_fqs_loop) is no appointment of the task that waits for it. */
+static bool is_grace_period(const struct builder *b, uint32_t waker, uint32_t wakee)
+{
+	const struct cgr_store_task *task = &b->task[waker];
+
+	return waker && task->kernel_thread && task->comm && strncmp(task->comm, "rcu_", 4) == 0 &&
+	       !b->task[wakee].kernel_thread && (b->t[wakee].block_state & STATE_UNINTERRUPTIBLE);
+}
+
 /* What ends the wait of a task, and by whom. */
 struct ending {
 	enum cgr_cause cause;
@@ -154,6 +165,8 @@ static int find_ending(struct builder *b, const struct cgr_event *e, struct endi
 	}
 	if (ret->cause == CGR_CAUSE_TASK && (!e->task || e->task == e->c || gone))
 		ret->cause = CGR_CAUSE_UNKNOWN;
+	if (ret->cause == CGR_CAUSE_TASK && is_grace_period(b, e->task, e->c))
+		ret->cause = CGR_CAUSE_DEVICE;
 	if (ret->cause != CGR_CAUSE_TASK)
 		ret->waker = CGR_ID_NONE;
 	return 0;

@@ -140,7 +140,7 @@ struct cgr_miss_price {
 	uint64_t cpu_low_ns, cpu_ns, cpu_high_ns; /* beyond a hit: insert, submission, completion; per page */
 };
 
-#define CGR_DEVICE_PERCENT 20u /* by so much the same device differs between two runs of one program */
+#define CGR_DEVICE_PERCENT 35u /* by so much the same device differs between two runs of one program */
 
 /* What the recording tells about the machine. */
 struct cgr_calibration {

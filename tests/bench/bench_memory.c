@@ -91,6 +91,7 @@ static void curve(const char *what, uint64_t pages, bool sequential)
 
 int main(void)
 {
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	puts("what,operations,seconds,operations_per_second");
 	charges();
 	accesses("lru2 accesses, all resident", &cgr_reclaim_lru2, 0, false);

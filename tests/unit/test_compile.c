@@ -16,7 +16,8 @@
 #define PERIOD (10 * MS)
 #define CPUS 2u
 
-/* Tasks 1 and 2 are threads of one process, 3 is a process of its own, 4 a second one, 5 a kernel thread. */
+/* Tasks 1 and 2 are threads of one process, 3 is a process of its own, 4 a second one, 5 a kernel thread, 6 that of
+ * RCU. */
 struct tape {
 	struct cgr_writer *writer;
 	char path[32];
@@ -37,14 +38,14 @@ static void tape_begin(struct tape *t)
 	close(fd);
 	assert_int_equal(cgr_writer_new(t->path, 0, &t->writer, &error), 0);
 	assert_int_equal(cgr_writer_add_css_set(t->writer, &set, NULL, 0, &id, &error), 0);
-	for (int32_t i = 1; i <= 5; i++) {
+	for (int32_t i = 1; i <= 6; i++) {
 		struct cgr_store_task task = { .tid = 100 + i,
 			                           .tgid = i == 2 ? 101 : 100 + i,
-			                           .comm = "tape",
+			                           .comm = i == 6 ? "rcu_preempt" : "tape",
 			                           .start_ns = -1,
 			                           .end_ns = INT64_MAX,
 			                           .parent = CGR_ID_NONE,
-			                           .kernel_thread = i == 5,
+			                           .kernel_thread = i >= 5,
 			                           .prio = 120 };
 
 		assert_int_equal(cgr_writer_add_task(t->writer, &task, &id, &error), 0);
@@ -448,6 +449,40 @@ static void test_request(void **state)
 	cgr_programs_free(p);
 }
 
+/* A task that moves to another cgroup waits for a grace period: as long as that lasts, from when it asked for it, not
+ * until the moment at which RCU's thread looked at its clock in the recording. */
+static void test_grace_period(void **state)
+{
+	struct tape t;
+	struct cgr_programs *p;
+	struct cgr_cursor cursor;
+	const struct cgr_op *op;
+
+	(void)state;
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 0, 0, 0, 1);
+	t.now_ns += MS;
+	turn(&t, 0, 1, 2, 0);
+	t.now_ns += 11 * MS;
+	wake(&t, 0, 0, 6, 0, 0, CGR_EVF_HARDIRQ);
+	turn(&t, 0, 0, 0, 6);
+	t.now_ns += 10000;
+	wake(&t, 0, 6, 1, 0, 0, 0);
+	turn(&t, 0, 6, 1, 1);
+	t.now_ns += MS;
+	turn(&t, 0, 1, 1, 0);
+	p = compiled(&t);
+	cursor = cgr_cursor_start(p, 1);
+	while ((op = cgr_cursor_peek(p, &cursor)) && op->kind != CGR_OP_BLOCK)
+		cursor.position++;
+	assert_non_null(op);
+	assert_int_equal(op->cause, CGR_CAUSE_DEVICE);
+	assert_int_equal(op->a, 11 * MS + 10000);
+	assert_int_equal(count_ops(p, 6, CGR_OP_WAKE, 0), 0);
+	cgr_programs_free(p);
+}
+
 /* A page that misses: 10 us of CPU time, then 70 us in which the host serves the request and the task neither sleeps
  * nor is charged; every second one sleeps 40 us on top. */
 #define MISSES 64u
@@ -560,10 +595,10 @@ static void test_swap(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grid),     cmocka_unit_test(test_length),     cmocka_unit_test(test_account),
-		cmocka_unit_test(test_relation), cmocka_unit_test(test_newly_idle), cmocka_unit_test(test_woken_early),
-		cmocka_unit_test(test_request),  cmocka_unit_test(test_stolen),     cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_paced),    cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_grid),     cmocka_unit_test(test_length),       cmocka_unit_test(test_account),
+		cmocka_unit_test(test_relation), cmocka_unit_test(test_newly_idle),   cmocka_unit_test(test_woken_early),
+		cmocka_unit_test(test_request),  cmocka_unit_test(test_stolen),       cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_paced),    cmocka_unit_test(test_grace_period), cmocka_unit_test(test_swap),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
