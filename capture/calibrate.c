@@ -1,8 +1,9 @@
 /* Each loop provokes a few kinds of events at a known rate. All events it provokes are switched on together, as they
  * are in a recording: in a page fault each of them finds caches and branch predictors as the others and the zeroing of
- * the page left them, which costs twice what a tight loop of one event shows. The loop is timed with and without them,
- * the fastest of a few runs each (a disturbance only ever adds time), and the difference is divided by the events the
- * ring took. What a filter rejects is so paid for by what it lets pass. */
+ * the page left them, which costs twice what a tight loop of one event shows. The loop is timed with and without them
+ * in turns, for the speed of a virtual machine changes within tens of milliseconds; the fastest of a few runs each
+ * counts (a disturbance only ever adds time), and the difference is divided by the events the ring took. What a filter
+ * rejects is so paid for by what it lets pass. */
 #include "capture/calibrate.h"
 
 #include <fcntl.h>
@@ -22,7 +23,8 @@
 #include "capture/jsontext.h"
 #include "common/util.h"
 
-#define RUNS 7
+#define TURNS 4
+#define RUNS 2 /* in a turn */
 #define SWITCH_ROUNDS 300
 #define FAULT_PAGES 2048 /* 8 MiB: more than the near caches hold, as a program that grows */
 #define READS 800
@@ -133,10 +135,8 @@ static int64_t cpu_ns(void)
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int64_t fastest_ns(const struct loop *loop)
+static int64_t fastest_ns(const struct loop *loop, int64_t best)
 {
-	int64_t best = INT64_MAX;
-
 	for (int i = 0; i < RUNS; i++) {
 		int64_t begin = cpu_ns();
 		loop->run();
@@ -217,14 +217,17 @@ static void measure(struct work *work, const struct loop *loop, int cpu)
 	}
 	if (count == 0)
 		return;
-	int64_t off = fastest_ns(loop);
-	for (size_t i = 0; i < count; i++)
-		if (!set_event(work->instance, event[i], true))
-			count = i;
-	int64_t before = entries(work->instance, cpu), on = fastest_ns(loop);
-	int64_t events = (entries(work->instance, cpu) - before) / RUNS;
-	for (size_t i = 0; i < count; i++)
-		(void)set_event(work->instance, event[i], false);
+	int64_t off = INT64_MAX, on = INT64_MAX, before = entries(work->instance, cpu);
+	for (int turn = 0; turn < TURNS; turn++) {
+		off = fastest_ns(loop, off);
+		for (size_t i = 0; i < count; i++)
+			if (!set_event(work->instance, event[i], true))
+				count = i;
+		on = fastest_ns(loop, on);
+		for (size_t i = 0; i < count; i++)
+			(void)set_event(work->instance, event[i], false);
+	}
+	int64_t events = (entries(work->instance, cpu) - before) / (TURNS * RUNS);
 	for (size_t i = 0; i < CGR_MIN(count, (size_t)loop->told) && events >= 100; i++)
 		note_cost(work, event[i], CGR_MAX(on - off, 0) / events, events);
 }

@@ -1,7 +1,7 @@
 /* Carrying out the programs: what happens between two stretches of CPU time. */
 #include "replay/engine_internal.h"
 
-#define RECORDER_PERCENT 25u /* the price of an event, told from the gaps between events, is known no better */
+#define RECORDER_PERCENT 35 /* calibrations of one machine scatter by as much */
 #define OPS_PER_STEP_MAX 10000000u /* operations without any CPU time between them: a damaged program */
 
 /* ---- tokens with memory ---- */
