@@ -166,6 +166,31 @@ static json_t *swaps_json(void)
 	return array;
 }
 
+/* The largest window in which the kernel reads ahead on a mounted disk: what was in the page cache already while
+ * recording would be read by such windows where a what-if has evicted it. */
+static void set_read_ahead(json_t *obj)
+{
+	struct cgr_procfile file = { 0 };
+	char *save = NULL;
+	int64_t most = 0;
+
+	if (cgr_procfile_read(&file, AT_FDCWD, "/proc/self/mountinfo", TEXT_MAX) == 0) {
+		for (char *line = strtok_r(file.text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
+			unsigned major, minor;
+			int64_t kib;
+			char path[96];
+			if (sscanf(line, "%*u %*u %u:%u", &major, &minor) != 2 || major == 0)
+				continue;
+			(void)snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/read_ahead_kb", major, minor);
+			if (cgr_procfile_int(AT_FDCWD, path, &kib))
+				most = CGR_MAX(most, kib);
+		}
+	}
+	cgr_procfile_fini(&file);
+	if (most > 0)
+		cgr_json_set_int(obj, "read_ahead_kb", most);
+}
+
 static json_t *vm_json(void)
 {
 	static const char *const names[] = { "swappiness",
@@ -189,6 +214,7 @@ static json_t *vm_json(void)
 		(void)snprintf(path, sizeof(path), "/proc/sys/vm/%s", names[i]);
 		(void)set_int(obj, names[i], path);
 	}
+	set_read_ahead(obj);
 	return obj;
 }
 

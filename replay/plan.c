@@ -2,6 +2,7 @@
 
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -127,6 +128,20 @@ static void recorded_tunables(const struct cgr_whatif *plan)
 				plan->cpu_param[i] = fact[k].value;
 }
 
+/* How far the recording machine's disks read ahead; recordings that do not say leave it to the model to learn. */
+static void recorded_read_ahead(const struct cgr_whatif *plan, const struct cgr_model_head *memory)
+{
+	const char *text = cgr_store_borrow_meta(plan->store, "facts.vm");
+	json_t *vm = text ? json_loads(text, 0, NULL) : NULL;
+	json_int_t kib = json_integer_value(json_object_get(vm, "read_ahead_kb"));
+
+	for (unsigned i = 0; memory && i < memory->n_params; i++)
+		if (!strcmp(memory->params[i].name, "readahead_kb") && kib > memory->params[i].fallback &&
+		    kib <= memory->params[i].maximum)
+			plan->memory_param[i] = kib;
+	json_decref(vm);
+}
+
 void cgr_whatif_learn(struct cgr_whatif *plan, const struct cgr_programs *programs)
 {
 	const struct cgr_model_head *head = &plan->cpu->head;
@@ -149,6 +164,7 @@ static int read_params(struct cgr_whatif *plan, const struct cgr_scenario *s, st
 	if (!plan->cpu_param || !plan->memory_param || !plan->reclaim_param)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "model parameters");
 	recorded_tunables(plan);
+	recorded_read_ahead(plan, memory);
 	for (size_t i = 0; i < s->params; i++) {
 		bool used = false;
 

@@ -115,6 +115,8 @@ static void touch_mapped(struct memcg *m, struct cgr_page *page, const struct cg
 static void touch(struct memcg *m, uint32_t head, const struct cgr_mem_request *request)
 {
 	struct cgr_page *page = &m->pages.page[head];
+	if (!(page->flags & (CGR_PG_REFERENCED | CGR_PG_ACTIVE | CGR_PG_MAPPED | CGR_PG_DIRTY)))
+		memcg_group(m, cgr_page_cgroup(page))->first_used += cgr_page_count(page);
 	if (request->flags & CGR_MEM_DIRTY) {
 		page->flags |= CGR_PG_DIRTY;
 		page->epoch = m->clean_epoch;

@@ -4,6 +4,7 @@
  * memcg_oom.c      victim choice and kill                 (mm/oom_kill.c)
  * memcg_pages.c    folios: insert, evict, free; anonymous pages and swap (mm/swap_state.c)
  * memcg_file.c     the page cache: reads, faults, readahead, truncation (mm/filemap.c, mm/readahead.c)
+ * memcg_spread.c   how sure the counters of reclaim are
  * model/memory/memcg.c puts them behind struct cgr_memory_ops. */
 #ifndef CGR_MODEL_LIB_MEMCG_INTERNAL_H
 #define CGR_MODEL_LIB_MEMCG_INTERNAL_H
@@ -48,6 +49,8 @@ struct memcg_group { /* per cgroup */
 	/* counted here and at every ancestor, as memory.stat and memory.events show them */
 	int64_t stat[CGR_STAT_COUNT];
 	int64_t old_refaults; /* of pages evicted before the trace: what the next run finds cached is another matter */
+	/* file pages of this cgroup alone: inserted, used for the first time, written and then evicted (memcg_spread.c) */
+	int64_t inserted, first_used, written_evicted;
 	int64_t unseen_evicted[2]; /* anonymous and mapped file pages evicted: their next use leaves no event */
 	int64_t event[MEMCG_EVENT_COUNT];
 	int64_t pgfault, pgmajfault, pswpin, pswpout;
@@ -187,6 +190,9 @@ void memcg_count_majfault(struct memcg *m, uint32_t cgroup);
 void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request);
 void memcg_file_charge(struct memcg *m, const struct cgr_mem_request *request);
 void memcg_file_uncharge(struct memcg *m, const struct cgr_mem_request *request);
+
+/* memcg_spread.c: how far the counters of reclaim may lie from another run's, in permille: below and above */
+void memcg_unsure(const struct memcg *m, uint32_t cgroup, int64_t *ret_below, int64_t *ret_above);
 
 /* memcg_limit.c: writes to knobs in mid-run */
 int memcg_write_max(struct memcg *m, uint32_t cgroup, int64_t pages);

@@ -128,6 +128,7 @@ enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t 
 			}
 			memcg_flush(m);
 		}
+		group->written_evicted += page->flags & CGR_PG_DIRTY ? pages : 0;
 		group->pages[CGR_CHARGE_FILE] -= pages;
 		memcg_uncharge(m, group->id, pages);
 	}
@@ -200,6 +201,7 @@ bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_
 	m->hint = head;
 	m->had_shadow = had_shadow;
 	memcg_group(m, cgroup)->pages[kind_of(page)] += 1 << order;
+	memcg_group(m, cgroup)->inserted += flags & CGR_PG_ANON ? 0 : 1 << order;
 	/* filemap_add_folio: a folio that is about to be overwritten (__GFP_WRITE) is no refault */
 	bool refault = had_shadow && !((flags & CGR_PG_DIRTY) && !(flags & CGR_PG_ANON));
 	m->reclaim->page_add(m->ctx->reclaim, head, m->cpu, refault ? &shadow : NULL);

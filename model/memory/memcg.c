@@ -433,18 +433,22 @@ static void memcg_sample(struct cgr_ctx *ctx)
 #define SPREAD_STOCK_PERMILLE 60
 static void bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t value)
 {
-	int64_t permille = metric == METRIC_FAILCNT ? SPREAD_STOCK_PERMILLE : SPREAD_PERMILLE;
-	int64_t spread = value * permille / 1000 + SPREAD_COUNT;
-	cgr_metric_bound(ctx, cgroup, metric, CGR_MAX(value - spread, (int64_t)0), value + spread, CGR_METRIC_BOUNDED);
+	int64_t permille = metric == METRIC_FAILCNT ? SPREAD_STOCK_PERMILLE : SPREAD_PERMILLE, below, above;
+	memcg_unsure(memcg_of(ctx), cgroup, &below, &above);
+	below = value * (permille + below) / 1000 + SPREAD_COUNT;
+	above = value * (permille + above) / 1000 + SPREAD_COUNT;
+	cgr_metric_bound(ctx, cgroup, metric, CGR_MAX(value - below, (int64_t)0), value + above, CGR_METRIC_BOUNDED);
 }
 
 static void bound_old_refaults(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_group *group)
 {
-	int64_t value = group->stat[CGR_STAT_REFAULT_FILE];
-	int64_t spread = group->stat[CGR_STAT_PGSCAN] ? value * SPREAD_PERMILLE / 1000 + SPREAD_COUNT : 0;
+	int64_t value = group->stat[CGR_STAT_REFAULT_FILE], below, above;
+	memcg_unsure(memcg_of(ctx), cgroup, &below, &above);
+	below = group->stat[CGR_STAT_PGSCAN] ? value * (SPREAD_PERMILLE + below) / 1000 + SPREAD_COUNT : 0;
+	above = group->stat[CGR_STAT_PGSCAN] ? value * (SPREAD_PERMILLE + above) / 1000 + SPREAD_COUNT : 0;
 
 	cgr_metric_bound(ctx, cgroup, METRIC_STATS + CGR_STAT_REFAULT_FILE,
-	                 CGR_MAX(value - group->old_refaults - spread, (int64_t)0), value + spread, CGR_METRIC_BOUNDED);
+	                 CGR_MAX(value - group->old_refaults - below, (int64_t)0), value + above, CGR_METRIC_BOUNDED);
 }
 
 /* How often pages that the replay evicted would have been used again through page tables is not in the recording. None
@@ -467,8 +471,9 @@ static void bound_unseen(struct cgr_ctx *ctx, uint32_t cgroup, const struct memc
 		{ METRIC_STATS + CGR_STAT_PGSCAN, 2, true, 0 },
 		{ METRIC_STATS + CGR_STAT_PGSTEAL, 1, true, 0 },
 	};
-	int64_t both = group->unseen_evicted[0] + group->unseen_evicted[1];
+	int64_t both = group->unseen_evicted[0] + group->unseen_evicted[1], below, above;
 
+	memcg_unsure(memcg_of(ctx), cgroup, &below, &above);
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(row); i++) {
 		int64_t pages = row[i].any ? both : group->unseen_evicted[row[i].kind];
 		int64_t value = row[i].metric == METRIC_FAILCNT              ? group->memory.failcnt
@@ -477,13 +482,14 @@ static void bound_unseen(struct cgr_ctx *ctx, uint32_t cgroup, const struct memc
 		                : row[i].metric == METRIC_PSWPIN             ? group->pswpin
 		                : row[i].metric == METRIC_PSWPOUT            ? group->pswpout
 		                                                             : group->stat[row[i].metric - METRIC_STATS];
-		int64_t spread = value * SPREAD_PERMILLE / 1000 + SPREAD_COUNT;
+		int64_t low = value - value * (SPREAD_PERMILLE + below) / 1000 - SPREAD_COUNT;
+		int64_t high = value + value * (SPREAD_PERMILLE + above) / 1000 + SPREAD_COUNT;
 
 		if (!pages || (row[i].metric == METRIC_FAILCNT && memcg_of(ctx)->v2))
 			continue;
 		int64_t old = row[i].metric == METRIC_STATS + CGR_STAT_REFAULT_FILE ? group->old_refaults : 0;
-		cgr_metric_bound(ctx, cgroup, row[i].metric, CGR_MAX(value - old - spread, (int64_t)0),
-		                 value + spread + pages * HOT_RETURNS * row[i].events, CGR_METRIC_BOUNDED);
+		cgr_metric_bound(ctx, cgroup, row[i].metric, CGR_MAX(low - old, (int64_t)0),
+		                 high + pages * HOT_RETURNS * row[i].events, CGR_METRIC_BOUNDED);
 	}
 }
 
