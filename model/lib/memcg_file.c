@@ -185,9 +185,8 @@ struct access {
 /* The folio of a page, CGR_PAGE_NONE if it misses. *ret_foreign: it is there, but outside the model. */
 static uint32_t look_up(struct memcg *m, struct access *access, uint64_t index, bool *ret_foreign)
 {
-	uint32_t number = cgr_mem_pages_find(&m->pages, access->request->file, index);
+	uint32_t number = memcg_find_page(m, access->request->file, index);
 	*ret_foreign = false;
-	m->hint = number;
 	if (number)
 		return memcg_folio_of(m, number);
 	if (access->missed_budget) {

@@ -95,6 +95,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	bool had_shadow; /* the folio inserted last had been evicted in the replay */
 	uint32_t strangers; /* pages inserted by the look-up under way that the replay never saw evicted */
 	uint32_t hint; /* page looked up or inserted last: the next look-up is often for the same one */
+	uint32_t guess_credit, guess_rest; /* whether guessing from it has paid lately; look-ups since the last try */
 	uint32_t drains_pending; /* CPUs whose stock waits for its drain worker */
 	/* dirty file pages: written since the last run of the flusher */
 	uint8_t clean_epoch;
@@ -174,6 +175,8 @@ static inline uint32_t memcg_folio_of(const struct memcg *m, uint32_t number)
 		return CGR_PAGE_NONE;
 	return page->flags & CGR_PG_TAIL ? page->prev : number;
 }
+/* Number of a page, resident or shadow, CGR_PAGE_NONE if unknown; it becomes the hint. */
+uint32_t memcg_find_page(struct memcg *m, uint32_t file, uint64_t index);
 /* The folio that holds a page, by number of its head; CGR_PAGE_NONE if the page is not resident. */
 uint32_t memcg_find_folio(const struct memcg *m, uint32_t file, uint64_t index);
 void memcg_free_folio(struct memcg *m, uint32_t head); /* truncated, unmapped: uncharged, no shadow */

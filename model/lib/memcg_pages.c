@@ -145,6 +145,22 @@ enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t 
 }
 
 /* ---- insert and free ---- */
+/* Files are mostly read in for the first time in order, and a page keeps its number when it is evicted: its number is
+ * as far from that of another page of the file as their indices are. Where that was wrong it is seldom tried. */
+uint32_t memcg_find_page(struct memcg *m, uint32_t file, uint64_t index)
+{
+	const struct cgr_page *known = &m->pages.page[m->hint];
+	if (m->hint && known->file == file && (m->guess_credit || ++m->guess_rest % 64 == 0)) {
+		uint64_t guess = m->hint + (index - cgr_page_index(known)); /* before it: wraps around, and back */
+		if (guess < m->pages.top && cgr_mem_pages_is(&m->pages, (uint32_t)guess, file, index)) {
+			m->guess_credit = CGR_MIN(m->guess_credit + 1, 16u);
+			return m->hint = (uint32_t)guess;
+		}
+		m->guess_credit -= m->guess_credit > 0;
+	}
+	return m->hint = cgr_mem_pages_find(&m->pages, file, index);
+}
+
 uint32_t memcg_find_folio(const struct memcg *m, uint32_t file, uint64_t index)
 {
 	if (cgr_mem_pages_is(&m->pages, m->hint, file, index))
