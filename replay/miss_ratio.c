@@ -2,10 +2,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "common/util.h"
 
 #define BLOCK 512u
+#define HUGE_BYTES (2u << 20)
 
 struct entry {
 	uint64_t index;
@@ -58,13 +60,32 @@ static uint32_t sum(const struct cgr_curve *c, uint32_t position)
 	return result + (uint32_t)__builtin_popcountll(c->bit[word] & (~0ull >> (63 - position % 64)));
 }
 
-static struct entry *find(const struct cgr_curve *c, uint32_t file, uint64_t index)
+/* Every access goes to a place of its own in the table: large tables ask for large pages (only advice). */
+static struct entry *new_table(uint32_t slots)
 {
-	uint32_t slot = (uint32_t)(hash_of(file, index) >> 32) & (c->slots - 1);
+	size_t bytes = (size_t)slots * sizeof(struct entry);
+	void *table = NULL;
+
+	if (bytes < HUGE_BYTES)
+		return cgr_calloc(slots, sizeof(struct entry));
+	if (posix_memalign(&table, HUGE_BYTES, bytes) != 0)
+		return NULL;
+	(void)madvise(table, bytes, MADV_HUGEPAGE);
+	return memset(table, 0, bytes);
+}
+
+static struct entry *find_hashed(const struct cgr_curve *c, uint64_t hash, uint32_t file, uint64_t index)
+{
+	uint32_t slot = (uint32_t)(hash >> 32) & (c->slots - 1);
 
 	while (c->entry[slot].file && (c->entry[slot].file != file + 1 || c->entry[slot].index != index))
 		slot = (slot + 1) & (c->slots - 1);
 	return &c->entry[slot];
+}
+
+static struct entry *find(const struct cgr_curve *c, uint32_t file, uint64_t index)
+{
+	return find_hashed(c, hash_of(file, index), file, index);
 }
 
 struct cgr_curve *cgr_curve_new(uint32_t max_pages)
@@ -78,7 +99,7 @@ struct cgr_curve *cgr_curve_new(uint32_t max_pages)
 	c->window = 1u << 16;
 	c->next = 1;
 	c->threshold = 1ull << 32;
-	c->entry = cgr_calloc(c->slots, sizeof *c->entry);
+	c->entry = new_table(c->slots);
 	c->bit = cgr_calloc(c->window / 64 + 8, sizeof *c->bit);
 	c->tree = cgr_calloc(c->window / BLOCK + 2, sizeof *c->tree);
 	return c->entry && c->bit && c->tree ? c : cgr_curve_free(c);
@@ -124,7 +145,7 @@ static int grow_table(struct cgr_curve *c)
 
 	if (c->kept + 1 <= slots / 2)
 		return 0;
-	bigger = cgr_calloc((size_t)slots * 2, sizeof *bigger);
+	bigger = new_table(slots * 2);
 	if (!bigger)
 		return CGR_E_NOMEM;
 	c->entry = bigger;
@@ -201,16 +222,16 @@ static int count_distance(struct cgr_curve *c, uint64_t distance, uint64_t weigh
 
 int cgr_curve_access(struct cgr_curve *c, uint32_t file, uint64_t index)
 {
-	uint64_t scale = (1ull << 32) / c->threshold;
+	uint64_t scale = (1ull << 32) / c->threshold, hash = hash_of(file, index);
 	struct entry *e;
 
 	c->accesses++;
-	if ((uint32_t)hash_of(file, index) >= c->threshold)
+	if ((uint32_t)hash >= c->threshold)
 		return 0;
 	c->sampled_accesses += scale;
 	if (c->next > c->window)
 		CGR_TRY(renumber(c));
-	e = find(c, file, index);
+	e = find_hashed(c, hash, file, index);
 	if (e->file) {
 		uint64_t since = c->kept - sum(c, e->position) + 1;
 
@@ -221,10 +242,10 @@ int cgr_curve_access(struct cgr_curve *c, uint32_t file, uint64_t index)
 		CGR_TRY(grow_table(c));
 		if (c->kept >= c->max_pages) {
 			lower_rate(c);
-			if ((uint32_t)hash_of(file, index) >= c->threshold)
+			if ((uint32_t)hash >= c->threshold)
 				return 0;
 		}
-		e = find(c, file, index);
+		e = find_hashed(c, hash, file, index);
 		*e = (struct entry){ .index = index, .file = file + 1 };
 		c->kept++;
 	}
