@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/limits.h"
+#include "common/util.h"
 
 #define WORDS_MAX 12u
 
@@ -14,7 +15,7 @@ struct words { /* identifiers and stars of a declaration, in order */
 	} word[WORDS_MAX];
 	size_t count;
 	bool dynamic; /* "[]" behind the type */
-	unsigned long size; /* [N] behind the name, 0 none */
+	unsigned long size; /* [N] behind the name, 0: a name in its place */
 	bool array;
 };
 
@@ -23,14 +24,20 @@ static bool word_char(char c)
 	return isalnum((unsigned char)c) || c == '_';
 }
 
-/* "[]" or "[N]" at p; returns what follows, NULL when it is something else. */
+/* "[]", "[N]" or, in kernels of the 2.6.3x years, "[TASK_COMM_LEN]" at p; returns what follows, NULL when it is
+ * something else. */
 static const char *brackets(const char *p, const char *end, struct words *words)
 {
 	unsigned long size = 0;
 	const char *digits = ++p;
 
-	while (p < end && isdigit((unsigned char)*p) && p - digits < 7)
-		size = size * 10 + (unsigned long)(*p++ - '0');
+	if (p < end && word_char(*p) && !isdigit((unsigned char)*p)) {
+		while (p < end && word_char(*p))
+			p++;
+	} else {
+		while (p < end && isdigit((unsigned char)*p) && p - digits < 7)
+			size = size * 10 + (unsigned long)(*p++ - '0');
+	}
 	if (p >= end || *p != ']')
 		return NULL;
 	if (p == digits)
@@ -90,6 +97,22 @@ static long number_of(const char *line, const char *end, const char *key)
 	return -1;
 }
 
+/* Kernels before 2.6.33 do not say "signed:". */
+static bool signed_type(const struct words *words)
+{
+	static const char *const types[] = { "char", "short", "int",     "long",  "s8",    "s16",
+		                                 "s32",  "s64",   "ssize_t", "pid_t", "loff_t" };
+	bool is_signed = false;
+
+	for (size_t i = 0; i + 1 < words->count; i++) {
+		if (is_word(words, i, "unsigned") || words->word[i].at[0] == '*')
+			return false;
+		for (size_t t = 0; t < CGR_ARRAY_SIZE(types); t++)
+			is_signed |= is_word(words, i, types[t]);
+	}
+	return is_signed;
+}
+
 static void field_line(const char *line, const char *end, struct cgr_strbuf *to)
 {
 	const char *from = line + strlen("field:"), *semicolon = memchr(from, ';', (size_t)(end - from));
@@ -99,6 +122,7 @@ static void field_line(const char *line, const char *end, struct cgr_strbuf *to)
 		return;
 	bool located = is_word(&words, 0, "__data_loc") || is_word(&words, 0, "__rel_loc");
 	long offset = number_of(semicolon, end, "offset:"), size = number_of(semicolon, end, "size:");
+	long told = number_of(semicolon, end, "signed:");
 	size_t name = words.count - 1;
 	if (offset < 0 || size < 0 || located != words.dynamic || (located && words.count < 3) ||
 	    words.word[name].at[0] == '*' || isdigit((unsigned char)words.word[name].at[0]))
@@ -109,9 +133,9 @@ static void field_line(const char *line, const char *end, struct cgr_strbuf *to)
 		                  words.dynamic && i + 1 == name ? "[] " : " ");
 	cgr_strbuf_printf(to, "%.*s", (int)words.word[name].length, words.word[name].at);
 	if (words.array)
-		cgr_strbuf_printf(to, "[%lu]", words.size);
+		cgr_strbuf_printf(to, "[%lu]", words.size != 0 ? words.size : (unsigned long)size);
 	cgr_strbuf_printf(to, ";\toffset:%ld;\tsize:%ld;\tsigned:%d;\n", offset, size,
-	                  number_of(semicolon, end, "signed:") > 0);
+	                  told < 0 ? signed_type(&words) : told > 0);
 }
 
 /* "name: sched_switch", "ID: 316" */

@@ -82,6 +82,9 @@ static int on_wake(struct cgr_norm *norm, const struct cgr_entry *entry, uint8_t
 {
 	int32_t pid = (int32_t)CGR_FIELD(entry, 0);
 	uint64_t cpu = CGR_HAS(entry, 1) ? CGR_FIELD(entry, 1) : entry->cpu, prio = CGR_FIELD(entry, 2);
+	/* Kernels to 3.x have the event for tries as well: nobody slept */
+	if (CGR_HAS(entry, 4) && CGR_FIELD(entry, 4) == 0)
+		return CGR_OK;
 	struct cgr_task *task = living(norm, pid);
 
 	if (task == NULL)

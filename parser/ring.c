@@ -11,6 +11,7 @@
 #include "parser/pages.h"
 #include "parser/record.h"
 
+enum { OLD_PADDING, OLD_TIME_EXTEND, OLD_TIME_STAMP };
 enum { TYPE_LONG = 0, TYPE_PADDING = 29, TYPE_TIME_EXTEND = 30, TYPE_TIME_STAMP = 31 };
 #define COMMIT_USED 0x7ffffffu
 #define COMMIT_MISSED (1u << 31)
@@ -25,7 +26,7 @@ struct ring { /* one CPU of one buffer */
 	uint32_t cpu;
 	uint32_t buffer;
 	const struct cgr_trace *segment; /* the pages are of this one */
-	bool swap, file_big_endian, wide_long;
+	bool swap, file_big_endian, wide_long, old_records;
 	bool gap; /* segments are missing before the next page */
 	bool seen; /* a record was handed out */
 	struct cgr_record record; /* the next one */
@@ -161,6 +162,28 @@ static int load_page(struct ring *ring, struct cgr_error *reterr)
 	return 2;
 }
 
+/* Goes on behind length bytes (records are aligned to 4) at at, delta later. */
+static inline int pass(struct ring *ring, const uint8_t *at, uint64_t length, uint64_t delta, struct cgr_error *reterr)
+{
+	uint64_t skip = (length + 3) & ~3ull;
+
+	if (__builtin_expect(skip > (uint64_t)(ring->end - at), 0))
+		return cgr_pages_error(&ring->pages, at, reterr, "a record goes past the end of its sub-buffer");
+	ring->stamp += delta;
+	ring->at = at + skip;
+	return CGR_OK;
+}
+
+static inline int hand_out(struct ring *ring, const uint8_t *payload, uint64_t length)
+{
+	ring->record.type = CGR_RECORD_EVENT;
+	ring->record.payload = payload;
+	ring->record.length = (uint32_t)length;
+	set_time(ring, &ring->record);
+	ring->seen = true;
+	return 1;
+}
+
 /* Takes one record header; 1: ring->record is an event; 0: go on; negative: damaged. */
 static inline int take_record(struct ring *ring, struct cgr_error *reterr)
 {
@@ -171,10 +194,10 @@ static inline int take_record(struct ring *ring, struct cgr_error *reterr)
 	uint32_t word = load32(ring, at);
 	uint32_t type = ring->file_big_endian ? word >> DELTA_BITS : word & 31;
 	uint64_t delta = ring->file_big_endian ? word & ((1u << DELTA_BITS) - 1) : word >> 5;
-	uint64_t length, skip;
+	uint64_t length;
 	if (__builtin_expect(type >= 1 && type < TYPE_PADDING, 1)) {
 		at += 4;
-		length = skip = (uint64_t)type * 4;
+		length = (uint64_t)type * 4;
 	} else {
 		if (type == TYPE_PADDING && delta == 0) {
 			ring->at = ring->end; /* the rest of the page is empty */
@@ -193,20 +216,43 @@ static inline int take_record(struct ring *ring, struct cgr_error *reterr)
 		if (next < 4)
 			return cgr_pages_error(&ring->pages, at - 4, reterr, "a record has no length");
 		length = next - 4;
-		skip = (length + 3) & ~3ull;
 	}
-	if (__builtin_expect(skip > (uint64_t)(ring->end - at), 0))
-		return cgr_pages_error(&ring->pages, at, reterr, "a record goes past the end of its sub-buffer");
-	ring->stamp += delta;
-	ring->at = at + skip;
-	if (type == TYPE_PADDING)
+	CGR_TRY(pass(ring, at, length, delta, reterr));
+	return type == TYPE_PADDING ? 0 : hand_out(ring, at, length);
+}
+
+/* The same for kernels before 2.6.30: two bits of type, three of length in words, the same 27 of time. */
+static int take_old_record(struct ring *ring, struct cgr_error *reterr)
+{
+	const uint8_t *at = ring->at;
+
+	if (ring->end - at < 4)
+		return cgr_pages_error(&ring->pages, at, reterr, "a record header does not fit into its sub-buffer");
+	uint32_t word = load32(ring, at);
+	uint32_t type = ring->file_big_endian ? word >> 30 : word & 3;
+	uint32_t words = ring->file_big_endian ? word >> DELTA_BITS & 7 : word >> 2 & 7;
+	uint64_t delta = ring->file_big_endian ? word & ((1u << DELTA_BITS) - 1) : word >> 5, next = 0;
+	at += 4;
+	if (type == OLD_PADDING || type == OLD_TIME_STAMP) { /* the latter was never written */
+		ring->at = ring->end;
 		return 0;
-	ring->record.type = CGR_RECORD_EVENT;
-	ring->record.payload = at;
-	ring->record.length = (uint32_t)length;
-	set_time(ring, &ring->record);
-	ring->seen = true;
-	return 1;
+	}
+	if (type == OLD_TIME_EXTEND || words == 0) {
+		if (ring->end - at < 4)
+			return cgr_pages_error(&ring->pages, at, reterr, "a record header does not fit into its sub-buffer");
+		next = load32(ring, at);
+		at += 4;
+	}
+	if (type == OLD_TIME_EXTEND) {
+		ring->stamp += (next << DELTA_BITS) + delta;
+		ring->at = at;
+		return 0;
+	}
+	if (words == 0 && next < 4)
+		return cgr_pages_error(&ring->pages, at - 4, reterr, "a record has no length");
+	uint64_t length = words != 0 ? words * 4u : next - 4;
+	CGR_TRY(pass(ring, at, length, delta, reterr));
+	return hand_out(ring, at, length);
 }
 
 /* Fills ring->record: 1, 0 at the end. */
@@ -214,7 +260,7 @@ static int ring_next(struct ring *ring, struct cgr_error *reterr)
 {
 	for (;;) {
 		while (ring->at < ring->end) {
-			int rc = take_record(ring, reterr);
+			int rc = ring->old_records ? take_old_record(ring, reterr) : take_record(ring, reterr);
 			if (rc != 0)
 				return rc;
 		}
@@ -297,7 +343,8 @@ static int open_ring(struct ring_source *source, uint32_t b, uint32_t cpu, struc
 		                   .buffer = b,
 		                   .swap = trace->swap,
 		                   .file_big_endian = trace->swap == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__),
-		                   .wide_long = trace->long_bytes == 8 };
+		                   .wide_long = trace->long_bytes == 8,
+		                   .old_records = trace->old_records };
 	source->rings++;
 	int rc = enter_segment(ring, trace, reterr);
 	if (rc == 1)

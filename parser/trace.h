@@ -55,6 +55,7 @@ struct cgr_trace {
 	uint64_t end; /* of what is whole in an unfinished file */
 	uint32_t long_bytes, page_bytes;
 	uint32_t sub_buffer_bytes; /* of the kernel's header_page; 0 unknown */
+	bool old_records; /* no header_page at all: the ring buffer of kernels before 2.6.30 */
 	enum cgr_compression compression;
 	struct tep_handle *tep;
 	struct cgr_trace_buffer *buffer;

@@ -70,7 +70,8 @@ int cgr_tracedat_header_info(struct cgr_trace *trace, struct cgr_cursor *cursor,
 	if (text == NULL)
 		return cgr_cursor_error(cursor, reterr, "header_page of %llu bytes does not fit", (unsigned long long)length);
 	/* "field: char data; offset:16; size:4080;": where the data of a sub-buffer begins and how much of it there is.
-	 * No text (kernels before 2.6.30): pages. */
+	 * No text (kernels before 2.6.30): pages, with records of an older layout. */
+	trace->old_records = length == 0;
 	trace->sub_buffer_bytes = cgr_header_page_bytes((const char *)text, (size_t)length);
 	CGR_TRY(expect_label(cursor, "header_event", 13, reterr));
 	length = cgr_cursor_u64(cursor);

@@ -140,11 +140,16 @@ static void check_schedule(uint32_t cpus, uint32_t missing)
 static void every_form(void **state)
 {
 	static const struct builder forms[] = {
-		{ 7, BUILDER_ZSTD, false, false, 4096, 2, UINT32_MAX }, { 7, BUILDER_NONE, false, false, 4096, 2, UINT32_MAX },
-		{ 7, BUILDER_ZLIB, false, false, 4096, 2, UINT32_MAX }, { 6, BUILDER_NONE, false, false, 4096, 2, UINT32_MAX },
-		{ 7, BUILDER_ZSTD, true, false, 4096, 2, UINT32_MAX },  { 6, BUILDER_NONE, true, false, 4096, 3, UINT32_MAX },
-		{ 7, BUILDER_ZSTD, false, false, 16384, 4, 1 },         { 7, BUILDER_NONE, false, false, 65536, 1, UINT32_MAX },
-		{ 6, BUILDER_NONE, false, false, 4096, 4, 2 },          { 6, BUILDER_NONE, false, false, 16384, 2, UINT32_MAX },
+		{ 7, BUILDER_ZSTD, false, false, 4096, 2, UINT32_MAX, NULL },
+		{ 7, BUILDER_NONE, false, false, 4096, 2, UINT32_MAX, NULL },
+		{ 7, BUILDER_ZLIB, false, false, 4096, 2, UINT32_MAX, NULL },
+		{ 6, BUILDER_NONE, false, false, 4096, 2, UINT32_MAX, NULL },
+		{ 7, BUILDER_ZSTD, true, false, 4096, 2, UINT32_MAX, NULL },
+		{ 6, BUILDER_NONE, true, false, 4096, 3, UINT32_MAX, NULL },
+		{ 7, BUILDER_ZSTD, false, false, 16384, 4, 1, NULL },
+		{ 7, BUILDER_NONE, false, false, 65536, 1, UINT32_MAX, NULL },
+		{ 6, BUILDER_NONE, false, false, 4096, 4, 2, NULL },
+		{ 6, BUILDER_NONE, false, false, 16384, 2, UINT32_MAX, NULL },
 	};
 
 	(void)state;
@@ -166,7 +171,7 @@ static void every_form(void **state)
 /* Two instances that recorded the same events: each event once. */
 static void two_instances(void **state)
 {
-	struct builder f = { 7, BUILDER_ZSTD, false, true, 4096, 2, UINT32_MAX };
+	struct builder f = { 7, BUILDER_ZSTD, false, true, 4096, 2, UINT32_MAX, NULL };
 	struct ring_builder ring[4];
 	struct cgr_import_summary summary;
 
@@ -222,7 +227,7 @@ static void fields_of_other_events(void **state)
 {
 	(void)state;
 	for (unsigned form = 0; form < 4; form++) {
-		struct builder f = { 7, BUILDER_NONE, (form & 1) != 0, false, 4096, 1, UINT32_MAX };
+		struct builder f = { 7, BUILDER_NONE, (form & 1) != 0, false, 4096, 1, UINT32_MAX, NULL };
 		struct ring_builder ring = { .page_bytes = 4096, .page = SIZE_MAX, .pages.big = f.big };
 		struct cgr_import_summary summary;
 
@@ -247,7 +252,7 @@ static void fields_of_other_events(void **state)
  * set right by the first sched_stat_runtime. */
 static void hidden_idle(void **state)
 {
-	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 2, UINT32_MAX };
+	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 2, UINT32_MAX, NULL };
 	struct ring_builder ring[2];
 	struct cgr_import_summary summary;
 	size_t count, found = 0;
@@ -286,7 +291,7 @@ static void hidden_idle(void **state)
 
 static void losses(void **state)
 {
-	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 1, UINT32_MAX };
+	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 1, UINT32_MAX, NULL };
 	struct ring_builder ring = { .page_bytes = 4096, .page = SIZE_MAX };
 	struct cgr_import_summary summary;
 	struct cgr_error err = { 0 };
@@ -314,7 +319,7 @@ static void losses(void **state)
 
 static void slices(void **state)
 {
-	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 1, UINT32_MAX };
+	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 1, UINT32_MAX, NULL };
 	struct ring_builder ring[1];
 	struct cgr_import_summary summary;
 	size_t count;
@@ -337,7 +342,7 @@ static void slices(void **state)
  * the old store stays when it is an error. */
 static void broken(void **state)
 {
-	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 2, UINT32_MAX };
+	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 2, UINT32_MAX, NULL };
 	struct ring_builder ring[2];
 	struct cgr_import_summary summary;
 	struct cgr_import_options options = { .to_ns = -1, .max_lost = -1 };
@@ -369,7 +374,7 @@ static void broken(void **state)
 /* A file that is truncated while it is mapped: an error that says so, and no store; also when only the head is left. */
 static void truncated_while_read(void **state)
 {
-	struct builder f = { 7, BUILDER_NONE, false, false, 4096, 2, UINT32_MAX };
+	struct builder f = { 7, BUILDER_NONE, false, false, 4096, 2, UINT32_MAX, NULL };
 	struct cgr_import_options options = { .to_ns = -1, .max_lost = -1 };
 	struct cgr_import_summary summary;
 	struct ring_builder ring[2];

@@ -104,7 +104,7 @@ static void put_comm(struct bytes *b, const char *comm)
 	(void)snprintf(text, sizeof(text), "%s", comm);
 	put(b, text, sizeof(text));
 }
-static struct bytes record_switch(bool big, int32_t prev, uint64_t state, int32_t next)
+static inline struct bytes record_switch(bool big, int32_t prev, uint64_t state, int32_t next)
 {
 	struct bytes b = { .big = big };
 	char name[16];
@@ -121,7 +121,7 @@ static struct bytes record_switch(bool big, int32_t prev, uint64_t state, int32_
 	put_number(&b, 120, 4);
 	return b;
 }
-static struct bytes record_wakeup(bool big, int32_t context, int32_t pid, unsigned cpu)
+static inline struct bytes record_wakeup(bool big, int32_t context, int32_t pid, unsigned cpu)
 {
 	struct bytes b = { .big = big };
 
@@ -132,7 +132,7 @@ static struct bytes record_wakeup(bool big, int32_t context, int32_t pid, unsign
 	put_number(&b, cpu, 4);
 	return b;
 }
-static struct bytes record_runtime(bool big, int32_t pid, uint64_t runtime)
+static inline struct bytes record_runtime(bool big, int32_t pid, uint64_t runtime)
 {
 	struct bytes b = { .big = big };
 
@@ -200,11 +200,17 @@ static void ring_event(struct ring_builder *r, uint64_t time, struct bytes recor
 
 /* ---- files ---- */
 enum builder_compression { BUILDER_NONE, BUILDER_ZSTD, BUILDER_ZLIB };
+struct builder_kernel { /* what its tracing says of itself */
+	const char *const *formats;
+	size_t format_count;
+	const char *header_page;
+};
 struct builder {
 	int version; /* 6, 7 */
 	enum builder_compression compression;
 	bool big, second_instance;
 	uint32_t page_bytes, cpus, missing_cpu /* UINT32_MAX none */;
+	const struct builder_kernel *kernel; /* NULL: of builder_formats and builder_header_page */
 };
 
 static struct bytes packed(const struct builder *f, const void *data, size_t length)
@@ -226,10 +232,11 @@ static struct bytes packed(const struct builder *f, const void *data, size_t len
 	free(room);
 	return out;
 }
-static void put_header_info(struct bytes *b, uint32_t page_bytes)
+static void put_header_info(struct bytes *b, const struct builder *f)
 {
 	char page[512];
-	int length = snprintf(page, sizeof(page), builder_header_page, page_bytes - 16);
+	int length = f->kernel != NULL ? snprintf(page, sizeof(page), "%s", f->kernel->header_page)
+	                               : snprintf(page, sizeof(page), builder_header_page, f->page_bytes - 16);
 
 	put(b, "header_page\0", 12);
 	put_number(b, (uint64_t)length, 8);
@@ -237,14 +244,17 @@ static void put_header_info(struct bytes *b, uint32_t page_bytes)
 	put(b, "header_event\0", 13);
 	put_number(b, 0, 8);
 }
-static void put_formats(struct bytes *b)
+static void put_formats(struct bytes *b, const struct builder *f)
 {
+	const char *const *formats = f->kernel != NULL ? f->kernel->formats : builder_formats;
+	size_t count = f->kernel != NULL ? f->kernel->format_count : BUILDER_FORMATS;
+
 	put_number(b, 1, 4);
 	put_text(b, "sched");
-	put_number(b, BUILDER_FORMATS, 4);
-	for (size_t i = 0; i < BUILDER_FORMATS; i++) {
-		put_number(b, strlen(builder_formats[i]), 8);
-		put(b, builder_formats[i], strlen(builder_formats[i]));
+	put_number(b, count, 4);
+	for (size_t i = 0; i < count; i++) {
+		put_number(b, strlen(formats[i]), 8);
+		put(b, formats[i], strlen(formats[i]));
 	}
 }
 static size_t put_section(struct bytes *b, const struct builder *f, unsigned id, struct bytes body)
@@ -325,10 +335,10 @@ static void build_7(struct bytes *b, const struct builder *f, const struct ring_
 	put_text(b, "1");
 	size_t patch = b->length;
 	put_number(b, 0, 8);
-	put_header_info(&body, f->page_bytes);
+	put_header_info(&body, f);
 	put_option(&options, 16, number_bytes(f, put_section(b, f, 16, body), 8));
 	body = (struct bytes){ .big = f->big };
-	put_formats(&body);
+	put_formats(&body, f);
 	put_option(&options, 18, number_bytes(f, put_section(b, f, 18, body), 8));
 	put_option(&options, 8, number_bytes(f, f->cpus, 4));
 	put_option(&options, 200, number_bytes(f, 7, 4)); /* an option from the future */
@@ -341,9 +351,9 @@ static void build_7(struct bytes *b, const struct builder *f, const struct ring_
 }
 static void build_6(struct bytes *b, const struct builder *f, const struct ring_builder *ring)
 {
-	put_header_info(b, f->page_bytes);
+	put_header_info(b, f);
 	put_number(b, 0, 4);
-	put_formats(b);
+	put_formats(b, f);
 	put_number(b, 0, 4);
 	put_number(b, 0, 4);
 	put_number(b, 0, 8);
