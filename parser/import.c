@@ -195,6 +195,24 @@ static int segment_log(struct import *import, struct cgr_error *reterr)
 	              reterr);
 }
 
+/* Which threads of a host are the CPUs of its guests. */
+static int guest_log(struct import *import, struct cgr_error *reterr)
+{
+	const struct cgr_guests *guests = &import->trace->guests;
+	char text[256];
+
+	for (size_t i = 0; i < guests->count; i++) {
+		const struct cgr_guest *guest = &guests->guest[i];
+		size_t used = (size_t)snprintf(text, sizeof(text), "virtual CPUs of the guest \"%s\": threads", guest->name);
+
+		for (size_t c = 0; c < guest->cpus && used < sizeof(text) - 16; c++)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, c == 0 ? " %d" : ", %d", guest->tid[c]);
+		CGR_TRY(cgr_writer_add_log(import->writer, "info", text, guest->cpus,
+		                           "what the guest did in them stands in its own file", reterr));
+	}
+	return CGR_OK;
+}
+
 static int import_log(struct import *import, struct cgr_error *reterr)
 {
 	const struct cgr_norm *norm = &import->norm;
@@ -204,6 +222,7 @@ static int import_log(struct import *import, struct cgr_error *reterr)
 	CGR_TRY(segment_log(import, reterr));
 	CGR_TRY(log_if(import, import->trace->shift.cpus, "info",
 	               "CPUs of a guest whose times were brought to its host's clock (TIME_SHIFT)", NULL, reterr));
+	CGR_TRY(guest_log(import, reterr));
 	CGR_TRY(mend_log(import, reterr));
 	CGR_TRY(memory_log(import, reterr));
 	CGR_TRY(log_if(import, norm->stats.unknown_formats, "warning",

@@ -109,6 +109,7 @@ struct cgr_trace *cgr_trace_free(struct cgr_trace *trace)
 	free(trace->cmdlines);
 	free(trace->kallsyms);
 	cgr_time_shift_fini(&trace->shift);
+	cgr_guests_fini(&trace->guests);
 	trace->perf = cgr_perfdata_free(trace->perf);
 	tep_free(trace->tep);
 	cgr_input_close(&trace->input);

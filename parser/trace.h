@@ -3,6 +3,7 @@
 #ifndef CGR_PARSER_TRACE_H
 #define CGR_PARSER_TRACE_H
 
+#include "parser/guests.h"
 #include "parser/input.h"
 #include "parser/timeshift.h"
 
@@ -70,7 +71,7 @@ struct cgr_trace {
 	uint32_t tsc_mult, tsc_shift; /* TSC2NSEC; mult 0 = none */
 	uint64_t tsc_offset;
 	struct cgr_time_shift shift; /* a guest's clock to its host's */
-	bool host; /* GUEST option: guests were recorded beside it */
+	struct cgr_guests guests; /* of a host: recorded beside it */
 	uint64_t facts, summary; /* file offsets of our own sections, 0 = not there */
 	uint64_t *snapshot, *sample;
 	size_t snapshots, snapshot_capacity, samples, sample_capacity;

@@ -238,8 +238,7 @@ int cgr_tracedat_option(struct cgr_trace *trace, uint32_t id, struct cgr_cursor 
 			return cgr_cursor_error(body, reterr, "TSC2NSEC shift %u is out of range", trace->tsc_shift);
 		return cgr_cursor_check(body, "the TSC2NSEC option", reterr);
 	case CGR_TD_GUEST:
-		trace->host = true;
-		return CGR_OK;
+		return cgr_guests_read(&trace->guests, body, reterr);
 	case CGR_TD_TIME_SHIFT:
 		return cgr_time_shift_read(&trace->shift, body, reterr);
 	case CGR_TD_TRACECLOCK:

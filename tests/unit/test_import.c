@@ -223,6 +223,38 @@ static char *rich_fields(void)
 	return text;
 }
 
+/* A host's file names its guests and the threads that are their CPUs. */
+static void host_of_guests(void **state)
+{
+	static const struct builder_kernel kernel = { builder_formats, BUILDER_FORMATS,
+		                                          "\tfield: char data;\toffset:16;\tsize:4080;\n", "web \x1b[31m" };
+
+	(void)state;
+	for (unsigned form = 0; form < 2; form++) {
+		struct builder f = { 7, BUILDER_NONE, form == 1, false, 4096, 1, UINT32_MAX, &kernel };
+		struct cgr_import_summary summary;
+		struct ring_builder ring[8];
+		sqlite3 *db = NULL;
+		sqlite3_stmt *statement = NULL;
+
+		schedule(ring, &f, 1000);
+		struct bytes file = build(&f, ring);
+		must_import(&file, (struct cgr_import_options){ 0 }, &summary);
+		assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+		assert_int_equal(sqlite3_prepare_v2(db, "SELECT text, count FROM import_log WHERE text LIKE '%guest%'", -1,
+		                                    &statement, NULL),
+		                 SQLITE_OK);
+		assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+		assert_string_equal((const char *)sqlite3_column_text(statement, 0),
+		                    "virtual CPUs of the guest \"web \x1b[31m\": threads 101, 102");
+		assert_int_equal(sqlite3_column_int(statement, 1), 2);
+		(void)sqlite3_finalize(statement);
+		(void)sqlite3_close(db);
+		free_rings(ring, 1);
+		free(file.data);
+	}
+}
+
 static void fields_of_other_events(void **state)
 {
 	(void)state;
@@ -425,6 +457,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form),
 		cmocka_unit_test(two_instances),
+		cmocka_unit_test(host_of_guests),
 		cmocka_unit_test(fields_of_other_events),
 		cmocka_unit_test(hidden_idle),
 		cmocka_unit_test(losses),

@@ -37,9 +37,11 @@ static const char *const old_formats[] = {
 static const struct builder_kernel kernel_2_6_32 = {
 	old_formats, sizeof(old_formats) / sizeof(old_formats[0]),
 	"\tfield: u64 timestamp;\toffset:0;\tsize:8;\n\tfield: local_t commit;\toffset:8;\tsize:8;\n"
-	"\tfield: char data;\toffset:16;\tsize:4080;\n"
+	"\tfield: char data;\toffset:16;\tsize:4080;\n",
+	NULL
 };
-static const struct builder_kernel kernel_2_6_29 = { old_formats, sizeof(old_formats) / sizeof(old_formats[0]), "" };
+static const struct builder_kernel kernel_2_6_29 = { old_formats, sizeof(old_formats) / sizeof(old_formats[0]), "",
+	                                                 NULL };
 
 static char path[64];
 

@@ -204,6 +204,7 @@ struct builder_kernel { /* what its tracing says of itself */
 	const char *const *formats;
 	size_t format_count;
 	const char *header_page;
+	const char *guest; /* name of one that ran in threads 101 and 102, NULL none */
 };
 struct builder {
 	int version; /* 6, 7 */
@@ -327,6 +328,19 @@ static void put_buffer(struct bytes *b, const struct builder *f, struct bytes *o
 	put_at(b, at + 8, b->length - at - 16, 8);
 	put_option(options, 3, option);
 }
+static void put_guest(struct bytes *options, const struct builder *f)
+{
+	struct bytes option = { .big = f->big };
+
+	put_text(&option, f->kernel->guest);
+	put_number(&option, 0x1234567, 8);
+	put_number(&option, 2, 4);
+	for (uint32_t cpu = 0; cpu < 2; cpu++) {
+		put_number(&option, cpu, 4);
+		put_number(&option, 101 + cpu, 4);
+	}
+	put_option(options, 13, option);
+}
 static void build_7(struct bytes *b, const struct builder *f, const struct ring_builder *ring)
 {
 	struct bytes body = { .big = f->big }, options = { .big = f->big };
@@ -342,6 +356,8 @@ static void build_7(struct bytes *b, const struct builder *f, const struct ring_
 	put_option(&options, 18, number_bytes(f, put_section(b, f, 18, body), 8));
 	put_option(&options, 8, number_bytes(f, f->cpus, 4));
 	put_option(&options, 200, number_bytes(f, 7, 4)); /* an option from the future */
+	if (f->kernel != NULL && f->kernel->guest != NULL)
+		put_guest(&options, f);
 	put_buffer(b, f, &options, "", ring);
 	if (f->second_instance)
 		put_buffer(b, f, &options, "other", ring + f->cpus);
