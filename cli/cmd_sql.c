@@ -29,17 +29,6 @@ static void help(const struct cgr_query *query)
 	       "  SELECT cgroup, kind, sum(charged_pages) FROM charges_by_task GROUP BY 1, 2\n");
 }
 
-/* Runs every statement of the text. */
-static int run_text(struct cgr_query *query, const char *text, enum cgr_rows_format format, struct cgr_error *reterr)
-{
-	while (*text != '\0') {
-		CGR_TRY(cgr_query_start(query, text, &text, reterr));
-		if (cgr_query_columns(query) > 0)
-			CGR_TRY(cgr_rows_print(stdout, query, format, reterr));
-	}
-	return 0;
-}
-
 /* NAME of .schema as SQL text: quotes doubled. */
 static char *schema_query(const char *name)
 {
@@ -77,36 +66,60 @@ static int print_schema(struct cgr_query *query, const char *name, struct cgr_er
 	return rc;
 }
 
-static int run_dot(struct cgr_query *query, const char *text, enum cgr_rows_format format, struct cgr_error *reterr)
-{
-	if (strncmp(text, ".help", 5) == 0) {
-		help(query);
-		return 0;
-	}
-	if (strncmp(text, ".tables", 7) == 0)
-		return run_text(query, "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY 1, 2",
-		                format, reterr);
-	if (strncmp(text, ".schema", 7) == 0) {
-		for (text += 7; *text == ' '; text++)
-			;
-		return print_schema(query, text, reterr);
-	}
-	return cgr_error_set(reterr, CGR_E_USAGE, "unknown command '%s'; there are .help, .tables and .schema", text);
-}
-
-static int run_any(struct cgr_query *query, const char *text, enum cgr_rows_format format, struct cgr_error *reterr)
-{
-	while (*text == ' ' || *text == '\n' || *text == '\t')
-		text++;
-	return *text == '.' ? run_dot(query, text, format, reterr) : run_text(query, text, format, reterr);
-}
-
 static void chomp(char *line)
 {
 	size_t length = strlen(line);
 
 	while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r' || line[length - 1] == ' '))
 		line[--length] = '\0';
+}
+
+/* The first statement of *text, which is moved behind it. */
+static int run_statement(struct cgr_query *query, const char **text, enum cgr_rows_format format,
+                         struct cgr_error *reterr)
+{
+	CGR_TRY(cgr_query_start(query, *text, text, reterr));
+	return cgr_query_columns(query) > 0 ? cgr_rows_print(stdout, query, format, reterr) : 0;
+}
+
+static int run_dot(struct cgr_query *query, const char *line, enum cgr_rows_format format, struct cgr_error *reterr)
+{
+	static const char tables[] = "SELECT type, name FROM sqlite_schema WHERE type IN ('table', 'view') ORDER BY 1, 2";
+	size_t length = strcspn(line, " ");
+	const char *rest = line + length + strspn(line + length, " "), *sql = tables;
+
+	if (length == 5 && memcmp(line, ".help", 5) == 0) {
+		help(query);
+		return 0;
+	}
+	if (length == 7 && memcmp(line, ".tables", 7) == 0)
+		return run_statement(query, &sql, format, reterr);
+	if (length == 7 && memcmp(line, ".schema", 7) == 0)
+		return print_schema(query, rest, reterr);
+	return cgr_error_set(reterr, CGR_E_USAGE, "unknown command '%s'; there are .help, .tables and .schema", line);
+}
+
+/* Statements, and lines that begin with a point where a statement could begin, one after the other. */
+static int run_any(struct cgr_query *query, const char *text, enum cgr_rows_format format, struct cgr_error *reterr)
+{
+	for (;;) {
+		text += strspn(text, " \t\r\n");
+		if (*text == '\0')
+			return 0;
+		if (*text != '.') {
+			CGR_TRY(run_statement(query, &text, format, reterr));
+			continue;
+		}
+		char *line = strndup(text, strcspn(text, "\n"));
+
+		if (line == NULL)
+			return cgr_error_set(reterr, CGR_E_NOMEM, "out of memory");
+		text += strlen(line);
+		chomp(line);
+		int rc = run_dot(query, line, format, reterr);
+		free(line);
+		CGR_TRY(rc);
+	}
 }
 
 /* A prompt on a terminal: errors are told and the next line is read. A statement ends with ';'. */

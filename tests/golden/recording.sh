@@ -7,6 +7,7 @@ echo "--- sql"
 "$CGREPLAY" sql p.db --format csv "SELECT * FROM throttled"
 "$CGREPLAY" sql p.db --format json "SELECT path, controllers, born_ns FROM cgroup_life WHERE path = '/cgrlab' ORDER BY hierarchy"
 "$CGREPLAY" sql p.db .help
+printf '.schema event_kind\nSELECT 1 AS a; SELECT 2 AS b;\n.schema mem_item\n' | "$CGREPLAY" sql p.db
 "$CGREPLAY" sql p.db "DELETE FROM task"; echo "exit $?"
 echo "--- export"
 "$CGREPLAY" export p.db --to csv -o csv; echo "exit $?"
