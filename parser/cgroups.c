@@ -277,18 +277,34 @@ uint32_t cgr_cgroup_common(const struct cgr_norm *norm, uint32_t a, uint32_t b)
 	return 0;
 }
 
+static bool is_under(const char *path, const char *scope)
+{
+	size_t length = strlen(scope);
+
+	while (length > 1 && scope[length - 1] == '/')
+		length--;
+	return strncmp(path, scope, length) == 0 && (path[length] == '\0' || path[length] == '/' || length == 1);
+}
+
 bool cgr_cgroup_in_scope(const struct cgr_norm *norm, uint32_t cgroup)
 {
-	const char *path = norm->cgroups.node[cgroup].path;
-
-	for (size_t i = 0; i < norm->scopes; i++) {
-		size_t length = strlen(norm->scope[i]);
-		while (length > 1 && norm->scope[i][length - 1] == '/')
-			length--;
-		if (strncmp(path, norm->scope[i], length) == 0 && (path[length] == '\0' || path[length] == '/' || length == 1))
+	for (size_t i = 0; i < norm->scopes; i++)
+		if (is_under(norm->cgroups.node[cgroup].path, norm->scope[i]))
 			return true;
-	}
 	return norm->scopes == 0;
+}
+
+const char *cgr_cgroup_empty_scope(const struct cgr_norm *norm)
+{
+	for (size_t i = 0; i < norm->scopes; i++) {
+		bool found = false;
+
+		for (size_t c = 0; c < norm->cgroups.nodes && !found; c++)
+			found = is_under(norm->cgroups.node[c].path, norm->scope[i]);
+		if (!found)
+			return norm->scope[i];
+	}
+	return NULL;
 }
 
 /* ---- css_sets ---- */

@@ -270,6 +270,11 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 		    (unsigned long long)norm->stats.lost_spans, (long long)import->options->max_lost);
 	CGR_TRY(cgr_facts_finish(&import->facts, norm, reterr));
 	CGR_TRY(cgr_norm_finish(norm, reterr));
+	const char *empty = cgr_cgroup_empty_scope(norm);
+	if (empty != NULL)
+		return cgr_error_set(reterr, CGR_E_USAGE,
+		                     "--cgroup %s: %s knows no such cgroup; info of a whole import lists them", empty,
+		                     import->trace->input.path);
 	(void)digest(import->trace, text, sizeof(text));
 	import->facts.info.source_digest = text;
 	CGR_TRY(cgr_writer_set_info(import->writer, &import->facts.info, reterr));

@@ -222,6 +222,8 @@ int cgr_cgroup_of_memcg(struct cgr_norm *norm, uint64_t kernel_id, uint32_t *ret
 int cgr_css_set(struct cgr_norm *norm, const uint32_t cgroup_of_hierarchy[64], uint32_t *ret_set);
 int cgr_cgroups_finish(struct cgr_norm *norm);
 bool cgr_cgroup_in_scope(const struct cgr_norm *norm, uint32_t cgroup);
+/* A scope that no cgroup is in, NULL: there is none. */
+const char *cgr_cgroup_empty_scope(const struct cgr_norm *norm);
 /* Lowest common ancestor-or-self; CGR_ID_NONE for a takes b. */
 uint32_t cgr_cgroup_common(const struct cgr_norm *norm, uint32_t a, uint32_t b);
 

@@ -223,6 +223,34 @@ static char *rich_fields(void)
 	return text;
 }
 
+/* What is mended before a slice of time is neither in the store nor told. A subtree nobody knows is an error, not an
+ * empty answer. */
+static void mended_before_slice(void **state)
+{
+	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 1, UINT32_MAX, NULL };
+	struct ring_builder ring = { .page_bytes = 4096, .page = SIZE_MAX };
+	const char *nowhere = "/nowhere";
+	struct cgr_import_options scoped = { .max_lost = -1, .to_ns = -1, .cgroup = &nowhere, .cgroups = 1 };
+	struct cgr_import_summary whole, slice;
+	struct cgr_error err = { 0 };
+
+	(void)state;
+	ring_event(&ring, 1000, record_switch(false, 1, 0, 2));
+	ring_event(&ring, 2000, record_switch(false, 3, 0, 4)); /* nobody told how 3 came to run */
+	for (uint64_t i = 0; i < 10; i++)
+		ring_event(&ring, 10000 + 1000 * i, record_switch(false, i % 2 == 0 ? 4 : 5, 1, i % 2 == 0 ? 5 : 4));
+	ring_close(&ring);
+	struct bytes file = build(&f, &ring);
+	must_import(&file, (struct cgr_import_options){ 0 }, &whole);
+	must_import(&file, (struct cgr_import_options){ .from_ns = 12500 }, &slice);
+	assert_int_equal(whole.inferred, 2); /* 1 at the start, 3 */
+	assert_int_equal(slice.inferred, 1); /* who runs at its start */
+	assert_int_equal(import_bytes(&file, &scoped, &slice, &err), CGR_E_USAGE);
+	assert_non_null(strstr(err.cause[0], "/nowhere"));
+	free(ring.pages.data);
+	free(file.data);
+}
+
 /* A host's file names its guests and the threads that are their CPUs. */
 static void host_of_guests(void **state)
 {
@@ -457,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_form),
 		cmocka_unit_test(two_instances),
+		cmocka_unit_test(mended_before_slice),
 		cmocka_unit_test(host_of_guests),
 		cmocka_unit_test(fields_of_other_events),
 		cmocka_unit_test(hidden_idle),
