@@ -15,6 +15,7 @@
 
 #define DICT_MAX 4096u
 #define DICT_SLOTS 16384u
+#define SAVED_MIN ((size_t)128)
 #define LEVEL 3 /* measured: level 1 is 6 % larger, level 9 halves the speed for 2 % */
 
 struct cgr_packer {
@@ -83,7 +84,8 @@ static bool all_equal(const uint8_t *data, size_t size)
 	return size <= 1 || memcmp(data, data + 1, size - 1) == 0;
 }
 
-/* A plane that zstd shrinks by less than 1/16 is stored raw: decoding it then costs nothing. */
+/* Decompression is a good part of what reading costs, and most of that is paid per plane: zstd has to halve a plane
+ * and to save SAVED_MIN bytes, or it is stored raw. */
 static int put_plane(struct cgr_packer *packer, const uint8_t *data, size_t size, struct cgr_error *reterr)
 {
 	uint8_t *head = packer->out + packer->used;
@@ -100,7 +102,7 @@ static int put_plane(struct cgr_packer *packer, const uint8_t *data, size_t size
 	stored = ZSTD_compress2(packer->zstd, packer->out + packer->used, CGR_PACK_BYTES_MAX - packer->used, data, size);
 	if (ZSTD_isError(stored))
 		return cgr_error_set(reterr, CGR_E_INTERNAL, "packing events: zstd: %s", ZSTD_getErrorName(stored));
-	if (stored >= size - size / 16) {
+	if (stored + CGR_MAX(size / 2, SAVED_MIN) > size) {
 		memcpy(packer->out + packer->used, data, size);
 		stored = size;
 		word = (uint32_t)CGR_PLANE_RAW << 28;

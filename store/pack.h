@@ -33,7 +33,7 @@ int cgr_unpacker_load(struct cgr_unpacker *unpacker, const uint8_t *bytes, size_
 /* Next events of the loaded block, at most CGR_UNPACK_BATCH and possibly 0 of them when none was wanted;
  * returns 1, 0 at the end of the block, or CGR_E_INPUT where a column holds what can not be. Borrowed until the next
  * call. */
-#define CGR_UNPACK_BATCH 2048u
+#define CGR_UNPACK_BATCH 1024u
 int cgr_unpacker_next(struct cgr_unpacker *unpacker, const struct cgr_event **ret_events, size_t *ret_count,
                       struct cgr_error *reterr);
 

@@ -3,7 +3,7 @@
  *
  * Loading a block decompresses the byte planes of its columns, some bytes per event; the columns themselves are
  * decoded batch by batch, so that a batch stays in the L2 cache from its planes to the caller. Events are put together
- * without a branch per event: each kind has a pointer per field and an index mask that is 0 for constants. */
+ * without a branch per event: sorted by kind, each column of a kind goes straight into the field of its events. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,19 +19,15 @@
  * stand there once as plane and once as numbers; all aligned to 8 bytes */
 #define ROOM_BYTES ((size_t)(4 + CGR_FIELDS) * (8 + 8 + 8) * CGR_PACK_EVENTS + (size_t)CGR_EV_COUNT * CGR_FIELDS * 80)
 
-#define PIECE 512u /* events put together at a time: 20 KiB */
+#define QUARTERS 4u
 
-struct lane { /* the columns of one kind, and those of the batch ready to be put together */
-	const uint64_t *a, *b;
-	const uint32_t *c, *d;
-	const uint8_t *flags;
-	uint32_t mask[CGR_FIELDS]; /* 0: constant column, one element; else all ones */
-	uint64_t relative_a, relative_b; /* all ones: the time of the event is still to be added */
-	uint32_t next; /* event of the batch */
-	uint32_t wanted; /* 0 or 1: added to the output position */
-	uint32_t left; /* events of the block not decoded yet */
-	bool needed; /* wanted, or tells who runs */
+struct lane { /* the columns of one kind */
 	struct cgr_column column[CGR_FIELDS];
+	struct cgr_event constant; /* what its constant columns hold */
+	bool varies[CGR_FIELDS];
+	bool wanted;
+	bool needed; /* wanted, or tells who runs */
+	uint32_t left; /* events of the block not decoded yet */
 };
 
 struct cgr_unpacker {
@@ -42,19 +38,19 @@ struct cgr_unpacker {
 	struct lane lane[CGR_EV_COUNT];
 	uint32_t kinds[CGR_EV_COUNT];
 	uint32_t kind_count;
-	uint32_t current[CGR_LIMIT_CPUS];
+	bool all_wanted;
+	uint32_t current[CGR_LIMIT_CPUS + 1]; /* the last one: where put_heads writes what is not to be kept */
+	uint32_t changes[CGR_EV_COUNT]; /* all ones: the event tells who runs from then on */
+	uint64_t tail[CGR_EV_COUNT]; /* kind and constant flags where they stand in the last 8 bytes of an event */
 	/* of the batch */
-	uint8_t kind[CGR_UNPACK_BATCH];
-	uint16_t cpu[CGR_UNPACK_BATCH];
-	uint32_t task[CGR_UNPACK_BATCH];
 	uint64_t ts[CGR_UNPACK_BATCH];
-	uint64_t wide[CGR_UNPACK_BATCH]; /* a column before it is narrowed, where it can not be made narrow at once */
-	uint64_t lane_ts[CGR_UNPACK_BATCH]; /* times of the events of one kind, for TSREL */
-	/* fields of all kinds together never need more than one element per event and field */
-	uint64_t arena_a[CGR_UNPACK_BATCH], arena_b[CGR_UNPACK_BATCH];
-	uint32_t arena_c[CGR_UNPACK_BATCH], arena_d[CGR_UNPACK_BATCH];
-	uint8_t arena_flags[CGR_UNPACK_BATCH];
-	struct cgr_event event[CGR_UNPACK_BATCH + 1];
+	uint32_t task[CGR_UNPACK_BATCH];
+	uint16_t cpu[CGR_UNPACK_BATCH];
+	uint8_t kind[CGR_UNPACK_BATCH];
+	uint16_t place[CGR_UNPACK_BATCH]; /* events by kind, of a kind in order */
+	uint16_t first[CGR_EV_COUNT + 1]; /* where a kind begins in it */
+	struct cgr_column_room room;
+	struct cgr_event event[CGR_UNPACK_BATCH];
 };
 
 struct cgr_unpacker *cgr_unpacker_new(void)
@@ -133,6 +129,27 @@ static int load_common(struct cgr_unpacker *u, struct cgr_error *reterr)
 	                                                           : 0;
 }
 
+static void set_constant(struct lane *lane, unsigned field, uint64_t value)
+{
+	switch (field) {
+	case CGR_FIELD_FLAGS:
+		lane->constant.flags = (uint8_t)value;
+		break;
+	case CGR_FIELD_A:
+		lane->constant.a = value;
+		break;
+	case CGR_FIELD_B:
+		lane->constant.b = value;
+		break;
+	case CGR_FIELD_C:
+		lane->constant.c = (uint32_t)value;
+		break;
+	default:
+		lane->constant.d = (uint32_t)value;
+		break;
+	}
+}
+
 static int load_lane(struct cgr_unpacker *u, unsigned kind, bool wanted, struct cgr_error *reterr)
 {
 	static const unsigned bits[CGR_FIELDS] = {
@@ -145,20 +162,28 @@ static int load_lane(struct cgr_unpacker *u, unsigned kind, bool wanted, struct 
 	for (unsigned field = 0; field < CGR_FIELDS; field++) {
 		struct cgr_column *column = &lane->column[field];
 
+		lane->varies[field] = false;
 		/* of an unwanted switch only the next task is needed: it tells whose events follow */
 		if (!lane->needed || (!wanted && field != CGR_FIELD_C)) {
 			CGR_TRY(cgr_column_skip(&u->bytes, reterr));
-			*column = (struct cgr_column){ 0 };
-			lane->mask[field] = 0;
 			continue;
 		}
-		size_t count = u->bytes.at < u->bytes.end && u->bytes.at[0] == CGR_PACK_CONST ? 1 : lane->left;
-		CGR_TRY(cgr_column_open(column, &u->bytes, count, bits[field], reterr));
-		lane->mask[field] = cgr_column_is_constant(column) ? 0 : UINT32_MAX;
+		CGR_TRY(cgr_column_open(column, &u->bytes, lane->left, bits[field], reterr));
+		lane->varies[field] = column->encoding != CGR_PACK_CONST;
+		if (lane->varies[field])
+			continue;
+		set_constant(lane, field, column->base);
 	}
-	lane->relative_a = lane->column[CGR_FIELD_A].encoding == CGR_PACK_TSREL ? UINT64_MAX : 0;
-	lane->relative_b = lane->column[CGR_FIELD_B].encoding == CGR_PACK_TSREL ? UINT64_MAX : 0;
 	return 0;
+}
+
+static void prepare_heads(struct cgr_unpacker *u, unsigned kind)
+{
+	const struct cgr_event *constant = &u->lane[kind].constant;
+	uint8_t flags = u->lane[kind].varies[CGR_FIELD_FLAGS] ? 0 : constant->flags;
+
+	u->changes[kind] = cgr_pack_changes_current(kind, CGR_EV_SWITCH, CGR_EV_RUN_START) ? UINT32_MAX : 0;
+	u->tail[kind] = (uint64_t)kind << 48 | (uint64_t)flags << 56;
 }
 
 int cgr_unpacker_load(struct cgr_unpacker *u, const uint8_t *bytes, size_t size, uint64_t kinds,
@@ -169,210 +194,169 @@ int cgr_unpacker_load(struct cgr_unpacker *u, const uint8_t *bytes, size_t size,
 	u->bytes.used = 0;
 	u->next = u->count = 0;
 	u->ts_last = 0;
+	u->all_wanted = true;
 	CGR_TRY(load_head(u, reterr));
 	CGR_TRY(load_common(u, reterr));
 	memset(u->current, 0xff, sizeof(u->current));
 	for (uint32_t i = 0; i < u->kind_count; i++) {
-		unsigned kind = u->kinds[i];
+		bool wanted = kinds == 0 || (kinds >> u->kinds[i] & 1) != 0;
 
-		CGR_TRY(load_lane(u, kind, kinds == 0 || (kinds >> kind & 1) != 0, reterr));
+		u->all_wanted &= wanted;
+		CGR_TRY(load_lane(u, u->kinds[i], wanted, reterr));
+		prepare_heads(u, u->kinds[i]);
 	}
 	return u->bytes.at == u->bytes.end ? 0 : cgr_unpack_bad(reterr, "bytes after the last column");
 }
 
-static int decode_common(struct cgr_unpacker *u, size_t n, struct cgr_error *reterr)
-{
-	uint16_t cpus = 0;
-
-	CGR_TRY(cgr_column_take64(&u->common[CGR_COLUMN_TS], NULL, n, u->ts, reterr));
-	if (!cgr_loop_ascend(u->ts, n, u->ts_last))
-		return cgr_unpack_bad(reterr, "times go backwards");
-	u->ts_last = u->ts[n - 1];
-	CGR_TRY(cgr_column_take8(&u->common[CGR_COLUMN_KIND], u->ts, n, u->kind, u->wide, reterr));
-	CGR_TRY(cgr_column_take16(&u->common[CGR_COLUMN_CPU], u->ts, n, u->cpu, u->wide, reterr));
-	for (size_t i = 0; i < n; i++)
-		cpus |= u->cpu[i];
-	if (cpus >= CGR_LIMIT_CPUS)
-		return cgr_unpack_bad(reterr, "CPU number out of range");
-	return cgr_column_take32(&u->common[CGR_COLUMN_TASK], u->ts, n, u->task, u->wide, reterr);
-}
-
-/* Events per kind in the batch; in four tables, so that runs of one kind do not wait for their own counter. */
-static int count_kinds(struct cgr_unpacker *u, size_t n, uint32_t counts[256], struct cgr_error *reterr)
-{
-	uint32_t seen[4][256] = { 0 };
-
-	for (size_t i = 0; i < n; i++)
-		seen[i & 3][u->kind[i]]++;
-	for (unsigned k = 0; k < 256; k++) {
-		counts[k] = seen[0][k] + seen[1][k] + seen[2][k] + seen[3][k];
-		if (counts[k] > (k < CGR_EV_COUNT ? u->lane[k].left : 0))
-			return cgr_unpack_bad(reterr, "events per kind do not add up");
-	}
-	return 0;
-}
-
-/* For narrow fields relative to their event's time; for A and B that is added when the event is put together. */
-static const uint64_t *lane_times(struct cgr_unpacker *u, const struct lane *lane, unsigned kind, size_t n)
-{
-	size_t out = 0;
-
-	if (lane->column[CGR_FIELD_FLAGS].encoding != CGR_PACK_TSREL &&
-	    lane->column[CGR_FIELD_C].encoding != CGR_PACK_TSREL && lane->column[CGR_FIELD_D].encoding != CGR_PACK_TSREL)
-		return NULL;
-	for (size_t i = 0; i < n; i++) {
-		u->lane_ts[out] = u->ts[i];
-		out += u->kind[i] == kind && out + 1 < CGR_UNPACK_BATCH;
-	}
-	return u->lane_ts;
-}
-
-/* The next count events of a kind, into the arenas at position at. n: events of the batch. */
-static int decode_lane(struct cgr_unpacker *u, unsigned kind, size_t count, size_t at, size_t n,
+static int next_common(struct cgr_unpacker *u, enum cgr_pack_common column, size_t n, struct cgr_piece *ret_piece,
                        struct cgr_error *reterr)
 {
-	struct lane *lane = &u->lane[kind];
-	const uint64_t *times = lane_times(u, lane, kind, n);
-	size_t each[CGR_FIELDS];
-
-	for (unsigned field = 0; field < CGR_FIELDS; field++)
-		each[field] = lane->mask[field] == 0 ? 1 : count;
-	lane->a = u->arena_a + at;
-	lane->b = u->arena_b + at;
-	lane->c = u->arena_c + at;
-	lane->d = u->arena_d + at;
-	lane->flags = u->arena_flags + at;
-	lane->next = 0;
-	lane->left -= (uint32_t)count;
-	CGR_TRY(cgr_column_take64(&lane->column[CGR_FIELD_A], NULL, each[CGR_FIELD_A], u->arena_a + at, reterr));
-	CGR_TRY(cgr_column_take64(&lane->column[CGR_FIELD_B], NULL, each[CGR_FIELD_B], u->arena_b + at, reterr));
-	CGR_TRY(cgr_column_take32(&lane->column[CGR_FIELD_C], times, each[CGR_FIELD_C], u->arena_c + at, u->wide, reterr));
-	CGR_TRY(cgr_column_take32(&lane->column[CGR_FIELD_D], times, each[CGR_FIELD_D], u->arena_d + at, u->wide, reterr));
-	return cgr_column_take8(&lane->column[CGR_FIELD_FLAGS], times, each[CGR_FIELD_FLAGS], u->arena_flags + at, u->wide,
-	                        reterr);
+	return cgr_column_next(&u->common[column], u->ts, NULL, n, &u->room, ret_piece, reterr);
 }
 
-static int decode_batch(struct cgr_unpacker *u, size_t n, struct cgr_error *reterr)
+static int decode_common(struct cgr_unpacker *u, size_t n, struct cgr_error *reterr)
 {
-	uint32_t counts[256];
-	size_t at = 0;
+	bool ascends = cgr_column_ascends(&u->common[CGR_COLUMN_TS]);
+	struct cgr_piece piece;
 
-	CGR_TRY(decode_common(u, n, reterr));
-	CGR_TRY(count_kinds(u, n, counts, reterr));
-	for (uint32_t i = 0; i < u->kind_count; i++) {
-		unsigned kind = u->kinds[i];
-
-		if (counts[kind] == 0)
-			continue;
-		CGR_TRY(decode_lane(u, kind, counts[kind], at, n, reterr));
-		at += counts[kind];
-	}
+	CGR_TRY(next_common(u, CGR_COLUMN_TS, n, &piece, reterr));
+	cgr_fill64(u->ts, &piece, n);
+	if (!ascends && !cgr_loop_ascend(u->ts, n, u->ts_last))
+		return cgr_unpack_bad(reterr, "times go backwards");
+	u->ts_last = u->ts[n - 1];
+	CGR_TRY(next_common(u, CGR_COLUMN_KIND, n, &piece, reterr));
+	cgr_fill8(u->kind, &piece, n);
+	CGR_TRY(next_common(u, CGR_COLUMN_CPU, n, &piece, reterr));
+	cgr_fill16(u->cpu, &piece, n);
+	if (cgr_loop_largest16(u->cpu, n) >= CGR_LIMIT_CPUS)
+		return cgr_unpack_bad(reterr, "CPU number out of range");
+	CGR_TRY(next_common(u, CGR_COLUMN_TASK, n, &piece, reterr));
+	cgr_fill32(u->task, &piece, n);
 	return 0;
 }
 
-/* The fields of one kind into their events. */
-static void scatter(const struct cgr_unpacker *u, struct lane *lane, const uint16_t *place, uint32_t count,
-                    struct cgr_event *event)
+/* Sorts the events of the batch by kind into place[]. Each quarter of the batch counts by itself, so that a run of one
+ * kind does not wait for its own counter. */
+static int sort_by_kind(struct cgr_unpacker *u, size_t n, struct cgr_error *reterr)
 {
-	const uint32_t *mask = lane->mask;
-	const uint32_t from = lane->next;
+	uint32_t next[QUARTERS][CGR_EV_COUNT] = { 0 };
+	size_t quarter = n / QUARTERS, at = 0;
 
-	for (uint32_t n = 0; n < count; n++) {
-		uint32_t j = from + n;
-		size_t i = place[n];
-		struct cgr_event *to = &event[i];
-		uint64_t ts_ns = u->ts[i];
+	if (cgr_loop_largest8(u->kind, n) >= CGR_EV_COUNT)
+		return cgr_unpack_bad(reterr, "unknown event kind");
+	for (size_t i = 0; i < quarter; i++)
+#pragma GCC unroll 4
+		for (size_t q = 0; q < QUARTERS; q++)
+			next[q][u->kind[q * quarter + i]]++;
+	for (size_t i = QUARTERS * quarter; i < n; i++)
+		next[QUARTERS - 1][u->kind[i]]++;
+	for (unsigned kind = 0; kind < CGR_EV_COUNT; kind++) {
+		u->first[kind] = (uint16_t)at;
+		for (size_t q = 0; q < QUARTERS; q++) {
+			size_t count = next[q][kind];
 
-		to->a = lane->a[j & mask[CGR_FIELD_A]] + (ts_ns & lane->relative_a);
-		to->b = lane->b[j & mask[CGR_FIELD_B]] + (ts_ns & lane->relative_b);
-		to->c = lane->c[j & mask[CGR_FIELD_C]];
-		to->d = lane->d[j & mask[CGR_FIELD_D]];
-		to->flags = lane->flags[j & mask[CGR_FIELD_FLAGS]];
+			next[q][kind] = (uint32_t)at;
+			at += count;
+		}
+		if (at - u->first[kind] > u->lane[kind].left)
+			return cgr_unpack_bad(reterr, "events per kind do not add up");
 	}
-	lane->next += count;
+	u->first[CGR_EV_COUNT] = (uint16_t)at;
+	for (size_t i = 0; i < quarter; i++)
+#pragma GCC unroll 4
+		for (size_t q = 0; q < QUARTERS; q++)
+			u->place[next[q][u->kind[q * quarter + i]]++] = (uint16_t)(q * quarter + i);
+	for (size_t i = QUARTERS * quarter; i < n; i++)
+		u->place[next[QUARTERS - 1][u->kind[i]]++] = (uint16_t)i;
+	return 0;
 }
 
-/* What all events have: in order, because a predicted task is the one that was last on the CPU. */
-static void put_heads(struct cgr_unpacker *u, size_t from, size_t to)
+/* One field of the events of a kind. */
+static int decode_field(struct cgr_unpacker *u, unsigned kind, unsigned field, struct cgr_error *reterr)
 {
-	for (size_t i = from; i < to; i++) {
+	static cgr_fill_field *const fill[CGR_FIELDS] = { [CGR_FIELD_FLAGS] = cgr_fill_flags,
+		                                              [CGR_FIELD_A] = cgr_fill_a,
+		                                              [CGR_FIELD_B] = cgr_fill_b,
+		                                              [CGR_FIELD_C] = cgr_fill_c,
+		                                              [CGR_FIELD_D] = cgr_fill_d };
+	struct lane *lane = &u->lane[kind];
+	const uint16_t *place = u->place + u->first[kind];
+	size_t count = (size_t)u->first[kind + 1] - u->first[kind];
+	struct cgr_piece piece;
+
+	if (!lane->varies[field] || count == 0)
+		return 0;
+	CGR_TRY(cgr_column_next(&lane->column[field], u->ts, place, count, &u->room, &piece, reterr));
+	fill[field](u->event, place, &piece, count);
+	return 0;
+}
+
+/* The fields of one kind but its flags. */
+static int decode_lane(struct cgr_unpacker *u, unsigned kind, struct cgr_error *reterr)
+{
+	struct lane *lane = &u->lane[kind];
+	const uint16_t *place = u->place + u->first[kind];
+	size_t count = (size_t)u->first[kind + 1] - u->first[kind];
+
+	lane->left -= (uint32_t)count;
+	if (!lane->needed)
+		return 0;
+	if (!lane->varies[CGR_FIELD_A] || !lane->varies[CGR_FIELD_B])
+		cgr_fill_constant_ab(u->event, place, &lane->constant, count);
+	if (!lane->varies[CGR_FIELD_C] || !lane->varies[CGR_FIELD_D])
+		cgr_fill_constant_cd(u->event, place, &lane->constant, count);
+	for (unsigned field = CGR_FIELD_A; field <= CGR_FIELD_D; field++)
+		CGR_TRY(decode_field(u, kind, field, reterr));
+	return 0;
+}
+
+/* The time, and task, CPU, kind and flags at once. */
+static inline void put_head(struct cgr_event *event, uint64_t ts_ns, uint64_t tail, uint32_t cpu, uint32_t task)
+{
+	tail |= (uint64_t)cpu << 32 | task;
+	event->ts_ns = ts_ns;
+	memcpy(&event->task, &tail, sizeof(tail));
+}
+
+/* What all events have, in order, because a predicted task is the one that was last on the CPU. Who runs is written
+ * only where that changes: the next event need not wait for a store that changes nothing. */
+static void put_heads(struct cgr_unpacker *u, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
 		struct cgr_event *e = &u->event[i];
-		unsigned kind = u->kind[i];
-		uint32_t *current = &u->current[u->cpu[i]];
-		uint32_t task = u->task[i] == 0 ? *current : u->task[i] - 1; /* 0 = predicted */
+		uint32_t kind = u->kind[i], cpu = u->cpu[i], told = u->task[i]; /* told: 0 = predicted */
+		uint32_t predicted = 0u - (told == 0);
+		uint32_t task = (u->current[cpu] & predicted) | ((told - 1) & ~predicted);
+		uint32_t changes = u->changes[kind];
+		uint32_t same = predicted & ~changes;
 
-		e->ts_ns = u->ts[i];
-		e->task = task;
-		e->cpu = u->cpu[i];
-		e->kind = (uint8_t)kind;
-		*current = cgr_pack_changes_current(kind, CGR_EV_SWITCH, CGR_EV_RUN_START) ? e->c : task;
+		put_head(e, u->ts[i], u->tail[kind], cpu, task);
+		u->current[(cpu & ~same) | (CGR_LIMIT_CPUS & same)] = (e->c & changes) | (task & ~changes);
 	}
 }
 
-/* The batch as events, when all are wanted: piece by piece, so that a piece stays in the L1 cache; in a piece kind by
- * kind, so that what is the same for all events of a kind stands in registers. */
-static void put_all(struct cgr_unpacker *u, size_t n)
+/* The same for a batch whose tasks are all predicted, as nearly all are. */
+static void put_predicted_heads(struct cgr_unpacker *u, size_t n)
 {
-	uint16_t place[PIECE];
+	for (size_t i = 0; i < n; i++) {
+		struct cgr_event *e = &u->event[i];
+		uint32_t kind = u->kind[i], cpu = u->cpu[i], changes = u->changes[kind];
 
-	for (size_t from = 0; from < n; from += PIECE) {
-		size_t to = CGR_MIN(from + PIECE, n);
-		uint32_t first[CGR_EV_COUNT + 1] = { 0 }, next[CGR_EV_COUNT];
-
-		for (size_t i = from; i < to; i++)
-			first[u->kind[i] + 1]++;
-		for (unsigned kind = 0; kind < CGR_EV_COUNT; kind++) {
-			first[kind + 1] += first[kind];
-			next[kind] = first[kind];
-		}
-		for (size_t i = from; i < to; i++)
-			place[next[u->kind[i]]++] = (uint16_t)i;
-		for (uint32_t k = 0; k < u->kind_count; k++) {
-			unsigned kind = u->kinds[k];
-
-			if (first[kind + 1] > first[kind])
-				scatter(u, &u->lane[kind], place + first[kind], first[kind + 1] - first[kind], u->event);
-		}
-		put_heads(u, from, to);
+		put_head(e, u->ts[i], u->tail[kind], cpu, u->current[cpu]);
+		u->current[(cpu & changes) | (CGR_LIMIT_CPUS & ~changes)] = e->c;
 	}
 }
 
-/* The same, where some kinds are left out: event by event; returns how many are wanted. */
-static size_t put_wanted(struct cgr_unpacker *u, size_t n)
+/* Moves the wanted events together; returns how many there are. */
+static size_t drop_unwanted(struct cgr_unpacker *u, size_t n)
 {
-	struct cgr_event *out = u->event;
+	size_t kept = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		unsigned kind = u->kind[i];
-		struct lane *lane = &u->lane[kind];
-		uint32_t j = lane->next++;
-		uint32_t c = lane->c[j & lane->mask[CGR_FIELD_C]];
-		uint32_t *current = &u->current[u->cpu[i]];
-		uint32_t task = u->task[i] == 0 ? *current : u->task[i] - 1;
-		uint64_t ts_ns = u->ts[i];
-
-		out->ts_ns = ts_ns;
-		out->a = lane->a[j & lane->mask[CGR_FIELD_A]] + (ts_ns & lane->relative_a);
-		out->b = lane->b[j & lane->mask[CGR_FIELD_B]] + (ts_ns & lane->relative_b);
-		out->c = c;
-		out->d = lane->d[j & lane->mask[CGR_FIELD_D]];
-		out->task = task;
-		out->cpu = u->cpu[i];
-		out->kind = (uint8_t)kind;
-		out->flags = lane->flags[j & lane->mask[CGR_FIELD_FLAGS]];
-		*current = cgr_pack_changes_current(kind, CGR_EV_SWITCH, CGR_EV_RUN_START) ? c : task;
-		out += lane->wanted;
+		u->event[kept] = u->event[i];
+		kept += u->lane[u->event[i].kind].wanted;
 	}
-	return (size_t)(out - u->event);
-}
-
-static size_t put_together(struct cgr_unpacker *u, size_t n)
-{
-	for (uint32_t k = 0; k < u->kind_count; k++)
-		if (u->lane[u->kinds[k]].wanted == 0)
-			return put_wanted(u, n);
-	put_all(u, n);
-	return n;
+	return kept;
 }
 
 int cgr_unpacker_next(struct cgr_unpacker *u, const struct cgr_event **ret_events, size_t *ret_count,
@@ -382,9 +366,18 @@ int cgr_unpacker_next(struct cgr_unpacker *u, const struct cgr_event **ret_event
 
 	if (n == 0)
 		return 0;
-	CGR_TRY(decode_batch(u, n, reterr));
+	CGR_TRY(decode_common(u, n, reterr));
+	CGR_TRY(sort_by_kind(u, n, reterr));
+	for (uint32_t i = 0; i < u->kind_count; i++)
+		CGR_TRY(decode_lane(u, u->kinds[i], reterr));
+	if (cgr_loop_largest32(u->task, n) == 0)
+		put_predicted_heads(u, n);
+	else
+		put_heads(u, n);
+	for (uint32_t i = 0; i < u->kind_count; i++)
+		CGR_TRY(decode_field(u, u->kinds[i], CGR_FIELD_FLAGS, reterr));
 	u->next += (uint32_t)n;
 	*ret_events = u->event;
-	*ret_count = put_together(u, n);
+	*ret_count = u->all_wanted ? n : drop_unwanted(u, n);
 	return 1;
 }

@@ -110,38 +110,34 @@ static int get_head(struct cgr_column *column, struct cgr_unpack_bytes *bytes, s
 	return 0;
 }
 
-/* The dictionary, in the width of the column: its values are all in use, so one that does not fit is damage. */
+/* The dictionary; its values are all in use, so one that does not fit the field is damage. */
 static int get_dict(struct cgr_column *column, struct cgr_unpack_bytes *bytes, struct head *head,
                     struct cgr_error *reterr)
 {
 	size_t size = column->entries * sizeof(uint64_t);
-	uint8_t *dict = take_room(bytes, size);
+	uint8_t *room = take_room(bytes, size);
 	const uint8_t *data;
+	uint64_t *dict;
 	bool constant;
 
 	CGR_TRY(get_plane(bytes, &head->at, head->end, size, &data, &constant, reterr));
-	if (dict == NULL)
+	if (room == NULL)
 		return cgr_unpack_bad(reterr, "more dictionaries than a block can have");
+	dict = (uint64_t *)(void *)room;
+	if (constant)
+		memset(dict, data[0], size);
+	else
+		memcpy(dict, data, size);
 	column->dict = dict;
-	for (size_t i = 0; i < column->entries; i++) {
-		uint64_t value = constant ? data[0] * 0x0101010101010101ull : get_u64(data + i * sizeof(value));
-		uint32_t narrow = (uint32_t)value;
-
-		if (column->bits < 64 && value >> column->bits != 0)
-			return cgr_unpack_bad(reterr, "a field is out of range");
-		if (column->bits == 32)
-			memcpy(dict + i * sizeof(narrow), &narrow, sizeof(narrow));
-		else
-			memcpy(dict + i * sizeof(value), &value, sizeof(value));
-	}
-	return 0;
+	return cgr_loop_largest64(dict, column->entries) <= column->limit
+	           ? 0
+	           : cgr_unpack_bad(reterr, "a field is out of range");
 }
 
 static int get_planes(struct cgr_column *column, struct cgr_unpack_bytes *bytes, struct head *head, size_t count,
                       struct cgr_error *reterr)
 {
 	struct cgr_planes *planes = &column->planes;
-	uint64_t largest = 0;
 
 	for (unsigned p = 0; p < head->planes; p++) {
 		const uint8_t *data;
@@ -154,13 +150,44 @@ static int get_planes(struct cgr_column *column, struct cgr_unpack_bytes *bytes,
 		}
 		planes->data[planes->count] = data;
 		planes->shift[planes->count++] = 8 * p;
-		largest |= 0xffull << (8 * p);
+		column->reach |= 0xffull << (8 * p);
 	}
-	largest |= planes->fixed;
-	if (column->encoding == CGR_PACK_DICT)
-		column->narrow = column->bits == 32 && largest <= UINT32_MAX;
-	else if (column->encoding == CGR_PACK_CONST || column->encoding == CGR_PACK_FOR)
-		column->narrow = largest <= UINT32_MAX && column->base <= UINT32_MAX - largest;
+	column->reach |= planes->fixed;
+	return 0;
+}
+
+static int bad_index(struct cgr_error *reterr)
+{
+	return cgr_unpack_bad(reterr, "an index is outside its dictionary");
+}
+
+/* No base + x is larger than the field when none of the x is larger than that. */
+static int check_range(const struct cgr_column *column, uint64_t largest, struct cgr_error *reterr)
+{
+	return column->base <= column->limit && largest <= column->limit - column->base
+	           ? 0
+	           : cgr_unpack_bad(reterr, "a field is out of range");
+}
+
+static bool never_out_of_range(const struct cgr_column *column)
+{
+	return column->limit == UINT64_MAX || /* there base + x may go round */
+	       (column->base <= column->limit && column->reach <= column->limit - column->base);
+}
+
+/* A column whose elements are all the same becomes CONST; there reach is the only x. */
+static int settle(struct cgr_column *column, struct cgr_error *reterr)
+{
+	uint64_t fixed = column->planes.fixed;
+
+	if (column->planes.count > 0 || column->encoding == CGR_PACK_DELTA || column->encoding == CGR_PACK_TSREL)
+		return 0;
+	if (column->encoding == CGR_PACK_DICT && fixed >= column->entries)
+		return bad_index(reterr);
+	if (column->encoding != CGR_PACK_DICT && !never_out_of_range(column))
+		return cgr_unpack_bad(reterr, "a field is out of range");
+	column->base = column->encoding == CGR_PACK_DICT ? column->dict[fixed] : column->base + fixed;
+	column->encoding = CGR_PACK_CONST;
 	return 0;
 }
 
@@ -170,7 +197,7 @@ int cgr_column_open(struct cgr_column *column, struct cgr_unpack_bytes *bytes, s
 	struct head head;
 
 	CGR_TRY(get_head(column, bytes, &head, reterr));
-	column->bits = bits;
+	column->limit = UINT64_MAX >> (64 - bits);
 	if (column->encoding == CGR_PACK_CONST && head.planes != 0)
 		return cgr_unpack_bad(reterr, "a constant column with planes");
 	if (column->encoding == CGR_PACK_DICT) {
@@ -178,7 +205,8 @@ int cgr_column_open(struct cgr_column *column, struct cgr_unpack_bytes *bytes, s
 			return cgr_unpack_bad(reterr, "a dictionary larger than its column");
 		CGR_TRY(get_dict(column, bytes, &head, reterr));
 	}
-	return get_planes(column, bytes, &head, count, reterr);
+	CGR_TRY(get_planes(column, bytes, &head, count, reterr));
+	return settle(column, reterr);
 }
 
 int cgr_column_skip(struct cgr_unpack_bytes *bytes, struct cgr_error *reterr)
@@ -189,123 +217,126 @@ int cgr_column_skip(struct cgr_unpack_bytes *bytes, struct cgr_error *reterr)
 	return get_head(&column, bytes, &head, reterr);
 }
 
-bool cgr_column_is_constant(const struct cgr_column *column)
+bool cgr_column_ascends(const struct cgr_column *column)
 {
-	return column->encoding == CGR_PACK_CONST;
+	/* less than 2^34 from one to the next, and 2^16 of them */
+	return column->encoding == CGR_PACK_DELTA && column->reach <= UINT32_MAX && column->base <= UINT32_MAX &&
+	       column->value < 1ull << 62;
 }
 
-static void advance(struct cgr_column *column, size_t count)
+/* The lowest byte alone tells the elements apart. */
+static bool byte_wide(const struct cgr_column *column)
 {
-	for (unsigned p = 0; p < column->planes.count; p++)
-		column->planes.data[p] += count;
+	return column->planes.count == 1 && column->planes.shift[0] == 0;
 }
 
-static void sum(struct cgr_column *column, size_t count, uint64_t *out)
+static int next_for(struct cgr_column *column, size_t count, struct cgr_column_room *room, struct cgr_piece *piece,
+                    struct cgr_error *reterr)
+{
+	bool check = !never_out_of_range(column);
+
+	piece->base = column->base;
+	if (byte_wide(column)) {
+		piece->form = CGR_PIECE_BYTES;
+		piece->bytes = column->planes.data[0];
+		piece->base += column->planes.fixed;
+		return check ? check_range(column, cgr_loop_largest8(piece->bytes, count) + column->planes.fixed, reterr) : 0;
+	}
+	if (column->reach <= UINT32_MAX) {
+		cgr_loop_gather32(room->narrow, &column->planes, count);
+		piece->form = CGR_PIECE_NARROW;
+		return check ? check_range(column, cgr_loop_largest32(room->narrow, count), reterr) : 0;
+	}
+	cgr_loop_gather64(room->wide, &column->planes, count);
+	if (check)
+		CGR_TRY(check_range(column, cgr_loop_largest64(room->wide, count), reterr));
+	cgr_loop_add64(room->wide, count, column->base);
+	return 0;
+}
+
+static int next_dict(struct cgr_column *column, size_t count, struct cgr_column_room *room, struct cgr_piece *piece,
+                     struct cgr_error *reterr)
+{
+	if (byte_wide(column) && column->planes.fixed == 0) {
+		piece->form = CGR_PIECE_LOOKUP;
+		piece->bytes = column->planes.data[0];
+		piece->wide = column->dict;
+		return cgr_loop_largest8(piece->bytes, count) < column->entries ? 0 : bad_index(reterr);
+	}
+	if (column->reach > UINT32_MAX)
+		return bad_index(reterr);
+	cgr_loop_gather32(room->narrow, &column->planes, count);
+	if (cgr_loop_largest32(room->narrow, count) >= column->entries)
+		return bad_index(reterr);
+	cgr_loop_look(room->wide, room->narrow, count, column->dict);
+	return 0;
+}
+
+static int check_wide(const struct cgr_column *column, size_t count, const struct cgr_column_room *room,
+                      struct cgr_error *reterr)
+{
+	if (column->limit == UINT64_MAX || cgr_loop_largest64(room->wide, count) <= column->limit)
+		return 0;
+	return cgr_unpack_bad(reterr, "a field is out of range");
+}
+
+static int next_delta(struct cgr_column *column, size_t count, struct cgr_column_room *room, struct cgr_error *reterr)
 {
 	const struct cgr_planes *planes = &column->planes;
 	uint64_t before = column->value;
 
-	if (count == 0)
-		return;
 	if (!column->started) { /* the header tells the first element, whatever its planes hold */
 		before -= column->base + planes->fixed;
 		for (unsigned p = 0; p < planes->count; p++)
 			before -= (uint64_t)planes->data[p][0] << planes->shift[p];
 	}
 	column->started = true;
-	column->value = cgr_loop_sum64(out, planes, count, column->base, before);
+	if (column->reach <= UINT32_MAX) {
+		cgr_loop_gather32(room->narrow, planes, count);
+		column->value = cgr_loop_sum32(room->wide, room->narrow, count, column->base, before);
+	} else {
+		cgr_loop_gather64(room->wide, planes, count);
+		column->value = cgr_loop_sum64(room->wide, count, column->base, before);
+	}
+	return check_wide(column, count, room, reterr);
 }
 
-static int bad_index(struct cgr_error *reterr)
+static int next_relative(struct cgr_column *column, const uint64_t *ts, const uint16_t *place, size_t count,
+                         struct cgr_column_room *room, struct cgr_error *reterr)
 {
-	return cgr_unpack_bad(reterr, "an index is outside its dictionary");
+	cgr_loop_gather64(room->wide, &column->planes, count);
+	for (size_t i = 0; i < count; i++)
+		room->wide[i] += column->base + ts[place != NULL ? place[i] : i];
+	return check_wide(column, count, room, reterr);
 }
 
-int cgr_column_take64(struct cgr_column *column, const uint64_t *times, size_t count, uint64_t *out,
-                      struct cgr_error *reterr)
+int cgr_column_next(struct cgr_column *column, const uint64_t *ts, const uint16_t *place, size_t count,
+                    struct cgr_column_room *room, struct cgr_piece *ret_piece, struct cgr_error *reterr)
 {
+	int rc = 0;
+
+	*ret_piece = (struct cgr_piece){ .form = CGR_PIECE_WIDE, .narrow = room->narrow, .wide = room->wide };
+	if (count == 0)
+		return 0;
 	switch (column->encoding) {
 	case CGR_PACK_DELTA:
-		sum(column, count, out);
+		rc = next_delta(column, count, room, reterr);
 		break;
 	case CGR_PACK_DICT:
-		if (column->bits == 32) /* not narrow: indices of more than 32 bits can not be right */
-			return bad_index(reterr);
-		if (!cgr_loop_look64(out, &column->planes, count, column->dict, column->entries))
-			return bad_index(reterr);
+		rc = next_dict(column, count, room, ret_piece, reterr);
 		break;
 	case CGR_PACK_TSREL:
-		if (times != NULL)
-			cgr_loop_relative64(out, &column->planes, count, column->base, times);
-		else
-			cgr_loop_add64(out, &column->planes, count, column->base);
+		rc = next_relative(column, ts, place, count, room, reterr);
+		break;
+	case CGR_PACK_FOR:
+		rc = next_for(column, count, room, ret_piece, reterr);
 		break;
 	default:
-		cgr_loop_add64(out, &column->planes, count, column->base);
-		break;
+		ret_piece->form = CGR_PIECE_CONST;
+		ret_piece->base = column->base;
+		return 0;
 	}
-	advance(column, count);
-	return 0;
-}
-
-/* What the narrow loops do not cover: through 64 bits. */
-static int take_wide(struct cgr_column *column, const uint64_t *times, size_t count, uint64_t *wide,
-                     struct cgr_error *reterr)
-{
-	CGR_TRY(cgr_column_take64(column, times, count, wide, reterr));
-	return cgr_loop_union64(wide, count) >> column->bits == 0 ? 0 : cgr_unpack_bad(reterr, "a field is out of range");
-}
-
-static int check_union(const struct cgr_column *column, uint32_t all, struct cgr_error *reterr)
-{
-	return all >> column->bits == 0 ? 0 : cgr_unpack_bad(reterr, "a field is out of range");
-}
-
-int cgr_column_take8(struct cgr_column *column, const uint64_t *times, size_t count, uint8_t *out, uint64_t *wide,
-                     struct cgr_error *reterr)
-{
-	if (column->narrow) {
-		uint32_t all = cgr_loop_add8(out, &column->planes, count, (uint32_t)column->base);
-
-		advance(column, count);
-		return check_union(column, all, reterr);
-	}
-	CGR_TRY(take_wide(column, times, count, wide, reterr));
-	for (size_t i = 0; i < count; i++)
-		out[i] = (uint8_t)wide[i];
-	return 0;
-}
-
-int cgr_column_take16(struct cgr_column *column, const uint64_t *times, size_t count, uint16_t *out, uint64_t *wide,
-                      struct cgr_error *reterr)
-{
-	if (column->narrow) {
-		uint32_t all = cgr_loop_add16(out, &column->planes, count, (uint32_t)column->base);
-
-		advance(column, count);
-		return check_union(column, all, reterr);
-	}
-	CGR_TRY(take_wide(column, times, count, wide, reterr));
-	for (size_t i = 0; i < count; i++)
-		out[i] = (uint16_t)wide[i];
-	return 0;
-}
-
-int cgr_column_take32(struct cgr_column *column, const uint64_t *times, size_t count, uint32_t *out, uint64_t *wide,
-                      struct cgr_error *reterr)
-{
-	if (column->narrow) {
-		bool whole = true;
-
-		if (column->encoding == CGR_PACK_DICT)
-			whole = cgr_loop_look32(out, &column->planes, count, column->dict, column->entries);
-		else
-			cgr_loop_add32(out, &column->planes, count, (uint32_t)column->base);
-		advance(column, count);
-		return whole ? 0 : bad_index(reterr);
-	}
-	CGR_TRY(take_wide(column, times, count, wide, reterr));
-	for (size_t i = 0; i < count; i++)
-		out[i] = (uint32_t)wide[i];
-	return 0;
+	for (unsigned p = 0; p < column->planes.count; p++)
+		column->planes.data[p] += count;
+	return rc;
 }

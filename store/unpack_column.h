@@ -6,6 +6,8 @@
 #include <zstd.h>
 
 #include "common/error.h"
+#include "store/pack.h"
+#include "store/unpack_fill.h"
 #include "store/unpack_loops.h"
 
 struct cgr_unpack_bytes { /* a block, and room for what is decompressed from it */
@@ -17,33 +19,33 @@ struct cgr_unpack_bytes { /* a block, and room for what is decompressed from it 
 
 struct cgr_column {
 	struct cgr_planes planes; /* of the elements not decoded yet */
-	uint8_t encoding; /* enum cgr_pack_encoding */
-	bool narrow; /* base + x fits into 32 bits for every x there can be */
+	uint8_t encoding; /* enum cgr_pack_encoding; CONST also where all elements turned out to be one value */
 	bool started;
 	uint64_t base, value; /* value: DELTA: the last one */
+	uint64_t reach; /* largest x the planes can hold */
+	uint64_t limit; /* largest value the field can hold */
 	uint32_t entries;
-	const void *dict; /* uint32_t for a column opened with 32 bits, else uint64_t */
-	unsigned bits;
+	const uint64_t *dict;
 };
 
-/* Reads the header and decompresses the planes of the next column, of count elements (one, if it is constant) of at
- * most bits (8, 16, 32, 64) bits; borrows from *bytes. CGR_E_INPUT with the reason for damage. */
+struct cgr_column_room { /* where a piece is decoded that has no cheaper form */
+	uint32_t narrow[CGR_UNPACK_BATCH];
+	uint64_t wide[CGR_UNPACK_BATCH];
+};
+
+/* Reads the header and decompresses the planes of the next column, of count elements of at most bits (8, 16, 32, 64)
+ * bits; borrows from *bytes. CGR_E_INPUT with the reason for damage. */
 int cgr_column_open(struct cgr_column *column, struct cgr_unpack_bytes *bytes, size_t count, unsigned bits,
                     struct cgr_error *reterr);
 /* Passes over the next column without decompressing it. */
 int cgr_column_skip(struct cgr_unpack_bytes *bytes, struct cgr_error *reterr);
-bool cgr_column_is_constant(const struct cgr_column *column);
-/* Next count elements; of a constant column always the same. times: of the same events,
- * for TSREL; NULL: take64 leaves them out; wide: as many
- * elements of scratch. The caller never asks for more than the column was opened with. */
-int cgr_column_take8(struct cgr_column *column, const uint64_t *times, size_t count, uint8_t *out, uint64_t *wide,
-                     struct cgr_error *reterr);
-int cgr_column_take16(struct cgr_column *column, const uint64_t *times, size_t count, uint16_t *out, uint64_t *wide,
-                      struct cgr_error *reterr);
-int cgr_column_take32(struct cgr_column *column, const uint64_t *times, size_t count, uint32_t *out, uint64_t *wide,
-                      struct cgr_error *reterr);
-int cgr_column_take64(struct cgr_column *column, const uint64_t *times, size_t count, uint64_t *out,
-                      struct cgr_error *reterr);
+/* The values can not go back or grow beyond 2^63 within the next batch, whatever the planes hold. */
+bool cgr_column_ascends(const struct cgr_column *column);
+/* The next count (at most CGR_UNPACK_BATCH) elements; the caller never asks for more than the column was opened with.
+ * The time of element i is ts[place[i]], without place ts[i]; used by TSREL only. The piece borrows from the column
+ * and *room until the next call with either. */
+int cgr_column_next(struct cgr_column *column, const uint64_t *ts, const uint16_t *place, size_t count,
+                    struct cgr_column_room *room, struct cgr_piece *ret_piece, struct cgr_error *reterr);
 int cgr_unpack_bad(struct cgr_error *reterr, const char *what);
 
 #endif

@@ -1,217 +1,75 @@
 #include "store/unpack_loops.h"
 
-#include <string.h>
-
-#include "common/util.h"
-
-/* elements at a time: small enough that a tile of 64-bit values stays in the L1 cache beside its planes */
-#define TILE 1024u
-
-/* Gathers a tile of n elements from position at; the common cases by themselves, so that each is one vector loop. */
+/* The common cases by themselves, so that each is one vector loop. */
 #define DEFINE_GATHER(name, type)                                                                                      \
-	static inline void name(type *restrict tile, const struct cgr_planes *planes, size_t at, size_t n)                 \
+	void name(type *restrict out, const struct cgr_planes *planes, size_t count)                                       \
 	{                                                                                                                  \
 		const type fixed = (type)planes->fixed;                                                                        \
 		if (planes->count == 0) {                                                                                      \
-			for (size_t i = 0; i < n; i++)                                                                             \
-				tile[i] = fixed;                                                                                       \
+			for (size_t i = 0; i < count; i++)                                                                         \
+				out[i] = fixed;                                                                                        \
 			return;                                                                                                    \
 		}                                                                                                              \
-		const uint8_t *restrict first = planes->data[0] + at;                                                          \
+		const uint8_t *restrict first = planes->data[0];                                                               \
 		unsigned shift = planes->shift[0], next = 1;                                                                   \
 		if (planes->count == 1) {                                                                                      \
-			for (size_t i = 0; i < n; i++)                                                                             \
-				tile[i] = fixed | (type)((type)first[i] << shift);                                                     \
+			for (size_t i = 0; i < count; i++)                                                                         \
+				out[i] = fixed | (type)((type)first[i] << shift);                                                      \
 		} else {                                                                                                       \
-			const uint8_t *restrict second = planes->data[1] + at;                                                     \
+			const uint8_t *restrict second = planes->data[1];                                                          \
 			unsigned shift2 = planes->shift[1];                                                                        \
-			for (size_t i = 0; i < n; i++)                                                                             \
-				tile[i] = fixed | (type)((type)first[i] << shift) | (type)((type)second[i] << shift2);                 \
+			for (size_t i = 0; i < count; i++)                                                                         \
+				out[i] = fixed | (type)((type)first[i] << shift) | (type)((type)second[i] << shift2);                  \
 			next = 2;                                                                                                  \
 		}                                                                                                              \
 		for (; next < planes->count; next++) {                                                                         \
-			const uint8_t *restrict more = planes->data[next] + at;                                                    \
+			const uint8_t *restrict more = planes->data[next];                                                         \
 			unsigned shift3 = planes->shift[next];                                                                     \
-			for (size_t i = 0; i < n; i++)                                                                             \
-				tile[i] |= (type)((type)more[i] << shift3);                                                            \
+			for (size_t i = 0; i < count; i++)                                                                         \
+				out[i] |= (type)((type)more[i] << shift3);                                                             \
 		}                                                                                                              \
 	}
-DEFINE_GATHER(gather32, uint32_t)
-DEFINE_GATHER(gather64, uint64_t)
+DEFINE_GATHER(cgr_loop_gather32, uint32_t)
+DEFINE_GATHER(cgr_loop_gather64, uint64_t)
 
-/* The loop over tiles: tile[0..n) stands for elements at.. of the column. */
-#define EACH_TILE(type, gather)                                                                                        \
-	type tile[TILE];                                                                                                   \
-	for (size_t at = 0, n; at < count && (n = CGR_MIN((size_t)TILE, count - at), gather(tile, planes, at, n), true);   \
-	     at += n)
-
-uint32_t cgr_loop_add8(uint8_t *out, const struct cgr_planes *planes, size_t count, uint32_t base)
-{
-	uint32_t all = 0;
-
-	EACH_TILE(uint32_t, gather32)
-	{
-		uint8_t *restrict to = out + at;
-
-		for (size_t i = 0; i < n; i++) {
-			uint32_t value = tile[i] + base;
-
-			all |= value;
-			to[i] = (uint8_t)value;
-		}
+#define DEFINE_LARGEST(name, type)                                                                                     \
+	type name(const type *values, size_t count)                                                                        \
+	{                                                                                                                  \
+		type largest = 0;                                                                                              \
+		for (size_t i = 0; i < count; i++)                                                                             \
+			largest = values[i] > largest ? values[i] : largest;                                                       \
+		return largest;                                                                                                \
 	}
-	return all;
-}
+DEFINE_LARGEST(cgr_loop_largest8, uint8_t)
+DEFINE_LARGEST(cgr_loop_largest16, uint16_t)
+DEFINE_LARGEST(cgr_loop_largest32, uint32_t)
+DEFINE_LARGEST(cgr_loop_largest64, uint64_t)
 
-uint32_t cgr_loop_add16(uint16_t *out, const struct cgr_planes *planes, size_t count, uint32_t base)
+void cgr_loop_add64(uint64_t *values, size_t count, uint64_t base)
 {
-	uint32_t all = 0;
-
-	EACH_TILE(uint32_t, gather32)
-	{
-		uint16_t *restrict to = out + at;
-
-		for (size_t i = 0; i < n; i++) {
-			uint32_t value = tile[i] + base;
-
-			all |= value;
-			to[i] = (uint16_t)value;
-		}
-	}
-	return all;
-}
-
-void cgr_loop_add32(uint32_t *out, const struct cgr_planes *planes, size_t count, uint32_t base)
-{
-	EACH_TILE(uint32_t, gather32)
-	{
-		uint32_t *restrict to = out + at;
-
-		for (size_t i = 0; i < n; i++)
-			to[i] = tile[i] + base;
-	}
-}
-
-void cgr_loop_add64(uint64_t *out, const struct cgr_planes *planes, size_t count, uint64_t base)
-{
-	EACH_TILE(uint64_t, gather64)
-	{
-		uint64_t *restrict to = out + at;
-
-		for (size_t i = 0; i < n; i++)
-			to[i] = tile[i] + base;
-	}
-}
-
-uint64_t cgr_loop_sum64(uint64_t *out, const struct cgr_planes *planes, size_t count, uint64_t base, uint64_t before)
-{
-	uint64_t value = before;
-
-	EACH_TILE(uint64_t, gather64)
-	{
-		uint64_t *restrict to = out + at;
-
-		for (size_t i = 0; i < n; i++)
-			to[i] = value += tile[i] + base;
-	}
-	return value;
-}
-
-void cgr_loop_relative64(uint64_t *out, const struct cgr_planes *planes, size_t count, uint64_t base,
-                         const uint64_t *times)
-{
-	EACH_TILE(uint64_t, gather64)
-	{
-		uint64_t *restrict to = out + at;
-
-		for (size_t i = 0; i < n; i++)
-			to[i] = times[at + i] + tile[i] + base;
-	}
-}
-
-/* Dictionaries of up to 256 entries, the most frequent ones: their index is one byte. The largest byte is found in a
- * vector loop of its own, then nothing needs a check. */
-static bool byte_indices(const struct cgr_planes *planes)
-{
-	return planes->count == 1 && planes->shift[0] == 0 && planes->fixed == 0;
-}
-
-static bool all_below(const uint8_t *index, size_t count, uint64_t entries)
-{
-	uint8_t largest = 0;
-
 	for (size_t i = 0; i < count; i++)
-		largest = index[i] > largest ? index[i] : largest;
-	return largest < entries;
+		values[i] += base;
 }
 
-static bool look_bytes32(uint32_t *restrict out, const uint8_t *restrict index, size_t count,
-                         const uint32_t *restrict dict, uint32_t entries)
+uint64_t cgr_loop_sum32(uint64_t *restrict out, const uint32_t *restrict x, size_t count, uint64_t base,
+                        uint64_t before)
 {
-	if (!all_below(index, count, entries))
-		return false;
 	for (size_t i = 0; i < count; i++)
-		out[i] = dict[index[i]];
-	return true;
+		out[i] = before += x[i] + base;
+	return before;
 }
 
-static bool look_bytes64(uint64_t *restrict out, const uint8_t *restrict index, size_t count,
-                         const uint64_t *restrict dict, uint64_t entries)
+uint64_t cgr_loop_sum64(uint64_t *values, size_t count, uint64_t base, uint64_t before)
 {
-	if (!all_below(index, count, entries))
-		return false;
 	for (size_t i = 0; i < count; i++)
-		out[i] = dict[index[i]];
-	return true;
+		values[i] = before += values[i] + base;
+	return before;
 }
 
-bool cgr_loop_look32(uint32_t *out, const struct cgr_planes *planes, size_t count, const uint32_t *dict,
-                     uint32_t entries)
+void cgr_loop_look(uint64_t *restrict out, const uint32_t *restrict index, size_t count, const uint64_t *restrict table)
 {
-	if (byte_indices(planes))
-		return look_bytes32(out, planes->data[0], count, dict, entries);
-	EACH_TILE(uint32_t, gather32)
-	{
-		uint32_t *restrict to = out + at;
-		uint32_t outside = 0;
-
-		for (size_t i = 0; i < n; i++)
-			outside |= tile[i] >= entries;
-		if (outside != 0)
-			return false;
-		for (size_t i = 0; i < n; i++)
-			to[i] = dict[tile[i]];
-	}
-	return true;
-}
-
-bool cgr_loop_look64(uint64_t *out, const struct cgr_planes *planes, size_t count, const uint64_t *dict,
-                     uint64_t entries)
-{
-	if (byte_indices(planes))
-		return look_bytes64(out, planes->data[0], count, dict, entries);
-	EACH_TILE(uint64_t, gather64)
-	{
-		uint64_t *restrict to = out + at;
-		uint64_t outside = 0;
-
-		for (size_t i = 0; i < n; i++)
-			outside |= tile[i] >= entries;
-		if (outside != 0)
-			return false;
-		for (size_t i = 0; i < n; i++)
-			to[i] = dict[tile[i]];
-	}
-	return true;
-}
-
-uint64_t cgr_loop_union64(const uint64_t *values, size_t count)
-{
-	uint64_t all = 0;
-
 	for (size_t i = 0; i < count; i++)
-		all |= values[i];
-	return all;
+		out[i] = table[index[i]];
 }
 
 bool cgr_loop_ascend(const uint64_t *values, size_t count, uint64_t before)

@@ -1,5 +1,5 @@
 /* The arithmetic of column decoding: byte planes to numbers, written as plain loops that compilers turn into vector
- * code. Lengths are checked by unpack_column.c before, except where a function says that it checks. */
+ * code. Lengths are checked by unpack_column.c before. */
 #ifndef CGR_STORE_UNPACK_LOOPS_H
 #define CGR_STORE_UNPACK_LOOPS_H
 
@@ -15,24 +15,21 @@ struct cgr_planes {
 	uint64_t fixed; /* planes of one value */
 };
 
-/* out[i] = base + x. Narrow forms: base + x must fit into 32 bits for every x there can be; they return the union
- * of the bits of all values, to be checked against what out holds. */
-uint32_t cgr_loop_add8(uint8_t *out, const struct cgr_planes *planes, size_t count, uint32_t base);
-uint32_t cgr_loop_add16(uint16_t *out, const struct cgr_planes *planes, size_t count, uint32_t base);
-void cgr_loop_add32(uint32_t *out, const struct cgr_planes *planes, size_t count, uint32_t base);
-void cgr_loop_add64(uint64_t *out, const struct cgr_planes *planes, size_t count, uint64_t base);
-/* out[i] = what came before + base + x; returns the last. */
-uint64_t cgr_loop_sum64(uint64_t *out, const struct cgr_planes *planes, size_t count, uint64_t base, uint64_t before);
-/* out[i] = times[i] + base + x */
-void cgr_loop_relative64(uint64_t *out, const struct cgr_planes *planes, size_t count, uint64_t base,
-                         const uint64_t *times);
-/* out[i] = dict[x]; false: an x is not below entries. */
-bool cgr_loop_look32(uint32_t *out, const struct cgr_planes *planes, size_t count, const uint32_t *dict,
-                     uint32_t entries);
-bool cgr_loop_look64(uint64_t *out, const struct cgr_planes *planes, size_t count, const uint64_t *dict,
-                     uint64_t entries);
-/* Union of the bits of all values. */
-uint64_t cgr_loop_union64(const uint64_t *values, size_t count);
+/* out[i] = element i; gather32: the planes hold no bit above 31. */
+void cgr_loop_gather32(uint32_t *out, const struct cgr_planes *planes, size_t count);
+void cgr_loop_gather64(uint64_t *out, const struct cgr_planes *planes, size_t count);
+/* values[i] += base */
+void cgr_loop_add64(uint64_t *values, size_t count, uint64_t base);
+/* out[i] = what came before + base + x[i], in place or not; returns the last. */
+uint64_t cgr_loop_sum32(uint64_t *out, const uint32_t *x, size_t count, uint64_t base, uint64_t before);
+uint64_t cgr_loop_sum64(uint64_t *values, size_t count, uint64_t base, uint64_t before);
+/* out[i] = table[index[i]]; every index is inside the table. */
+void cgr_loop_look(uint64_t *out, const uint32_t *index, size_t count, const uint64_t *table);
+/* The largest value; 0 of none. */
+uint8_t cgr_loop_largest8(const uint8_t *values, size_t count);
+uint16_t cgr_loop_largest16(const uint16_t *values, size_t count);
+uint32_t cgr_loop_largest32(const uint32_t *values, size_t count);
+uint64_t cgr_loop_largest64(const uint64_t *values, size_t count);
 /* Every difference to the one before (the first: to before), and every value, is below 2^63: they never go back. */
 bool cgr_loop_ascend(const uint64_t *values, size_t count, uint64_t before);
 

@@ -2,7 +2,8 @@
  * writing lean, reading the packed stream back, on one machine in one run.
  *
  * usage: bench_store [MILLION_EVENTS] [FOLDER]
- *        bench_store --read STORE     the stream of a store alone: events, seconds of the best of five, CPU seconds */
+ *        bench_store --read STORE [RUNS]   the stream of a store alone, from opening it to its last event, timed RUNS
+ *                                          times (9): events, seconds (median, least, most), CPU seconds (median) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,8 @@
 
 #include "../unit/store_synthetic.h"
 #include "store/stream.h"
+
+#define RUNS_MAX 101u
 
 static double now(void)
 {
@@ -163,28 +166,41 @@ static int bench(const char *path, uint64_t events, struct cgr_error *err)
 	return 0;
 }
 
-static int bench_read(const char *path, struct cgr_error *err)
+static int by_value(const void *a, const void *b)
 {
-	double best = 1e9, best_cpu = 1e9;
+	double left = *(const double *)a, right = *(const double *)b;
+
+	return (left > right) - (left < right);
+}
+
+static int bench_read(const char *path, size_t runs, struct cgr_error *err)
+{
+	double wall[RUNS_MAX], cpu[RUNS_MAX];
 	uint64_t read = 0, sum;
 
-	for (unsigned i = 0; i < 5; i++) {
-		double start = now(), cpu = cpu_seconds();
+	for (size_t i = 0; i < runs; i++) {
+		double start = now(), cpu_start = cpu_seconds();
 
 		CGR_TRY(read_store(path, 0, &read, &sum, err));
-		best = CGR_MIN(best, now() - start);
-		best_cpu = CGR_MIN(best_cpu, cpu_seconds() - cpu);
+		wall[i] = now() - start;
+		cpu[i] = cpu_seconds() - cpu_start;
 	}
-	printf("%llu %.4f %.4f\n", (unsigned long long)read, best, best_cpu);
+	qsort(wall, runs, sizeof(*wall), by_value);
+	qsort(cpu, runs, sizeof(*cpu), by_value);
+	printf("%llu %.4f %.4f %.4f %.4f\n", (unsigned long long)read, wall[runs / 2], wall[0], wall[runs - 1],
+	       cpu[runs / 2]);
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	if (argc == 3 && strcmp(argv[1], "--read") == 0) {
+	if (argc >= 3 && strcmp(argv[1], "--read") == 0) {
+		size_t runs = argc > 3 ? strtoull(argv[3], NULL, 10) : 9;
 		struct cgr_error read_err = { 0 };
 
-		return bench_read(argv[2], &read_err) == 0 ? 0 : fail(&read_err);
+		if (runs == 0 || runs > RUNS_MAX)
+			return 2;
+		return bench_read(argv[2], runs, &read_err) == 0 ? 0 : fail(&read_err);
 	}
 	uint64_t events = (argc > 1 ? strtoull(argv[1], NULL, 10) : 4) * 1000000;
 	struct cgr_error err = { 0 };
