@@ -173,7 +173,7 @@ static int event_record(struct cgr_norm *norm, const struct cgr_record *record)
 		return cgr_norm_other(norm, &entry);
 	}
 	if (record->cgroup != 0 && record->cgroup != entry.task->perf_cgroup)
-		CGR_TRY(cgr_norm_sample_cgroup(norm, entry.task, record->cgroup));
+		CGR_TRY(cgr_norm_sample_cgroup(norm, &entry, record->cgroup));
 	CGR_TRY(prove(norm, &entry, pid));
 	return dispatch(norm, &entry);
 }

@@ -253,7 +253,7 @@ int cgr_norm_timer(struct cgr_norm *norm, const struct cgr_entry *entry);
 int cgr_norm_other(struct cgr_norm *norm, const struct cgr_entry *entry);
 /* norm_perf.c: COMM, FORK, EXIT, CGROUP records of perf; membership told by samples. */
 int cgr_norm_side(struct cgr_norm *norm, const struct cgr_record *record);
-int cgr_norm_sample_cgroup(struct cgr_norm *norm, struct cgr_task *task, uint64_t kernel_id);
+int cgr_norm_sample_cgroup(struct cgr_norm *norm, const struct cgr_entry *entry, uint64_t kernel_id);
 
 /* Appends an event with the entry's time, CPU, task and flags. */
 static inline int cgr_norm_push(struct cgr_norm *norm, const struct cgr_entry *entry, uint8_t kind, uint64_t a,

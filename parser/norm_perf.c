@@ -90,8 +90,9 @@ int cgr_norm_side(struct cgr_norm *norm, const struct cgr_record *record)
 	}
 }
 
-int cgr_norm_sample_cgroup(struct cgr_norm *norm, struct cgr_task *task, uint64_t kernel_id)
+int cgr_norm_sample_cgroup(struct cgr_norm *norm, const struct cgr_entry *entry, uint64_t kernel_id)
 {
+	struct cgr_task *task = entry->task;
 	uint32_t row[64] = { 0 }, set, hierarchy = perf_hierarchy(norm);
 
 	if (task->id == 0 || hierarchy == CGR_ID_NONE)
@@ -106,5 +107,14 @@ int cgr_norm_sample_cgroup(struct cgr_norm *norm, struct cgr_task *task, uint64_
 	row[hierarchy] = dir != NULL ? dir->cgroup : 0;
 	CGR_TRY(cgr_css_set(norm, row, &set));
 	/* Nothing said that it moved: it has been there since before, or since its birth. */
-	return cgr_task_member(norm, task, set, first ? task->row.start_ns : relative(norm), "inferred");
+	if (first)
+		return cgr_task_member(norm, task, set, task->row.start_ns, "inferred");
+	if (set == task->css_set)
+		return CGR_OK;
+	CGR_TRY(cgr_task_member(norm, task, set, relative(norm), "inferred"));
+	/* It has moved since its last event: replay learns that from an event of its own. */
+	struct cgr_entry moved = *entry;
+	moved.flags |= CGR_EVF_INFERRED;
+	return cgr_norm_push(norm, &moved, CGR_EV_CGROUP_ATTACH, row[hierarchy], norm->cgroups.hierarchy[hierarchy].number,
+	                     task->id, 0);
 }

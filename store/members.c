@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/util.h"
+#include "store/store_internal.h"
 
 int cgr_members_init(struct cgr_members *m, const struct cgr_store *store, struct cgr_error *reterr)
 {
@@ -35,18 +36,38 @@ void cgr_members_fini(struct cgr_members *m)
 	*m = (struct cgr_members){ 0 };
 }
 
+/* Is name among "a,b"? */
+static bool has(const char *controllers, const char *name)
+{
+	while (*controllers != '\0') {
+		size_t length = strcspn(controllers, ",");
+
+		if (length == strlen(name) && memcmp(controllers, name, length) == 0)
+			return true;
+		controllers += length + (controllers[length] == ',');
+	}
+	return false;
+}
+
+/* A recording made by others does not tell the controllers of its hierarchies: there each of them may be the one of a
+ * controller nobody has, as import takes it for the css_sets. */
+static bool concerns(const struct cgr_store *store, const char *controllers, const char *name)
+{
+	if (*controllers != '\0')
+		return has(controllers, name);
+	for (size_t i = 0; i < store->hierarchies; i++)
+		if (has(store->hierarchy[i].controllers, name))
+			return false;
+	return true;
+}
+
 void cgr_members_moved(const struct cgr_store *store, uint64_t hierarchy, bool *ret_cpu, bool *ret_memory)
 {
 	const char *controllers = cgr_store_borrow_controllers(store, (uint32_t)hierarchy);
+	bool unified = cgr_store_borrow_info(store)->cgroup_version == 2;
 
-	*ret_cpu = *ret_memory = cgr_store_borrow_info(store)->cgroup_version == 2;
-	while (controllers != NULL && *controllers != '\0') {
-		size_t length = strcspn(controllers, ",");
-
-		*ret_cpu |= length == 3 && memcmp(controllers, "cpu", 3) == 0;
-		*ret_memory |= length == 6 && memcmp(controllers, "memory", 6) == 0;
-		controllers += length + (controllers[length] == ',');
-	}
+	*ret_cpu = unified || (controllers != NULL && concerns(store, controllers, "cpu"));
+	*ret_memory = unified || (controllers != NULL && concerns(store, controllers, "memory"));
 }
 
 void cgr_members_event(struct cgr_members *m, const struct cgr_event *e)

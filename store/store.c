@@ -117,7 +117,10 @@ static int hierarchy_row(struct cgr_store *store, sqlite3_stmt *s, size_t index,
 {
 	CGR_TRY(ROOM(hierarchy));
 	store->hierarchy[index].id = id_of(s, 0);
-	return keep_text(store, s, 1, &store->hierarchy[index].controllers, reterr);
+	CGR_TRY(keep_text(store, s, 1, &store->hierarchy[index].controllers, reterr));
+	if (store->hierarchy[index].controllers == NULL)
+		store->hierarchy[index].controllers = "";
+	return 0;
 }
 
 static int cgroup_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)

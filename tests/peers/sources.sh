@@ -126,4 +126,17 @@ perf_record $events -o file.data && check_perf file.data "perf"
 perf_record $events --all-cgroups -o cgroups.data && check_perf cgroups.data "perf --all-cgroups"
 perf_record $events --all-cgroups -z -o packed.data && check_perf packed.data "perf -z"
 perf record -q -a -m 4096 -c 1 $events --all-cgroups -o - -- sleep 0.2 2>log >piped.data && check_perf piped.data "perf, piped"
+
+# who moves while perf records is told by the cgroup of its samples alone; the stream has an event of it, for replay
+unified=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
+if [ -n "$unified" ] && mkdir "$unified/$name" 2>/dev/null; then
+	perf record -q -a -m 4096 -c 1 $events --all-cgroups -o moved.data -- bash -c 'perf bench sched pipe -l 10000 >/dev/null &
+		sleep 0.1; echo $! >"$1/cgroup.procs"; pgrep -P $! | while read -r p; do echo $p >"$1/cgroup.procs"; done; wait' moved "$unified/$name" >log 2>&1
+	rmdir "$unified/$name"
+	check_perf moved.data "perf, tasks that move"
+	moved="FROM memberships WHERE cpu_cgroup = '/$name' AND how = 'inferred'"
+	[ "$(sqlite3 moved.data.db "SELECT count(*) > 0 AND min(from_ns) > 0 $moved")" = 1 ] || fail "no move was inferred"
+	[ "$(sqlite3 moved.data.db "SELECT count(*) $moved AND EXISTS (SELECT 1 FROM cgroup_event e WHERE e.task = memberships.task AND ts_ns = from_ns AND flags & 8)")" = \
+		"$(sqlite3 moved.data.db "SELECT count(*) $moved")" ] || fail "a move without an event"
+fi
 exit $status

@@ -5,3 +5,5 @@ target_link_libraries(cgr-kill-at PRIVATE ${CMAKE_DL_LIBS})
 add_test(NAME import-kill COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/kill.sh $<TARGET_FILE:cgreplay> $<TARGET_FILE:cgr-kill-at>
 	${CMAKE_SOURCE_DIR}/samples/oom-ramp.dat)
 set_tests_properties(import-kill PROPERTIES TIMEOUT 300)
+add_test(NAME dying COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/dying.sh $<TARGET_FILE:cgreplay>)
+set_tests_properties(dying PROPERTIES TIMEOUT 60 SKIP_RETURN_CODE 77)
