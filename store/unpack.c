@@ -5,6 +5,7 @@
  * decoded batch by batch, so that a batch stays in the L2 cache from its planes to the caller. Events are put together
  * without a branch per event: sorted by kind, each column of a kind goes straight into the field of its events. */
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -309,6 +310,10 @@ static int decode_lane(struct cgr_unpacker *u, unsigned kind, struct cgr_error *
 		CGR_TRY(decode_field(u, kind, field, reterr));
 	return 0;
 }
+
+_Static_assert(offsetof(struct cgr_event, task) == 32 && offsetof(struct cgr_event, cpu) == 36 &&
+                   offsetof(struct cgr_event, kind) == 38 && offsetof(struct cgr_event, flags) == 39,
+               "put_head stores the last 8 bytes of an event as one number");
 
 /* The time, and task, CPU, kind and flags at once. */
 static inline void put_head(struct cgr_event *event, uint64_t ts_ns, uint64_t tail, uint32_t cpu, uint32_t task)

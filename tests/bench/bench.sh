@@ -3,7 +3,7 @@
 # Records a switch storm of at least EVENTS events (default 4,000,000) with our recorder, and the same program once
 # more with perf; then times import, the scheduler summary, the packed stream and replay beside trace-cmd report and perf
 # sched latency, and tells the bytes per event. Absolute figures mean little on another machine: read the ratios.
-# CGR_BENCH_RUNS: how often each is timed, the fastest counts (3). CGR_BENCH_KEEP=1: take the recordings of the last run.
+# CGR_BENCH_RUNS: how often each is timed, the fastest counts (3); of the packed stream the median. CGR_BENCH_KEEP=1: take the recordings of the last run.
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 build=$(readlink -f "${1:-$here/../../build}")
@@ -70,8 +70,11 @@ s_plean=$(seconds "$cgreplay" import --lean "$work/storm.perf" -o "$work/plean.d
 s_summary=$(seconds "$cgreplay" sql "$work/perf.db" "SELECT * FROM sched_summary ORDER BY max_wakeup_latency_ns DESC"); line "view sched_summary" "$theirs" "$s_summary"
 s_pimport=$(seconds "$cgreplay" import "$work/storm.perf" -o "$work/perf.db"); line "cgreplay import of the perf.data" "$theirs" "$s_pimport"
 echo
-read -r read_events s_read _ < <("$build/tests/bench_store" --read "$work/lean.db")
+stream_runs=9
+read -r read_events s_read s_least s_most _ < <("$build/tests/bench_store" --read "$work/lean.db" $stream_runs)
 line "packed stream, ready for the engine" "$read_events" "$s_read"
+awk -v n="$read_events" -v least="$s_least" -v most="$s_most" -v runs=$stream_runs 'BEGIN {
+	printf "  the median of %d readings from opening the store to its last event; fastest %.1f M events/s, slowest %.1f M events/s\n", runs, n / least / 1e6, n / most / 1e6 }'
 echo
 ratio "import beside trace-cmd report" "$s_import" "$ours" "$s_tracecmd" "$ours"
 ratio "  beside Perfetto, at 1.94 times trace-cmd report" "$s_import" "$ours" "$(awk -v s="$s_tracecmd" 'BEGIN { print s / 1.94 }')" "$ours"
