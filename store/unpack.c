@@ -44,7 +44,7 @@ struct cgr_unpacker {
 	uint32_t changes[CGR_EV_COUNT]; /* all ones: the event tells who runs from then on */
 	uint64_t tail[CGR_EV_COUNT]; /* kind and constant flags where they stand in the last 8 bytes of an event */
 	/* of the batch */
-	uint64_t ts[CGR_UNPACK_BATCH];
+	struct cgr_column_room times; /* wide: of the events */
 	uint32_t task[CGR_UNPACK_BATCH];
 	uint16_t cpu[CGR_UNPACK_BATCH];
 	uint8_t kind[CGR_UNPACK_BATCH];
@@ -212,7 +212,7 @@ int cgr_unpacker_load(struct cgr_unpacker *u, const uint8_t *bytes, size_t size,
 static int next_common(struct cgr_unpacker *u, enum cgr_pack_common column, size_t n, struct cgr_piece *ret_piece,
                        struct cgr_error *reterr)
 {
-	return cgr_column_next(&u->common[column], u->ts, NULL, n, &u->room, ret_piece, reterr);
+	return cgr_column_next(&u->common[column], u->times.wide, NULL, n, &u->room, ret_piece, reterr);
 }
 
 static int decode_common(struct cgr_unpacker *u, size_t n, struct cgr_error *reterr)
@@ -220,11 +220,12 @@ static int decode_common(struct cgr_unpacker *u, size_t n, struct cgr_error *ret
 	bool ascends = cgr_column_ascends(&u->common[CGR_COLUMN_TS]);
 	struct cgr_piece piece;
 
-	CGR_TRY(next_common(u, CGR_COLUMN_TS, n, &piece, reterr));
-	cgr_fill64(u->ts, &piece, n);
-	if (!ascends && !cgr_loop_ascend(u->ts, n, u->ts_last))
+	CGR_TRY(cgr_column_next(&u->common[CGR_COLUMN_TS], NULL, NULL, n, &u->times, &piece, reterr));
+	if (piece.form != CGR_PIECE_WIDE)
+		cgr_fill64(u->times.wide, &piece, n);
+	if (!ascends && !cgr_loop_ascend(u->times.wide, n, u->ts_last))
 		return cgr_unpack_bad(reterr, "times go backwards");
-	u->ts_last = u->ts[n - 1];
+	u->ts_last = u->times.wide[n - 1];
 	CGR_TRY(next_common(u, CGR_COLUMN_KIND, n, &piece, reterr));
 	cgr_fill8(u->kind, &piece, n);
 	CGR_TRY(next_common(u, CGR_COLUMN_CPU, n, &piece, reterr));
@@ -285,30 +286,44 @@ static int decode_field(struct cgr_unpacker *u, unsigned kind, unsigned field, s
 	size_t count = (size_t)u->first[kind + 1] - u->first[kind];
 	struct cgr_piece piece;
 
-	if (!lane->varies[field] || count == 0)
-		return 0;
-	CGR_TRY(cgr_column_next(&lane->column[field], u->ts, place, count, &u->room, &piece, reterr));
+	CGR_TRY(cgr_column_next(&lane->column[field], u->times.wide, place, count, &u->room, &piece, reterr));
 	fill[field](u->event, place, &piece, count);
 	return 0;
+}
+
+/* Two fields: constants together, others one by one. */
+static int decode_pair(struct cgr_unpacker *u, unsigned kind, unsigned field, cgr_fill_constant *both,
+                       struct cgr_error *reterr)
+{
+	const struct lane *lane = &u->lane[kind];
+
+	if (!lane->varies[field] && !lane->varies[field + 1]) {
+		both(u->event, u->place + u->first[kind], &lane->constant, (size_t)u->first[kind + 1] - u->first[kind]);
+		return 0;
+	}
+	CGR_TRY(decode_field(u, kind, field, reterr));
+	return decode_field(u, kind, field + 1, reterr);
 }
 
 /* The fields of one kind but its flags. */
 static int decode_lane(struct cgr_unpacker *u, unsigned kind, struct cgr_error *reterr)
 {
 	struct lane *lane = &u->lane[kind];
-	const uint16_t *place = u->place + u->first[kind];
-	size_t count = (size_t)u->first[kind + 1] - u->first[kind];
+	uint32_t count = (uint32_t)u->first[kind + 1] - u->first[kind];
 
-	lane->left -= (uint32_t)count;
-	if (!lane->needed)
+	lane->left -= count;
+	if (count == 0 || !lane->needed)
 		return 0;
-	if (!lane->varies[CGR_FIELD_A] || !lane->varies[CGR_FIELD_B])
-		cgr_fill_constant_ab(u->event, place, &lane->constant, count);
-	if (!lane->varies[CGR_FIELD_C] || !lane->varies[CGR_FIELD_D])
-		cgr_fill_constant_cd(u->event, place, &lane->constant, count);
-	for (unsigned field = CGR_FIELD_A; field <= CGR_FIELD_D; field++)
-		CGR_TRY(decode_field(u, kind, field, reterr));
-	return 0;
+	if (!lane->wanted)
+		return decode_field(u, kind, CGR_FIELD_C, reterr);
+	CGR_TRY(decode_pair(u, kind, CGR_FIELD_A, cgr_fill_constant_ab, reterr));
+	return decode_pair(u, kind, CGR_FIELD_C, cgr_fill_constant_cd, reterr);
+}
+
+/* Constant ones came with the heads. */
+static int decode_flags(struct cgr_unpacker *u, unsigned kind, struct cgr_error *reterr)
+{
+	return u->lane[kind].varies[CGR_FIELD_FLAGS] ? decode_field(u, kind, CGR_FIELD_FLAGS, reterr) : 0;
 }
 
 _Static_assert(offsetof(struct cgr_event, task) == 32 && offsetof(struct cgr_event, cpu) == 36 &&
@@ -335,7 +350,7 @@ static void put_heads(struct cgr_unpacker *u, size_t n)
 		uint32_t changes = u->changes[kind];
 		uint32_t same = predicted & ~changes;
 
-		put_head(e, u->ts[i], u->tail[kind], cpu, task);
+		put_head(e, u->times.wide[i], u->tail[kind], cpu, task);
 		u->current[(cpu & ~same) | (CGR_LIMIT_CPUS & same)] = (e->c & changes) | (task & ~changes);
 	}
 }
@@ -347,7 +362,7 @@ static void put_predicted_heads(struct cgr_unpacker *u, size_t n)
 		struct cgr_event *e = &u->event[i];
 		uint32_t kind = u->kind[i], cpu = u->cpu[i], changes = u->changes[kind];
 
-		put_head(e, u->ts[i], u->tail[kind], cpu, u->current[cpu]);
+		put_head(e, u->times.wide[i], u->tail[kind], cpu, u->current[cpu]);
 		u->current[(cpu & changes) | (CGR_LIMIT_CPUS & ~changes)] = e->c;
 	}
 }
@@ -380,7 +395,7 @@ int cgr_unpacker_next(struct cgr_unpacker *u, const struct cgr_event **ret_event
 	else
 		put_heads(u, n);
 	for (uint32_t i = 0; i < u->kind_count; i++)
-		CGR_TRY(decode_field(u, u->kinds[i], CGR_FIELD_FLAGS, reterr));
+		CGR_TRY(decode_flags(u, u->kinds[i], reterr));
 	u->next += (uint32_t)n;
 	*ret_events = u->event;
 	*ret_count = u->all_wanted ? n : drop_unwanted(u, n);
