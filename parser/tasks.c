@@ -189,7 +189,7 @@ int cgr_task_member(struct cgr_norm *norm, struct cgr_task *task, uint32_t css_s
 {
 	if (task->css_set == css_set)
 		return CGR_OK;
-	if (task->css_set == CGR_ID_NONE || (from_ns < 0 && task->row.start_ns < 0)) {
+	if (task->css_set == CGR_ID_NONE || (from_ns < 0 && task->row.start_ns < 0) || from_ns == task->row.start_ns) {
 		task->row.css_set = css_set;
 		task->dirty = true;
 	}

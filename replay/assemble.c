@@ -154,9 +154,9 @@ static bool recorded_engine(const struct cgr_store *store, const struct cgr_prog
 
 	switch (metric) {
 	case CGR_EM_USAGE:
-		for (uint32_t i = 1; i < programs->tasks; i++)
-			if (below(groups, output->task[i].cgroup, cgroup))
-				sum += (int64_t)programs->program[i].recorded_run_ns;
+		for (uint32_t i = 0; i < programs->groups; i++) /* of tasks that moved, each where it ran */
+			if (below(groups, i, cgroup))
+				sum += (int64_t)programs->group_run_ns[i];
 		*ret_value = sum / 1000;
 		return true;
 	case CGR_EM_COMPLETION:

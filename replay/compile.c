@@ -149,6 +149,13 @@ void cgr_build_book(struct builder *b, uint32_t task, uint64_t ts_ns)
 	t->mark_ns = ts_ns;
 }
 
+static void note_group(struct builder *b, uint32_t task, uint64_t ns)
+{
+	uint32_t group = b->members.cpu_cgroup[task];
+
+	b->programs->group_run_ns[group < b->programs->groups ? group : 0] += ns;
+}
+
 static int runtime(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t;
@@ -169,6 +176,7 @@ static int runtime(struct builder *b, const struct cgr_event *e)
 	t->requests = 0;
 	b->programs->program[e->c].recorded_run_ns += ns;
 	b->programs->recorded_run_ns += ns;
+	note_group(b, e->c, ns);
 	if (e->flags & CGR_EVF_INFERRED)
 		b->programs->inferred_run_ns += ns;
 	if ((e->flags & CGR_EVF_HARDIRQ) && b->tick_bin)
@@ -237,6 +245,8 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 	case CGR_EV_EXEC:
 	case CGR_EV_EXIT:
 	case CGR_EV_CGROUP_ATTACH:
+		cgr_members_event(&b->members, e);
+		return cgr_build_sched(b, e);
 	case CGR_EV_CGROUP_MKDIR:
 	case CGR_EV_CGROUP_RMDIR:
 		return cgr_build_sched(b, e);
@@ -302,6 +312,7 @@ static int close_programs(struct builder *b)
 		if (!b->has_runtime) {
 			b->programs->recorded_run_ns += p->run_ns + t->run_ns;
 			p->recorded_run_ns = p->run_ns + t->run_ns;
+			note_group(b, i, p->recorded_run_ns);
 		}
 		if (t->state == TASK_BLOCKED)
 			CGR_TRY(cgr_build_emit(b, i, &op));
@@ -364,7 +375,7 @@ static int read_stream(struct builder *b, struct cgr_progress *progress)
 
 static int prepare(struct builder *b, const struct cgr_store *store)
 {
-	size_t tasks;
+	size_t tasks, groups;
 
 	b->store = store;
 	b->info = cgr_store_borrow_info(store);
@@ -394,7 +405,12 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 	}
 	cgr_build_note_quota(b);
 	CGR_TRY(cgr_build_swap_init(b));
-	return cgr_programs_new(b->n_tasks, &b->programs, b->error);
+	CGR_TRY(cgr_members_init(&b->members, store, b->error));
+	CGR_TRY(cgr_programs_new(b->n_tasks, &b->programs, b->error));
+	(void)cgr_store_borrow_cgroups(store, &groups);
+	b->programs->groups = (uint32_t)groups;
+	b->programs->group_run_ns = cgr_calloc(groups + 1, sizeof *b->programs->group_run_ns);
+	return b->programs->group_run_ns ? 0 : cgr_error_set(b->error, CGR_E_NOMEM, "CPU time of %zu cgroups", groups);
 }
 
 int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, struct cgr_programs **ret_programs,
@@ -427,6 +443,7 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	cgr_build_swap_free(&b);
 	cgr_intern_fini(&b.relations);
 	cgr_histogram_fini(&b.idle_wake);
+	cgr_members_fini(&b.members);
 	free(b.tick_bin);
 	free(b.t);
 	free(b.cpu);

@@ -3,6 +3,7 @@
 
 #include "common/util.h"
 #include "replay/compile.h"
+#include "store/members.h"
 
 enum task_state { TASK_UNSEEN, TASK_FORKED, TASK_RUNNING, TASK_RUNNABLE, TASK_BLOCKED, TASK_GONE };
 
@@ -92,6 +93,7 @@ struct builder {
 	const struct cgr_store_task *task;
 	const struct cgr_store_css_set *css_set;
 	size_t n_css_sets;
+	struct cgr_members members;
 	struct cgr_programs *programs;
 	struct task_build *t;
 	struct cpu_build *cpu;

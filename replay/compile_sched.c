@@ -1,7 +1,6 @@
 /* Scheduler and life events: who runs, who sleeps, who was born. */
 #include "common/util.h"
 #include "replay/compile_internal.h"
-#include "store/members.h"
 
 #define STATE_DEAD 0x30u /* EXIT_DEAD | EXIT_ZOMBIE as sched_switch reports prev_state */
 #define STATE_PREEMPTED 0x100u

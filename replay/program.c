@@ -104,6 +104,7 @@ struct cgr_programs *cgr_programs_free(struct cgr_programs *programs)
 	for (uint32_t i = 0; programs->latency && i < programs->tasks; i++)
 		cgr_histogram_fini(&programs->latency[i]);
 	free(programs->latency);
+	free(programs->group_run_ns);
 	free(programs->program);
 	free(programs->site);
 	free(programs->relation);

@@ -163,6 +163,8 @@ struct cgr_programs {
 	uint32_t relations;
 	size_t relation_capacity;
 	struct cgr_histogram *latency; /* recorded wake-up latency in usec, by task */
+	uint64_t *group_run_ns; /* recorded CPU time by the cgroup the task was in then */
+	uint32_t groups;
 	struct cgr_calibration calibration;
 	int64_t duration_ns;
 	uint64_t events, switches;

@@ -134,9 +134,13 @@ if [ -n "$unified" ] && mkdir "$unified/$name" 2>/dev/null; then
 		sleep 0.1; echo $! >"$1/cgroup.procs"; pgrep -P $! | while read -r p; do echo $p >"$1/cgroup.procs"; done; wait' moved "$unified/$name" >log 2>&1
 	rmdir "$unified/$name"
 	check_perf moved.data "perf, tasks that move"
-	moved="FROM memberships WHERE cpu_cgroup = '/$name' AND how = 'inferred'"
+	moved="FROM memberships WHERE cpu_cgroup = '/$name' AND how = 'inferred' AND from_ns > (SELECT start_ns FROM task WHERE id = memberships.task)"
 	[ "$(sqlite3 moved.data.db "SELECT count(*) > 0 AND min(from_ns) > 0 $moved")" = 1 ] || fail "no move was inferred"
 	[ "$(sqlite3 moved.data.db "SELECT count(*) $moved AND EXISTS (SELECT 1 FROM cgroup_event e WHERE e.task = memberships.task AND ts_ns = from_ns AND flags & 8)")" = \
 		"$(sqlite3 moved.data.db "SELECT count(*) $moved")" ] || fail "a move without an event"
+	# what a task ran before it moved is not the cgroup's
+	ran=$(sqlite3 moved.data.db "SELECT run_ns / 1000 FROM sched_by_cgroup WHERE cgroup = '/$name'")
+	told=$("$binary" replay moved.data.db --seeds 1 --format csv 2>/dev/null | awk -F, -v cgroup="/$name" '$2 == cgroup && $3 == "cpu.stat.usage_usec" { print $5 }')
+	awk -v ran="$ran" -v told="$told" 'BEGIN { exit !(told > ran * 0.9 && told < ran * 1.1) }' || fail "CPU time of a cgroup entered late: $told us told, $ran us recorded"
 fi
 exit $status
