@@ -43,13 +43,30 @@ static uint32_t events_of_system(const struct cgr_plan *plan, size_t i)
 {
 	uint32_t events = 0;
 
-	for (size_t j = 0; j < plan->count; j++) {
+	for (size_t j = 0; j < plan->count && plan->event[i].functions == NULL; j++) {
 		bool same = strcmp(plan->event[j].system, plan->event[i].system) == 0;
 		if (same && j < i)
 			return 0;
 		events += same;
 	}
 	return events;
+}
+
+/* Formats of the tracer's own entries, which have no system: u32 count, then per format u64 length and text. */
+static void describe_tracer(const struct cgr_plan *plan, struct cgr_td_bytes *body)
+{
+	uint32_t count = 0;
+
+	cgr_td_append_u32(body, 0);
+	for (size_t i = 0; i < plan->count; i++) {
+		if (plan->event[i].functions == NULL)
+			continue;
+		count++;
+		cgr_td_append_u64(body, strlen(plan->event[i].format));
+		cgr_td_append(body, plan->event[i].format, strlen(plan->event[i].format));
+	}
+	if (!body->failed)
+		cgr_td_put_u32(body->data, count);
 }
 
 void cgr_describe_formats(const struct cgr_plan *plan, struct cgr_td_bytes *body)
@@ -80,12 +97,15 @@ int cgr_describe_layout(struct cgr_session *s, struct cgr_segment *segment, stru
 {
 	struct cgr_td_bytes formats = { 0 }, kallsyms = { 0 };
 	const char *lines = s->symbols.kallsyms == NULL ? "" : s->symbols.kallsyms;
-	uint8_t none[4] = { 0 };
+	struct cgr_td_bytes tracer = { 0 };
 
 	CGR_TRY(write_header_info(s, segment, reterr));
-	CGR_TRY(cgr_journal_section(&segment->journal, CGR_TD_FTRACE_EVENTS, none, sizeof(none), reterr));
+	describe_tracer(&s->plan, &tracer);
+	int rc = cgr_journal_section(&segment->journal, CGR_TD_FTRACE_EVENTS, tracer.data, tracer.length, reterr);
+	cgr_td_fini(&tracer);
+	CGR_TRY(rc);
 	cgr_describe_formats(&s->plan, &formats);
-	int rc = cgr_journal_section(&segment->journal, CGR_TD_EVENT_FORMATS, formats.data, formats.length, reterr);
+	rc = cgr_journal_section(&segment->journal, CGR_TD_EVENT_FORMATS, formats.data, formats.length, reterr);
 	cgr_td_fini(&formats);
 	cgr_td_append_u32(&kallsyms, (uint32_t)strlen(lines));
 	cgr_td_append(&kallsyms, lines, strlen(lines));

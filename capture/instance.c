@@ -251,7 +251,7 @@ int cgr_instance_filter(struct cgr_instance *instance, const struct cgr_plan *pl
 		const struct cgr_planned_event *event = &plan->event[i];
 		char file[192];
 		(void)snprintf(file, sizeof(file), "events/%s/%s/filter", event->group, event->name);
-		if (event->filter[0] != '\0')
+		if (event->filter[0] != '\0' && event->functions == NULL)
 			CGR_TRY(put_file(instance, file, event->filter, reterr));
 	}
 	return 0;
@@ -261,6 +261,8 @@ int cgr_instance_enable(struct cgr_instance *instance, const struct cgr_plan *pl
 {
 	for (size_t i = 0; i < plan->count; i++) {
 		char file[192];
+		if (plan->event[i].functions != NULL)
+			continue; /* a tracer, no event: functions.h */
 		(void)snprintf(file, sizeof(file), "events/%s/%s/enable", plan->event[i].group, plan->event[i].name);
 		CGR_TRY(put_file(instance, file, "1", reterr));
 	}

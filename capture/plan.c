@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture/functions.h"
 #include "capture/jsontext.h"
 #include "capture/probes.h"
 #include "capture/procfile.h"
@@ -62,7 +63,7 @@ const char *cgr_signal_costs(unsigned signal)
 
 const char *cgr_source_kind_name(enum cgr_source_kind kind)
 {
-	static const char *const name[] = { "tracepoint", "kprobe", "sampling" };
+	static const char *const name[] = { "tracepoint", "kprobe", "function", "sampling" };
 
 	return name[kind];
 }
@@ -120,12 +121,47 @@ static char *read_format(const char *tracefs, const char *group, const char *eve
 	return file.text;
 }
 
+/* "sched:throttle_cfs_rq sched:unthrottle_cfs_rq" -> "throttle_cfs_rq unthrottle_cfs_rq": an event that stands for a
+ * traced function has its name. */
+static void functions_of(const struct cgr_source *source, struct cgr_strbuf *out)
+{
+	char word[128];
+
+	for (const char *at = source->events; next_word(&at, word, sizeof(word));) {
+		const char *name = split(word);
+		if (name != NULL)
+			cgr_strbuf_printf(out, "%s%s", out->length > 0 ? " " : "", name);
+	}
+}
+
+/* Whoever reads the trace tells the functions apart by their addresses. */
+static bool is_traceable(const struct cgr_plan_input *input, const struct cgr_source *source, char *why, size_t size)
+{
+	struct cgr_strbuf names = { 0 };
+	struct cgr_error err = { 0 };
+	bool hidden = input->symbols->address[CGR_SYMBOL_throttle_cfs_rq] == 0, traceable = false;
+
+	functions_of(source, &names);
+	if (!input->functions)
+		(void)cgr_strcpy(why, size, "the function tracer is not wanted");
+	else if (names.failed || cgr_functions_check(input->tracefs, names.text, &err) < 0)
+		(void)cgr_strcpy(why, size, err.count > 0 ? err.cause[0] : "no memory for the names of functions");
+	else if (hidden)
+		(void)cgr_strcpy(why, size, "addresses of kernel functions are hidden (kernel.kptr_restrict)");
+	else
+		traceable = true;
+	cgr_strbuf_fini(&names);
+	return traceable;
+}
+
 /* True when all events of the source are there, or could be made; why says what is missing. */
 static bool is_there(const struct cgr_plan_input *input, const struct cgr_source *source, char *why, size_t size)
 {
 	char word[128];
 	const char *at = source->events;
 
+	if (source->kind == CGR_SOURCE_FUNCTION)
+		return is_traceable(input, source, why, size);
 	while (next_word(&at, word, sizeof(word))) {
 		struct cgr_error err = { 0 };
 		char *event = split(word);
@@ -312,6 +348,25 @@ static int add_event(const struct cgr_plan_input *input, struct cgr_plan *plan, 
 	return source->filter == CGR_FILTER_TIMERS ? join_timers(input, event, reterr) : 0;
 }
 
+/* One event, ftrace:function, tells of all traced functions. */
+static int add_functions(const struct cgr_plan_input *input, struct cgr_plan *plan, const struct cgr_source *source,
+                         struct cgr_error *reterr)
+{
+	char word[] = "ftrace:function";
+	struct cgr_strbuf names = { 0 };
+
+	CGR_TRY(add_event(input, plan, source, word, reterr));
+	functions_of(source, &names);
+	if (names.failed || names.text == NULL) {
+		cgr_strbuf_fini(&names);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the names of functions");
+	}
+	struct cgr_planned_event *event = find_event(plan, "ftrace", "function");
+	free(event->functions);
+	event->functions = names.text;
+	return 0;
+}
+
 static int use_source(const struct cgr_plan_input *input, struct cgr_plan *plan, const struct cgr_source *source,
                       struct cgr_error *reterr)
 {
@@ -319,6 +374,8 @@ static int use_source(const struct cgr_plan_input *input, struct cgr_plan *plan,
 	const char *at = source->events;
 
 	plan->signal[source->signal].use = source;
+	if (source->kind == CGR_SOURCE_FUNCTION)
+		return add_functions(input, plan, source, reterr);
 	while (source->kind != CGR_SOURCE_SAMPLING && next_word(&at, word, sizeof(word)))
 		CGR_TRY(add_event(input, plan, source, word, reterr));
 	return 0;
@@ -396,6 +453,15 @@ static int narrow_to_scope(const struct cgr_plan_input *input, struct cgr_plan *
 	return rc;
 }
 
+/* Why each better source was passed over, once each: a signal may have several. */
+static void add_reason(struct cgr_planned_signal *signal, const char *why)
+{
+	size_t length = strlen(signal->why);
+
+	if (strstr(signal->why, why) == NULL)
+		(void)snprintf(signal->why + length, sizeof(signal->why) - length, "%s%s", length > 0 ? "; " : "", why);
+}
+
 int cgr_plan_make(const struct cgr_plan_input *input, struct cgr_plan *plan, struct cgr_error *reterr)
 {
 	int rc = 0;
@@ -409,8 +475,8 @@ int cgr_plan_make(const struct cgr_plan_input *input, struct cgr_plan *plan, str
 			continue;
 		if (is_usable(input, &sources[i], why, sizeof(why)))
 			rc = use_source(input, plan, &sources[i], reterr);
-		else if (signal->why[0] == '\0')
-			(void)cgr_strcpy(signal->why, sizeof(signal->why), why);
+		else
+			add_reason(signal, why);
 	}
 	if (rc == 0)
 		rc = finish_filters(plan, reterr);
@@ -427,9 +493,38 @@ void cgr_plan_fini(struct cgr_plan *plan)
 		free(plan->event[i].filter);
 		free(plan->event[i].wide_filter);
 		free(plan->event[i].format);
+		free(plan->event[i].functions);
 	}
 	free(plan->event);
 	*plan = (struct cgr_plan){ 0 };
+}
+
+void cgr_plan_without_functions(struct cgr_plan *plan, const char *why)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plan->count; i++) {
+		struct cgr_planned_event *event = &plan->event[i];
+		if (event->functions == NULL) {
+			plan->event[kept++] = *event;
+			continue;
+		}
+		free(event->filter);
+		free(event->wide_filter);
+		free(event->format);
+		free(event->functions);
+	}
+	plan->count = kept;
+	for (unsigned i = 0; i < CGR_SIG_COUNT; i++) {
+		struct cgr_planned_signal *signal = &plan->signal[i];
+		if (signal->use == NULL || signal->use->kind != CGR_SOURCE_FUNCTION)
+			continue;
+		/* what comes next in the catalogue needs nothing of the kernel: samples */
+		const struct cgr_source *next = signal->use + 1;
+		bool same = next < sources + CGR_ARRAY_SIZE(sources) && next->signal == signal->use->signal;
+		signal->use = same && next->kind == CGR_SOURCE_SAMPLING ? next : NULL;
+		(void)cgr_strcpy(signal->why, sizeof(signal->why), why);
+	}
 }
 
 json_t *cgr_plan_signals_json(const struct cgr_plan *plan)

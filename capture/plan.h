@@ -26,7 +26,7 @@ enum cgr_signal {
 	CGR_SIG_COUNT
 };
 
-enum cgr_source_kind { CGR_SOURCE_TRACEPOINT, CGR_SOURCE_KPROBE, CGR_SOURCE_SAMPLING };
+enum cgr_source_kind { CGR_SOURCE_TRACEPOINT, CGR_SOURCE_KPROBE, CGR_SOURCE_FUNCTION, CGR_SOURCE_SAMPLING };
 enum cgr_filter_kind { CGR_FILTER_NONE, CGR_FILTER_TEXT, CGR_FILTER_ITEMS, CGR_FILTER_TIMERS };
 
 struct cgr_source {
@@ -44,6 +44,7 @@ struct cgr_planned_event {
 	char *filter; /* in the kernel's syntax, "" for none; owned */
 	char *wide_filter; /* the same without --cgroup; owned */
 	char *format; /* text of its format file, owned */
+	char *functions; /* of ftrace:function: those to trace, blank-separated, owned; NULL: an event like any other */
 	int id; /* tracepoint id, -1 when the format has none */
 	bool all_items; /* all its items but the excluded are wanted */
 	int64_t least_item; /* of those wanted one by one; -1: none yet */
@@ -54,7 +55,7 @@ struct cgr_planned_event {
 struct cgr_planned_signal {
 	bool wanted; /* by the preset */
 	const struct cgr_source *use; /* NULL: no source on this kernel */
-	char why[200]; /* why better sources were passed over */
+	char why[400]; /* why better sources were passed over */
 };
 
 struct cgr_plan {
@@ -68,6 +69,7 @@ struct cgr_plan {
 struct cgr_plan_input {
 	const char *tracefs; /* its mount point; format files are read in events/ */
 	const char *probe_group; /* kprobes are defined in the kernel under this name; NULL: none */
+	bool functions; /* the function tracer may be used */
 	unsigned presets;
 	const struct cgr_btf *btf; /* NULL: items cannot be filtered, their signals fall back */
 	const struct cgr_timer_symbols *symbols;
@@ -79,6 +81,8 @@ struct cgr_plan_input {
 
 int cgr_plan_make(const struct cgr_plan_input *input, struct cgr_plan *plan, struct cgr_error *reterr);
 void cgr_plan_fini(struct cgr_plan *plan);
+/* The function tracer turned out to be refused: its signals fall back to what comes next. */
+void cgr_plan_without_functions(struct cgr_plan *plan, const char *why);
 
 const char *cgr_signal_name(unsigned signal);
 unsigned cgr_signal_presets(unsigned signal);

@@ -31,7 +31,8 @@ int cgr_plan_session(struct cgr_session *s, struct cgr_error *reterr)
 	cgr_probes_remove(s->tracefs, NULL);
 	cgr_probe_group(s->probe_group, sizeof(s->probe_group));
 	const struct cgr_plan_input input = { .tracefs = s->tracefs,
-		                                  .probe_group = s->probe_group,
+		                                  .probe_group = s->options->no_kprobes ? NULL : s->probe_group,
+		                                  .functions = true,
 		                                  .presets = s->options->presets,
 		                                  .btf = s->btf,
 		                                  .symbols = &s->symbols,

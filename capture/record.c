@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "capture/calibrate.h"
+#include "capture/functions.h"
 #include "capture/jsontext.h"
 #include "capture/probes.h"
 #include "capture/rotate.h"
@@ -96,6 +97,9 @@ static int open_instance(struct cgr_session *s, struct cgr_error *reterr)
 	CGR_TRY(cgr_instance_open(&s->instance, (uint64_t)s->options->buffer_bytes / 1024, CGR_CAPTURE_CLOCK, reterr));
 	if (s->options->calibrate)
 		s->calibration = cgr_calibrate(&s->instance, &s->plan, &s->cost);
+	struct cgr_error refused = { 0 };
+	if (cgr_functions_trace(&s->instance, &s->plan, &refused) < 0)
+		cgr_plan_without_functions(&s->plan, refused.cause[0]);
 	CGR_TRY(cgr_instance_filter(&s->instance, &s->plan, reterr));
 	return cgr_instance_enable(&s->instance, &s->plan, reterr);
 }

@@ -85,7 +85,7 @@ struct arguments {
 	const char *output, *preset, *backend, *until;
 	int64_t duration_ns, buffer_bytes, sample_ns, ring_bytes, max_bytes, segment_bytes;
 	struct cgr_string_list globs;
-	bool quiet, dry_run, calibrate;
+	bool quiet, dry_run, calibrate, kprobes;
 };
 
 #define SEGMENT_LEAST (256 << 10)
@@ -132,6 +132,7 @@ static int act(struct arguments *a, char *const *command, struct cgr_error *rete
 		                                        .buffer_bytes = a->buffer_bytes,
 		                                        .sample_ns = a->sample_ns,
 		                                        .calibrate = a->calibrate,
+		                                        .no_kprobes = !a->kprobes,
 		                                        .ring_bytes = a->ring_bytes,
 		                                        .max_bytes = a->max_bytes,
 		                                        .segment_bytes = a->segment_bytes,
@@ -151,7 +152,8 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		                   .backend = "ftrace",
 		                   .buffer_bytes = CGR_RECORD_BUFFER_BYTES,
 		                   .sample_ns = CGR_RECORD_SAMPLE_NS,
-		                   .calibrate = true };
+		                   .calibrate = true,
+		                   .kprobes = true };
 	const struct cgr_option table[] = {
 		{ "output", 'o', CGR_OPT_STRING, &a.output, "FILE",
 		  "the recording (trace.dat 7); appears under this name when it is whole", NULL, 0, 0 },
@@ -182,6 +184,9 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		  0 },
 		{ "calibrate", 0, CGR_OPT_FLAG, &a.calibrate, NULL,
 		  "measure first what an event costs here (on; --no-calibrate starts a tenth of a second earlier)", NULL, 0,
+		  0 },
+		{ "kprobes", 0, CGR_OPT_FLAG, &a.kprobes, NULL,
+		  "define kprobes where the kernel has no tracepoint (on; --no-kprobes where a policy forbids them)", NULL, 0,
 		  0 },
 		{ "dry-run", 0, CGR_OPT_FLAG, &a.dry_run, NULL,
 		  "print what would be recorded on this machine, and what is missing", NULL, 0, 0 },

@@ -107,8 +107,12 @@ static void enum_tables(struct cgr_norm *norm, const json_t *facts)
 	norm->anon_implied = norm->items_known && json_is_true(json_object_get(facts, "anon_pages_implied"));
 }
 
-static void add_timer(struct cgr_norm *norm, uint64_t address, const char *name)
+static void add_symbol(struct cgr_norm *norm, uint64_t address, const char *name)
 {
+	if (strcmp(name, "throttle_cfs_rq") == 0)
+		norm->bandwidth.throttle = address;
+	else if (strcmp(name, "unthrottle_cfs_rq") == 0)
+		norm->bandwidth.unthrottle = address;
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(timer_names); i++)
 		if (strcmp(timer_names[i].kernel, name) == 0 && norm->timers < CGR_ARRAY_SIZE(norm->timer)) {
 			norm->timer[norm->timers].address = address;
@@ -118,7 +122,7 @@ static void add_timer(struct cgr_norm *norm, uint64_t address, const char *name)
 
 /* "ffffffff81140da0 T hrtimer_wakeup\n" lines of the file's kernel symbols, some megabytes: no sscanf, which measures
  * the whole rest of the text at every call. */
-static void timers_of_kallsyms(struct cgr_norm *norm, const char *text)
+static void symbols_of_kallsyms(struct cgr_norm *norm, const char *text)
 {
 	for (const char *line = text, *next; *line != '\0'; line = next) {
 		size_t length = strcspn(line, "\n");
@@ -133,7 +137,7 @@ static void timers_of_kallsyms(struct cgr_norm *norm, const char *text)
 		size_t bytes = CGR_MIN(strcspn(end + 3, " \t\n"), sizeof(name) - 1);
 		memcpy(name, end + 3, bytes);
 		name[bytes] = '\0';
-		add_timer(norm, address, name);
+		add_symbol(norm, address, name);
 	}
 }
 
@@ -246,6 +250,7 @@ static int read_facts(struct cgr_facts *facts, struct cgr_norm *norm, const json
 	json_t *address;
 
 	facts->kernel = release != NULL ? cgr_strdup(release) : NULL;
+	norm->bandwidth.own_cpu = release != NULL && version_number(release) >= 0x060300;
 	facts->start_mono_ns = (uint64_t)cgr_json_int(object, "start_mono_ns", 0);
 	facts->boot_offset_ns = cgr_json_int(object, "boot_offset_ns", 0);
 	if (tool != NULL)
@@ -253,7 +258,7 @@ static int read_facts(struct cgr_facts *facts, struct cgr_norm *norm, const json
 	machine_info(facts, object);
 	enum_tables(norm, object);
 	json_object_foreach(json_object_get(object, "timers"), name, address)
-	    add_timer(norm, (uint64_t)json_integer_value(address), name);
+	    add_symbol(norm, (uint64_t)json_integer_value(address), name);
 	CGR_TRY(hierarchies(facts, norm, object));
 	CGR_TRY(page_scope(facts, norm, object));
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(shown); i++) {
@@ -322,7 +327,7 @@ int cgr_facts_begin(struct cgr_facts *facts, struct cgr_norm *norm, struct cgr_e
 	facts->info.swappiness = -1;
 	norm->err = reterr;
 	if (norm->trace->kallsyms != NULL)
-		timers_of_kallsyms(norm, norm->trace->kallsyms);
+		symbols_of_kallsyms(norm, norm->trace->kallsyms);
 	if (norm->trace->facts != 0) {
 		CGR_TRY(load(norm->trace, norm->trace->facts, CGR_TD_FACTS, &object, reterr));
 		facts->present = true;

@@ -56,6 +56,8 @@ void cgr_norm_fini(struct cgr_norm *norm)
 	free(norm->files.key);
 	free(norm->cpu);
 	free(norm->owner);
+	free(norm->bandwidth.held);
+	free(norm->bandwidth.owner);
 }
 
 static int need_cpu(struct cgr_norm *norm, uint32_t cpu)
@@ -108,6 +110,8 @@ static int dispatch(struct cgr_norm *norm, const struct cgr_entry *entry)
 		return cgr_norm_timer(norm, entry);
 	case CGR_RAW_CGROUP_MKDIR ... CGR_RAW_UNTHROTTLE:
 		return cgr_norm_cgroup(norm, entry);
+	case CGR_RAW_FUNCTION:
+		return cgr_norm_function(norm, entry);
 	case CGR_RAW_MEMCG_COUNT ... CGR_RAW_RSS_STAT:
 		return cgr_norm_memcg(norm, entry);
 	case CGR_RAW_CACHE_ADD ... CGR_RAW_CACHE_DIRTY:
@@ -132,6 +136,7 @@ static int prove(struct cgr_norm *norm, const struct cgr_entry *entry, int32_t p
 	switch (entry->format->raw) {
 	case CGR_RAW_SWITCH: /* its handler sees to it */
 	case CGR_RAW_OTHER:
+	case CGR_RAW_FUNCTION: /* anywhere */
 		return CGR_OK;
 	case CGR_RAW_RUNTIME:
 		if ((int32_t)CGR_FIELD(entry, 0) == pid)

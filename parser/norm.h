@@ -65,6 +65,7 @@ struct cgr_cgroup_node {
 	uint64_t ever; /* ... lived there */
 	char *container;
 	bool recorded;
+	bool has_quota; /* cpu.max is not "max" */
 	/* folios taken out of mappings or caches and not uncharged yet, oldest first */
 	struct {
 		uint32_t folios;
@@ -125,6 +126,7 @@ struct cgr_cpu {
 	bool arrival_open;
 	uint64_t arrival_index, arrival_inserts, arrival_low, arrival_high;
 	uint32_t arrival_from; /* task id that left */
+	uint64_t period_timer; /* of bandwidth control, fired here last and not started again yet; 0 none */
 	bool seen;
 };
 
@@ -147,6 +149,21 @@ struct cgr_files {
 	size_t count, capacity;
 };
 
+/* Bandwidth control as the function tracer tells it: norm_function.c. */
+struct cgr_bandwidth {
+	uint64_t throttle, unthrottle; /* addresses of the functions; 0 unknown */
+	bool own_cpu; /* each CPU releases its own queue (from 6.3 on) */
+	struct {
+		uint32_t cgroup, cpu;
+	} * held; /* the one held longest first */
+	size_t helds, held_capacity;
+	struct {
+		uint64_t timer;
+		uint32_t cgroup;
+	} * owner;
+	size_t owners, owner_capacity;
+};
+
 struct cgr_norm {
 	const struct cgr_trace *trace;
 	struct cgr_writer *writer;
@@ -155,6 +172,7 @@ struct cgr_norm {
 	struct cgr_tasks tasks;
 	struct cgr_cgroups cgroups;
 	struct cgr_files files;
+	struct cgr_bandwidth bandwidth;
 	struct cgr_cpu *cpu;
 	uint32_t cpus;
 	size_t cpu_capacity;
@@ -250,6 +268,9 @@ int cgr_norm_memcg(struct cgr_norm *norm, const struct cgr_entry *entry);
 int cgr_norm_cache(struct cgr_norm *norm, const struct cgr_entry *entry);
 int cgr_norm_reclaim(struct cgr_norm *norm, const struct cgr_entry *entry);
 int cgr_norm_timer(struct cgr_norm *norm, const struct cgr_entry *entry);
+int cgr_norm_function(struct cgr_norm *norm, const struct cgr_entry *entry);
+/* norm_function.c: a period timer of bandwidth control was started or fired. */
+int cgr_norm_period_timer(struct cgr_norm *norm, const struct cgr_entry *entry, bool start, uint64_t timer);
 int cgr_norm_other(struct cgr_norm *norm, const struct cgr_entry *entry);
 /* norm_perf.c: COMM, FORK, EXIT, CGROUP records of perf; membership told by samples. */
 int cgr_norm_side(struct cgr_norm *norm, const struct cgr_record *record);

@@ -29,6 +29,8 @@ static int on_hrtimer(struct cgr_norm *norm, const struct cgr_entry *entry)
 		norm->timer_offset_known = true;
 		norm->timer_offset = (int64_t)entry->record->time - (int64_t)when;
 	}
+	if (function == CGR_TIMER_CFS_PERIOD && norm->bandwidth.throttle != 0)
+		CGR_TRY(cgr_norm_period_timer(norm, entry, start, address));
 	if (start)
 		return cgr_norm_push(norm, entry, CGR_EV_HRTIMER_START, timer_time(norm, when), address, function,
 		                     CGR_HAS(entry, 3) ? (uint32_t)CGR_FIELD(entry, 3) & HRTIMER_MODE_REL : 0);

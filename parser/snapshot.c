@@ -59,6 +59,8 @@ static int one_knob(struct cgr_facts *facts, struct cgr_norm *norm, uint32_t cgr
 	facts->knob_hash[dense] = hash;
 	if (!knob_numbers(text, value))
 		value[0] = value[1] = 0;
+	if (strcmp(name, "cpu.max") == 0)
+		norm->cgroups.node[cgroup].has_quota = value[0] != CGR_UNLIMITED;
 	CGR_TRY(cgr_writer_add_knob(norm->writer, cgroup, name, t_ns, value[0], value[1], text, source, &row, norm->err));
 	/* Known before and different now: somebody wrote it. The event stands at the time it was seen. */
 	if (is_new || norm->now_ns < norm->from_ns)

@@ -96,6 +96,7 @@ struct cgr_time_row {
 struct cgr_told_span { /* throttle_cfs_rq .. unthrottle_cfs_rq */
 	uint32_t cgroup, cpu;
 	int64_t from_ns, to_ns; /* INT64_MAX: still open */
+	bool inferred; /* whose it is: the function tracer names no group */
 };
 
 struct cgr_writer {

@@ -26,6 +26,7 @@
 #include "capture/scope.h"
 #include "capture/segment.h"
 #include "common/tracedat.h"
+#include "common/util.h"
 
 /* ---- a small BTF: enum vm_event_item, enum node_stat_item, struct outer { struct { u64 pad; struct inner *p; }; },
  * struct inner { int a; int b; } ---- */
@@ -363,6 +364,63 @@ static void test_plan_takes_what_is_there(void **state)
 	assert_int_equal(plan.signal[CGR_SIG_charge].use->kind, CGR_SOURCE_SAMPLING);
 	cgr_plan_fini(&plan);
 	cgr_btf_free(btf);
+	(void)snprintf(command, sizeof(command), "rm -r %s", root);
+	assert_int_equal(system(command), 0);
+}
+
+static void put_lines(const char *root, const char *name, const char *lines)
+{
+	char path[600];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(lines, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* No kprobes, no tracepoints: the function tracer stands in where it knows the functions and their addresses. */
+static void test_plan_takes_the_function_tracer(void **state)
+{
+	char root[] = P_tmpdir "/cgr-plan-XXXXXX", command[600];
+	struct cgr_timer_symbols symbols = { .address = { [CGR_SYMBOL_throttle_cfs_rq] = 0xffffffff81000040u } };
+	struct cgr_cgroupfs fs = { 0 };
+	struct cgr_cgroup_list list = { 0 };
+	struct cgr_plan plan;
+	struct cgr_error err = { 0 };
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	put_event(root, "ftrace:function");
+	put_lines(root, "available_tracers", "blk nop function\n");
+	put_lines(root, "available_filter_functions", "throttle_cfs_rq\nother [module]\nunthrottle_cfs_rq\n");
+	struct cgr_plan_input input = {
+		.tracefs = root, .functions = true, .presets = CGR_PRESET_CPU, .symbols = &symbols, .fs = &fs, .cgroups = &list
+	};
+	assert_int_equal(cgr_plan_make(&input, &plan, &err), 0);
+	assert_int_equal(plan.signal[CGR_SIG_throttle].use->kind, CGR_SOURCE_FUNCTION);
+	assert_string_equal(find(&plan, "function")->functions, "throttle_cfs_rq unthrottle_cfs_rq");
+	assert_int_equal(plan.count, 1);
+	cgr_plan_without_functions(&plan, "refused"); /* found out later */
+	assert_int_equal(plan.signal[CGR_SIG_throttle].use->kind, CGR_SOURCE_SAMPLING);
+	assert_string_equal(plan.signal[CGR_SIG_throttle].why, "refused");
+	assert_int_equal(plan.count, 0);
+	cgr_plan_fini(&plan);
+
+	const struct {
+		const char *file, *lines, *why;
+		uint64_t address;
+	} bad[] = { { "available_tracers", "blk nop function_graph\n", "no function tracer in this kernel", 1 },
+		        { "available_tracers", "function\n", "addresses of kernel functions are hidden", 0 },
+		        { "available_filter_functions", "throttle_cfs_rq\n", "knows no function unthrottle_cfs_rq", 1 } };
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(bad); i++) {
+		put_lines(root, bad[i].file, bad[i].lines);
+		symbols.address[CGR_SYMBOL_throttle_cfs_rq] = bad[i].address;
+		assert_int_equal(cgr_plan_make(&input, &plan, &err), 0);
+		assert_int_equal(plan.signal[CGR_SIG_throttle].use->kind, CGR_SOURCE_SAMPLING);
+		assert_non_null(strstr(plan.signal[CGR_SIG_throttle].why, bad[i].why));
+		cgr_plan_fini(&plan);
+	}
 	(void)snprintf(command, sizeof(command), "rm -r %s", root);
 	assert_int_equal(system(command), 0);
 }
@@ -721,6 +779,7 @@ int main(void)
 		cmocka_unit_test(test_bytes_that_are_no_text),
 		cmocka_unit_test(test_container_names),
 		cmocka_unit_test(test_plan_takes_what_is_there),
+		cmocka_unit_test(test_plan_takes_the_function_tracer),
 		cmocka_unit_test(test_probe_needs_type_information),
 		cmocka_unit_test(test_journal_becomes_a_trace),
 		cmocka_unit_test(test_journal_of_a_killed_recorder_is_kept),
