@@ -9,14 +9,15 @@
 #include "capture/cgroupfs.h"
 #include "common/error.h"
 
-/* Addresses of the timer callbacks that tell why a task slept, and of functions that may be traced; 0 when hidden or not
- * there. */
+/* Addresses of the timer callbacks that tell why a task slept, and of functions that may be traced; 0 when hidden or
+ * not there. */
 #define CGR_TIMER_SYMBOLS(X)                                                                                           \
 	X(hrtimer_wakeup)                                                                                                  \
 	X(sched_cfs_period_timer)                                                                                          \
 	X(sched_cfs_slack_timer)                                                                                           \
-	X(posix_timer_fn) X(timerfd_tmrproc) X(it_real_fn) X(alarmtimer_fired) X(tick_nohz_handler) X(tick_sched_timer) \
-	X(throttle_cfs_rq) X(unthrottle_cfs_rq)
+	X(posix_timer_fn)                                                                                                  \
+	X(timerfd_tmrproc) X(it_real_fn) X(alarmtimer_fired) X(tick_nohz_handler) X(tick_sched_timer) X(throttle_cfs_rq)   \
+	    X(unthrottle_cfs_rq)
 enum cgr_timer_symbol {
 #define CGR_X(name) CGR_SYMBOL_##name,
 	CGR_TIMER_SYMBOLS(CGR_X)

@@ -7,7 +7,8 @@
 #include "capture/plan.h"
 #include "common/error.h"
 
-/* Whether this kernel can trace all these (blank-separated) functions; CGR_E_UNAVAILABLE says why not. Changes nothing. */
+/* Whether this kernel can trace all these (blank-separated) functions; CGR_E_UNAVAILABLE says why not. Changes nothing.
+ */
 int cgr_functions_check(const char *tracefs, const char *functions, struct cgr_error *reterr);
 /* Switches the tracer on for the functions of the plan, in our instance only. Without any it does nothing. */
 int cgr_functions_trace(struct cgr_instance *instance, const struct cgr_plan *plan, struct cgr_error *reterr);

@@ -1,8 +1,8 @@
 /* ftrace:function -> THROTTLE, UNTHROTTLE. The function tracer says when, where and in whose context, but not for which
- * group: throttle_cfs_rq() runs in the context of a task of the group (put_prev_entity and pick, kernel/sched/fair.c), so
- * the group is the nearest one above it that has a quota. unthrottle_cfs_rq() runs where the group's period timer fires
- * (distribute_cfs_runtime, in the order of throttling; from 6.3 on each CPU releases its own queue). What follows from
- * that is marked as inferred. */
+ * group: throttle_cfs_rq() runs in the context of a task of the group (put_prev_entity and pick, kernel/sched/fair.c),
+ * so the group is the nearest one above it that has a quota. unthrottle_cfs_rq() runs where the group's period timer
+ * fires (distribute_cfs_runtime, in the order of throttling; from 6.3 on each CPU releases its own queue). What follows
+ * from that is marked as inferred. */
 #include <string.h>
 
 #include "parser/facts.h"
@@ -10,7 +10,8 @@
 
 /* The entry address is that of the call to fentry, behind an endbr64 where the kernel is built with IBT. */
 #define ENTRY_BYTES 16u
-#define HELD_MAX 65536u /* cfs_rqs held at one time, and timers known: beyond any machine, a bound for broken traces */
+#define HELD_MAX 65536u /* cfs_rqs held at one time, and timers known: beyond any machine, a bound for broken traces   \
+	                     */
 
 /* The group that bandwidth control would hold a task of `task` for. */
 static uint32_t group_of_task(const struct cgr_norm *norm, const struct cgr_task *task)
@@ -96,8 +97,8 @@ int cgr_norm_period_timer(struct cgr_norm *norm, const struct cgr_entry *entry, 
 	return sure ? own(norm, timer, cgroup) : CGR_OK;
 }
 
-/* The one of those held that is released here: of the timer's group when it is known, of this CPU when each releases its
- * own, and the one held longest. */
+/* The one of those held that is released here: of the timer's group when it is known, of this CPU when each releases
+ * its own, and the one held longest. */
 static size_t released(const struct cgr_norm *norm, uint32_t cpu, uint32_t group)
 {
 	const struct cgr_bandwidth *b = &norm->bandwidth;

@@ -238,7 +238,8 @@ static int write_throttle_spans(struct cgr_writer *w, struct cgr_error *reterr)
 	rc = 0;
 	for (size_t i = 0; rc == 0 && i < w->tolds; i++)
 		rc = cgr_db_insert(&w->db, s, reterr, "uuuiii", w->told[i].cgroup, CGR_ID_NONE, w->told[i].cpu,
-		                   w->told[i].from_ns, CGR_MIN(w->told[i].to_ns, (int64_t)w->last_ns), (int64_t)w->told[i].inferred);
+		                   w->told[i].from_ns, CGR_MIN(w->told[i].to_ns, (int64_t)w->last_ns),
+		                   (int64_t)w->told[i].inferred);
 	for (size_t i = 0; rc == 0 && w->tolds == 0 && i < count; i++) {
 		uint32_t set = held[i].css_set == CGR_ID_NONE ? w->task[held[i].task].css_set : held[i].css_set;
 		uint32_t cgroup = set < w->css_sets ? quota_above(w, w->css_set[set].cpu_cgroup) : CGR_ID_NONE;

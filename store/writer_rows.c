@@ -133,7 +133,7 @@ static int note_throttle(struct cgr_writer *w, const struct cgr_event *e, struct
 	if (e->kind == CGR_EV_THROTTLE) {
 		CGR_TRY(cgr_grow((void **)&w->told, &w->tolds_capacity, w->tolds + 1, sizeof(*w->told), reterr));
 		w->told[w->tolds++] = (struct cgr_told_span){ (uint32_t)e->a, e->d, (int64_t)e->ts_ns, INT64_MAX,
-			                                            (e->flags & CGR_EVF_INFERRED) != 0 };
+			                                          (e->flags & CGR_EVF_INFERRED) != 0 };
 		return 0;
 	}
 	for (size_t i = w->tolds; i-- > 0 && w->tolds - i < 100000;) {

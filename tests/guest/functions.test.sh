@@ -26,6 +26,8 @@ cgreplay record -q --no-calibrate --preset cpu -o /tmp/k.dat -d 4s
 wait $pid
 [ -z "$(ls -d $tracing/instances/cgreplay-* 2>/dev/null)" ]
 for one in f k; do cgreplay import -q /tmp/$one.dat -o /tmp/$one.db; done
+[ "$(sqlite3 /tmp/f.db 'SELECT min(inferred) FROM throttle_span')" = 1 ] # whose a span is the tracer does not say
+[ "$(sqlite3 /tmp/k.db 'SELECT max(inferred) FROM throttle_span')" = 0 ]
 cp /tmp/f.dat "$OUT"/
 spans() { # STORE: per cgroup, spans of 2 to 200 ms and their sum in ms
 	sqlite3 "$1" "SELECT c.path, count(*), CAST(sum(s.to_ns - s.from_ns) / 1e6 AS INTEGER) FROM throttle_span s
