@@ -16,8 +16,8 @@
 	X(sched_cfs_period_timer)                                                                                          \
 	X(sched_cfs_slack_timer)                                                                                           \
 	X(posix_timer_fn)                                                                                                  \
-	X(timerfd_tmrproc) X(it_real_fn) X(alarmtimer_fired) X(tick_nohz_handler) X(tick_sched_timer) X(throttle_cfs_rq)   \
-	    X(unthrottle_cfs_rq)
+	X(timerfd_tmrproc)                                                                                                 \
+	X(it_real_fn) X(alarmtimer_fired) X(tick_nohz_handler) X(tick_sched_timer) X(throttle_cfs_rq) X(unthrottle_cfs_rq)
 enum cgr_timer_symbol {
 #define CGR_X(name) CGR_SYMBOL_##name,
 	CGR_TIMER_SYMBOLS(CGR_X)

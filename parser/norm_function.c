@@ -10,8 +10,8 @@
 
 /* The entry address is that of the call to fentry, behind an endbr64 where the kernel is built with IBT. */
 #define ENTRY_BYTES 16u
-#define HELD_MAX 65536u /* cfs_rqs held at one time, and timers known: beyond any machine, a bound for broken traces   \
-	                     */
+/* cfs_rqs held at one time, and timers known: beyond any machine, a bound for broken traces */
+#define HELD_MAX 65536u
 
 /* The group that bandwidth control would hold a task of `task` for. */
 static uint32_t group_of_task(const struct cgr_norm *norm, const struct cgr_task *task)
