@@ -68,14 +68,17 @@ struct cgr_cgroup_files {
 		int fd;
 		uint8_t version;
 		uint8_t rule; /* index into the table of that version */
+		uint8_t role; /* cgroupread.c: whether others tell that it stands still */
 		bool known; /* read before; digest is that of its text then */
 		uint64_t digest;
 	} file[48];
 	unsigned count;
+	unsigned reads;
 };
 void cgr_cgroup_files_open(const struct cgr_cgroupfs *fs, const struct cgr_cgroup *cgroup,
                            struct cgr_cgroup_files *files);
-/* Adds what stands in files whose text is another than at the last call; knobs NULL: those files are left alone. False
+/* Adds what stands in files whose text is another than at the last call; knobs NULL: those files are left alone. Of a
+ * cgroup in which nothing was charged and nothing ran since then only a few files are read, most of the times. False
  * when the cgroup is gone. */
 bool cgr_cgroup_files_read(struct cgr_cgroup_files *files, json_t *knobs, json_t *counters);
 /* The next call adds everything again. */

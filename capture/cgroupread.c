@@ -421,6 +421,26 @@ void cgr_cgroup_read(const struct cgr_cgroupfs *fs, const struct cgr_cgroup *cgr
 	}
 }
 
+/* An idle cgroup is told by two or three reads instead of a dozen: while its statistics and its usage stand still, so
+ * do the failed charges, peaks, kills and the like. Where they do not (a failed charge of kernel memory leaves no trace
+ * there) the next whole look finds it. */
+#define WHOLE_LOOK 10u /* of so many reads one */
+enum role { ALONE, TELLS_MEMORY, TOLD_BY_MEMORY, TELLS_CPU, TOLD_BY_CPU };
+
+static uint8_t role_of(const struct rule *rule)
+{
+	static const char *const tells[] = { "memory.stat", "memory.usage_in_bytes", "memory.current", "cpuacct.usage" };
+	bool memory = strncmp(rule->file, "memory.", 7) == 0, cpu = strncmp(rule->file, "cpuacct.", 8) == 0;
+
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(tells); i++)
+		if (strcmp(rule->file, tells[i]) == 0)
+			return memory ? TELLS_MEMORY : TELLS_CPU;
+	/* pressure grows while tasks wait and nothing else moves */
+	if (rule->kind != COUNTER && rule->kind != COUNTER_NS && rule->kind != FLAT && rule->kind != V1_OOM_CONTROL)
+		return ALONE;
+	return memory ? TOLD_BY_MEMORY : cpu ? TOLD_BY_CPU : ALONE;
+}
+
 static void open_dir(const struct cgr_hierarchy *h, int fd, struct cgr_cgroup_files *files)
 {
 	size_t count;
@@ -435,6 +455,7 @@ static void open_dir(const struct cgr_hierarchy *h, int fd, struct cgr_cgroup_fi
 		files->file[files->count].fd = file;
 		files->file[files->count].version = (uint8_t)h->version;
 		files->file[files->count].rule = (uint8_t)i;
+		files->file[files->count].role = role_of(&rules[i]);
 		files->file[files->count].known = false;
 		files->count++;
 	}
@@ -444,6 +465,7 @@ void cgr_cgroup_files_open(const struct cgr_cgroupfs *fs, const struct cgr_cgrou
                            struct cgr_cgroup_files *files)
 {
 	files->count = 0;
+	files->reads = (unsigned)cgroup->dir[0].id; /* not all cgroups have their whole look in one sample */
 	for (int version = 2; version >= 1; version--) {
 		for (unsigned d = 0; d < cgroup->dir_count; d++) {
 			const struct cgr_hierarchy *h = &fs->hierarchy[cgroup->dir[d].hierarchy];
@@ -477,29 +499,48 @@ static uint64_t digest_of(const char *text, size_t length)
 	return digest;
 }
 
-bool cgr_cgroup_files_read(struct cgr_cgroup_files *files, json_t *knobs, json_t *counters)
+/* Reads one file and converts it when its text is another than last time. 1: it is, 0: it is not, -1: cgroup gone. */
+static int read_file(struct cgr_cgroup_files *files, unsigned i, json_t *knobs, json_t *counters)
 {
 	char text[SAMPLED_TEXT_MAX];
+	size_t count;
+	const struct rule *rule = &rules_of(files->file[i].version, &count)[files->file[i].rule];
+	ssize_t got = pread(files->file[i].fd, text, sizeof(text) - 1, 0);
 
-	for (unsigned i = 0; i < files->count; i++) {
-		size_t count;
-		const struct rule *rule = &rules_of(files->file[i].version, &count)[files->file[i].rule];
-		if (knobs == NULL && is_pure_knob(rule->kind))
-			continue;
-		ssize_t got = pread(files->file[i].fd, text, sizeof(text) - 1, 0);
-		if (got < 0 && errno == ENODEV)
-			return false;
-		if (got <= 0)
-			continue;
-		text[got] = '\0';
-		uint64_t digest = digest_of(text, (size_t)got);
-		/* the two files of a v1 quota make one knob together */
-		bool same = files->file[i].known && files->file[i].digest == digest && rule->kind != V1_QUOTA &&
-		            rule->kind != V1_PERIOD;
-		files->file[i].known = true;
-		files->file[i].digest = digest;
-		if (!same)
-			convert(rule, text, knobs, counters);
+	if (got <= 0)
+		return got < 0 && errno == ENODEV ? -1 : 0;
+	text[got] = '\0';
+	uint64_t digest = digest_of(text, (size_t)got);
+	/* the two files of a v1 quota make one knob together */
+	bool same =
+	    files->file[i].known && files->file[i].digest == digest && rule->kind != V1_QUOTA && rule->kind != V1_PERIOD;
+	files->file[i].known = true;
+	files->file[i].digest = digest;
+	if (!same)
+		convert(rule, text, knobs, counters);
+	return !same;
+}
+
+bool cgr_cgroup_files_read(struct cgr_cgroup_files *files, json_t *knobs, json_t *counters)
+{
+	bool whole = knobs != NULL || ++files->reads % WHOLE_LOOK == 0;
+	bool moved[TOLD_BY_CPU + 1] = { false };
+
+	for (unsigned pass = 0; pass < 2; pass++) {
+		for (unsigned i = 0; i < files->count; i++) {
+			size_t count;
+			const struct rule *rule = &rules_of(files->file[i].version, &count)[files->file[i].rule];
+			uint8_t role = files->file[i].role;
+			bool tells = role == TELLS_MEMORY || role == TELLS_CPU;
+			bool told = (role == TOLD_BY_MEMORY && !moved[TELLS_MEMORY]) || (role == TOLD_BY_CPU && !moved[TELLS_CPU]);
+			if (tells != (pass == 0) || (knobs == NULL && is_pure_knob(rule->kind)) ||
+			    (told && !whole && files->file[i].known))
+				continue;
+			int got = read_file(files, i, knobs, counters);
+			if (got < 0)
+				return false;
+			moved[role] = moved[role] || got > 0;
+		}
 	}
 	return true;
 }

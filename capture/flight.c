@@ -11,6 +11,7 @@
 #include "capture/procfile.h"
 #include "capture/snapshot.h"
 #include "common/limits.h"
+#include "common/optparse.h"
 #include "common/units.h"
 #include "common/util.h"
 
@@ -191,6 +192,19 @@ int cgr_flight_dump(struct cgr_flight *flight, struct cgr_journal *journal, stru
 	return rc;
 }
 
+/* Bytes and counts as sizes, times also as such. */
+static int parse_value(const char *counter, const char *text, int64_t *ret, struct cgr_error *reterr)
+{
+	size_t length = strlen(counter);
+	bool is_time = length > 5 && strcmp(counter + length - 5, "_usec") == 0;
+
+	if (!is_time || text[strspn(text, "0123456789")] == '\0')
+		return cgr_parse_bytes(text, ret, reterr);
+	CGR_TRY(cgr_parse_duration(text, ret, reterr));
+	*ret /= 1000;
+	return 0;
+}
+
 static int parse_counter(struct cgr_trigger *trigger, const char *text, struct cgr_error *reterr)
 {
 	size_t word = strcspn(text, "<>");
@@ -204,9 +218,27 @@ static int parse_counter(struct cgr_trigger *trigger, const char *text, struct c
 	trigger->counter[word] = '\0';
 	trigger->compare = text[word] == '<' ? '<' : text[word + 1] == '=' ? 'g' : '>';
 	trigger->kind = CGR_TRIGGER_COUNTER;
-	if (cgr_parse_bytes(text + word + (trigger->compare == 'g' ? 2 : 1), &trigger->value, reterr) < 0)
+	if (parse_value(trigger->counter, text + word + (trigger->compare == 'g' ? 2 : 1), &trigger->value, reterr) < 0)
 		return cgr_error_cause(reterr, "--until '%s'", text);
 	return 0;
+}
+
+int cgr_trigger_check(const struct cgr_trigger *trigger, json_t *counters, bool *ret_unknown, struct cgr_error *reterr)
+{
+	const char **names = cgr_calloc(json_object_size(counters) + 1, sizeof(*names)), *name, *near = NULL;
+	size_t count = 0;
+	json_t *value;
+
+	*ret_unknown = trigger->kind == CGR_TRIGGER_COUNTER && json_object_get(counters, trigger->counter) == NULL;
+	if (names != NULL && *ret_unknown) {
+		json_object_foreach(counters, name, value) names[count++] = name;
+		near = cgr_did_you_mean(trigger->counter, names, count);
+	}
+	free(names);
+	return near == NULL
+	           ? 0
+	           : cgr_error_set(reterr, CGR_E_USAGE, "--until: no counter '%s' is sampled here; did you mean '%s'?",
+	                           trigger->counter, near);
 }
 
 int cgr_trigger_parse(struct cgr_trigger *trigger, const char *text, struct cgr_error *reterr)

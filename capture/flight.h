@@ -49,7 +49,7 @@ enum cgr_trigger_kind {
 };
 
 /* "oom", "throttle", "throttle=20" (percent of time), "signal", or COUNTER>VALUE, COUNTER>=VALUE, COUNTER<VALUE over
- * canonical counter names, e.g. "memory.current>500M". */
+ * canonical counter names, e.g. "memory.current>500M"; of times in usec also "cpu.pressure.some_usec>5s". */
 struct cgr_trigger {
 	enum cgr_trigger_kind kind;
 	char counter[96];
@@ -64,6 +64,9 @@ struct cgr_trigger {
 	char what[256]; /* the cgroup and value that pulled it */
 };
 int cgr_trigger_parse(struct cgr_trigger *trigger, const char *text, struct cgr_error *reterr);
+/* counters: an object with the names of all that are sampled here. A name that is none of them, but near to one, is a
+ * slip of the pen that would wait for ever: CGR_E_USAGE. *ret_unknown: it is none, and near to none. */
+int cgr_trigger_check(const struct cgr_trigger *trigger, json_t *counters, bool *ret_unknown, struct cgr_error *reterr);
 void cgr_trigger_fini(struct cgr_trigger *trigger);
 /* Until oom: a cgroup may be gone before its counter is read; the machine's counter tells that there was a kill. To be
  * called now and then, by another thread than cgr_trigger_watch; the cgroup's own counter has a whole sample to come

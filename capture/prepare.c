@@ -31,8 +31,9 @@ int cgr_plan_session(struct cgr_session *s, struct cgr_error *reterr)
 	cgr_probes_remove(s->tracefs, NULL);
 	cgr_probe_group(s->probe_group, sizeof(s->probe_group));
 	const struct cgr_plan_input input = { .tracefs = s->tracefs,
-		                                  .probe_group = s->options->no_kprobes ? NULL : s->probe_group,
-		                                  .functions = true,
+		                                  .probe_group =
+		                                      s->options->no_kprobes || s->options->perf ? NULL : s->probe_group,
+		                                  .functions = !s->options->perf,
 		                                  .presets = s->options->presets,
 		                                  .btf = s->btf,
 		                                  .symbols = &s->symbols,

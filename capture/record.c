@@ -31,6 +31,27 @@ static void on_usr1(int number)
 	atomic_store(&usr1_seen, true);
 }
 
+/* Whether what --until waits for can come. */
+static int check_trigger(struct cgr_session *s, struct cgr_error *reterr)
+{
+	struct cgr_cgroup_list list;
+	json_t *knobs = json_object(), *counters = json_object();
+	bool unknown = false;
+
+	if (s->trigger.kind == CGR_TRIGGER_COUNTER && cgr_cgroup_list_load(&s->fs, &list, NULL) == 0) {
+		for (size_t i = 0; i < list.count && json_object_get(counters, s->trigger.counter) == NULL; i++)
+			cgr_cgroup_read(&s->fs, &list.cgroup[i], knobs, counters, NULL);
+		cgr_cgroup_list_fini(&list);
+	}
+	int rc = cgr_trigger_check(&s->trigger, counters, &unknown, reterr);
+	if (rc == 0 && unknown && s->options->notes != NULL)
+		(void)fprintf(s->options->notes, "cgreplay: --until: no cgroup here has a counter '%s' yet\n",
+		              s->trigger.counter);
+	json_decref(knobs);
+	json_decref(counters);
+	return rc;
+}
+
 static int prepare(struct cgr_session *s, struct cgr_error *reterr)
 {
 	if (s->options->ring_bytes > 0) {
@@ -39,7 +60,8 @@ static int prepare(struct cgr_session *s, struct cgr_error *reterr)
 		cgr_flight_init(&s->flight, (uint64_t)s->options->ring_bytes);
 		(void)sigaction(SIGUSR1, &action, NULL);
 	}
-	return cgr_plan_session(s, reterr);
+	CGR_TRY(cgr_plan_session(s, reterr));
+	return s->options->ring_bytes > 0 ? check_trigger(s, reterr) : 0;
 }
 
 /* The segment may change any moment, but not while somebody writes to it. */
@@ -160,7 +182,9 @@ static int fly(struct cgr_session *s, struct cgr_error *reterr)
 /* Until something ends the recording. */
 static int run(struct cgr_session *s, struct cgr_error *reterr)
 {
-	int64_t end = s->options->duration_ns > 0 ? cgr_mono_ns() + s->options->duration_ns : INT64_MAX;
+	/* of a recording so long; a command has that time from its own start on */
+	int64_t from = s->options->command == NULL ? s->start_ns : cgr_mono_ns();
+	int64_t end = s->options->duration_ns > 0 ? from + s->options->duration_ns : INT64_MAX;
 
 	while (atomic_load(&s->ring.failed) == 0) { /* else end() joins the reader and reports why */
 		s->ended_by = cgr_child_ending(&s->child, end);

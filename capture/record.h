@@ -18,6 +18,7 @@ struct cgr_record_options {
 	unsigned presets; /* CGR_PRESET_* of plan.h */
 	int64_t buffer_bytes; /* ring per CPU; 0: default */
 	int64_t sample_ns; /* 0: no sampler */
+	bool perf; /* for the plan: neither kprobes nor the function tracer, which need a tracefs of our own */
 	bool no_kprobes; /* where a policy forbids them: signals that need one fall back to the next source */
 	bool calibrate; /* measure first what an event costs (a tenth of a second) */
 	int64_t ring_bytes; /* flight recorder: keep so much in memory; 0: write as it comes */

@@ -57,11 +57,6 @@ static int import_it(const struct arguments *arguments, char **trace, int count,
 		.progress = cgr_progress_terminal(arguments->quiet),
 	};
 
-	for (size_t i = 0; i < options.cgroups; i++)
-		if (options.cgroup[i][0] != '/')
-			return cgr_error_set(reterr, CGR_E_USAGE,
-			                     "--cgroup '%s': write the path from the root of the hierarchy: /%s", options.cgroup[i],
-			                     options.cgroup[i]);
 	if (options.to_ns >= 0 && options.to_ns <= options.from_ns)
 		return cgr_error_set(reterr, CGR_E_USAGE, "--to must be later than --from");
 	CGR_TRY(cgr_import((const char *const *)trace, (size_t)count, arguments->output, &options, &summary, reterr));
@@ -87,8 +82,10 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		{ "to", 0, CGR_OPT_DURATION, &arguments.to_ns, "TIME", "stop this long after the start of the trace", NULL, 0,
 		  INT64_MAX },
 		{ "cgroup", 0, CGR_OPT_LIST, &arguments.cgroups, "PATH",
-		  "keep page-level memory events of this subtree only; may be repeated (scheduling is always kept whole)", NULL,
-		  0, 0 },
+		  "keep page-level memory events of this subtree only (scheduling is always kept whole): a path, or an "
+		  "unambiguous "
+		  "part of a name it had when the recording started; may be repeated",
+		  NULL, 0, 0 },
 		{ "max-lost", 0, CGR_OPT_INT, &arguments.max_lost, "N", "fail with status 3 when more events were lost", NULL,
 		  0, INT64_MAX },
 		{ "quiet", 'q', CGR_OPT_FLAG, &arguments.quiet, NULL, "no progress and no summary", NULL, 0, 0 },

@@ -133,6 +133,7 @@ static int act(struct arguments *a, char *const *command, struct cgr_error *rete
 		                                        .sample_ns = a->sample_ns,
 		                                        .calibrate = a->calibrate,
 		                                        .no_kprobes = !a->kprobes,
+		                                        .perf = strcmp(a->backend, "perf") == 0,
 		                                        .ring_bytes = a->ring_bytes,
 		                                        .max_bytes = a->max_bytes,
 		                                        .segment_bytes = a->segment_bytes,
@@ -143,7 +144,7 @@ static int act(struct arguments *a, char *const *command, struct cgr_error *rete
 		return cgr_record_print_plan(&options, stdout, reterr);
 	if (a->output == NULL)
 		return cgr_error_set(reterr, CGR_E_USAGE, "record: -o FILE is missing");
-	return record(&options, strcmp(a->backend, "perf") == 0, a->quiet, reterr);
+	return record(&options, options.perf, a->quiet, reterr);
 }
 
 static int run(int argc, char **argv, struct cgr_error *reterr)

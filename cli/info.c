@@ -20,6 +20,10 @@
 	"(SELECT max(k.value) - min(k.value) FROM counter k WHERE k.cgroup = c.id AND k.name = (SELECT id FROM name"       \
 	" WHERE name = '" name "'))"
 
+#define MACHINE                                                                                                        \
+	"d AS (SELECT max(max(CASE key WHEN 'duration_ns' THEN CAST(value AS INTEGER) END), 1) AS ns, max(max(CASE key"    \
+	" WHEN 'online_cpus' THEN CAST(value AS INTEGER) END), 1) AS cpus FROM meta)"
+
 /* %lld is --top, -1 for all. Columns ending in _bytes, _ns and _usec are printed for people in tables. */
 static const struct {
 	const char *name, *title, *sql;
@@ -75,8 +79,27 @@ static const struct {
 	{ "events", "events by kind",
 	  "SELECT k.name AS kind, k.in_table, sum(n.events) AS events, sum(n.inferred) AS inferred FROM event_count n"
 	  " JOIN event_kind k ON k.id = n.kind GROUP BY n.kind ORDER BY 3 DESC, 1 LIMIT max(%lld, 100)" },
-	{ "recorded_events", "kernel events as recorded",
-	  "SELECT system || ':' || name AS event, count FROM source_count ORDER BY 2 DESC, 1 LIMIT %lld" },
+	/* the recorder's calibration says what an event of a kind took; kinds it did not measure count as its mean */
+	{ "recorded_events", "kernel events as recorded, and what they are estimated to have cost",
+	  "WITH measured AS (SELECT json_extract(j.value, '$.event') AS event, json_extract(j.value, '$.ns') AS ns FROM "
+	  "meta"
+	  " m, json_each(m.value, '$.calibration') j WHERE m.key = 'facts.recorder' AND json_valid(m.value)), " MACHINE
+	  " SELECT s.system || ':' || s.name AS event, s.count, CAST(s.count * 1e9 / d.ns AS INTEGER) AS per_second,"
+	  " CAST(coalesce(c.ns, (SELECT avg(ns) FROM measured)) AS INTEGER) AS each_ns, round(100.0 * s.count *"
+	  " coalesce(c.ns, (SELECT avg(ns) FROM measured)) / d.ns / d.cpus, 3) AS percent_of_cpus FROM source_count s, d "
+	  "LEFT"
+	  " JOIN measured c ON c.event = s.system || ':' || s.name ORDER BY 2 DESC, 1 LIMIT %lld" },
+	{ "recording_cost", "what recording took of the machine",
+	  "WITH s AS (SELECT j.value AS v FROM meta m, json_each(m.value) j WHERE m.key = 'recorder.summaries' AND"
+	  " json_valid(m.value) UNION ALL SELECT value FROM meta WHERE key = 'recorder.summary' AND json_valid(value) AND"
+	  " NOT EXISTS (SELECT 1 FROM meta WHERE key = 'recorder.summaries')), " MACHINE
+	  ", t AS (SELECT sum(json_extract(v, '$.recorder.cpu_usec')) AS recorder, sum(json_extract(v,"
+	  " '$.recorder.event_usec')) AS events, sum(json_extract(v, '$.recorder.samples')) AS samples,"
+	  " sum(json_extract(v, '$.recorder.sampler_usec')) AS sampler FROM s) SELECT t.recorder AS recorder_usec, "
+	  "t.samples,"
+	  " t.sampler AS sampler_usec, t.events AS events_estimated_usec, round(1e5 * (t.recorder + coalesce(t.events, 0)) "
+	  "/"
+	  " d.ns / d.cpus, 2) AS percent_of_cpus FROM t, d WHERE t.recorder IS NOT NULL LIMIT %lld" },
 	{ "dying", "dying memory cgroups (removed, still charged)",
 	  "SELECT path AS cgroup, removed_ns, last_memory_current AS memory_current_bytes, pages_charged_in_trace FROM"
 	  " dying_memcgs ORDER BY removed_ns LIMIT %lld" },

@@ -347,6 +347,7 @@ int cgr_facts_begin(struct cgr_facts *facts, struct cgr_norm *norm, struct cgr_e
 		CGR_TRY(rc);
 		facts->info.has_snapshots = true;
 	}
+	CGR_TRY(cgr_facts_within(facts, norm));
 	facts->sample_trace = norm->trace;
 	return next_sample(facts, reterr);
 }
@@ -453,6 +454,9 @@ void cgr_facts_fini(struct cgr_facts *facts)
 	for (size_t i = 0; i < facts->scopes; i++)
 		free(facts->scope[i]);
 	free(facts->scope);
+	for (size_t i = 0; facts->within != NULL && facts->within[i] != NULL; i++)
+		free(facts->within[i]);
+	free(facts->within);
 	free(facts->kernel);
 	free(facts->tool);
 	free(facts->knob_hash);

@@ -26,6 +26,7 @@ struct cgr_facts {
 	size_t knob_capacity;
 	char **scope; /* page_scope paths */
 	size_t scopes;
+	char **within; /* paths of norm->scope */
 };
 
 /* Before any record: facts, enum tables, timers, hierarchies, start snapshot. Sets norm->start when the facts know. */
@@ -41,6 +42,9 @@ int cgr_snapshot_cgroups(struct cgr_facts *facts, struct cgr_norm *norm, const j
                          struct cgr_error *reterr);
 int cgr_snapshot_tasks(struct cgr_facts *facts, struct cgr_norm *norm, const json_t *object, bool start,
                        struct cgr_error *reterr);
+
+/* within.c: what --cgroup names, as paths; the start snapshot knows names. */
+int cgr_facts_within(struct cgr_facts *facts, struct cgr_norm *norm);
 
 /* Members of JSON objects, with what to take when absent or of another type. */
 static inline int64_t cgr_json_int(const json_t *object, const char *key, int64_t fallback)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cgroupname.h"
 #include "common/optparse.h"
 #include "common/util.h"
 #include "store/store_internal.h"
@@ -80,26 +81,12 @@ static bool better(const struct cgr_store *store, size_t candidate, size_t than)
 	return a_ns > b_ns;
 }
 
-enum match { MATCH_PATH, MATCH_CONTAINER, MATCH_TAIL, MATCH_PART, MATCHES };
-
-static bool matches(const struct cgr_store_cgroup *c, const char *text, enum match how)
+static bool matches(const struct cgr_store_cgroup *c, const char *text, enum cgr_name_match how)
 {
-	size_t path = strlen(c->path), length = strlen(text);
-
-	switch (how) {
-	case MATCH_PATH:
-		return strcmp(c->path, text) == 0 || (text[0] != '/' && strcmp(c->path + 1, text) == 0);
-	case MATCH_CONTAINER:
-		return c->container != NULL && strcmp(c->container, text) == 0;
-	case MATCH_TAIL:
-		return path > length && strcmp(c->path + path - length, text) == 0 &&
-		       (text[0] == '/' || c->path[path - length - 1] == '/');
-	default:
-		return length > 0 && strstr(c->path, text) != NULL;
-	}
+	return cgr_name_matches(c->path, c->container, text, how);
 }
 
-static int ambiguous(const struct cgr_store *store, const char *text, enum match how, struct cgr_error *reterr)
+static int ambiguous(const struct cgr_store *store, const char *text, enum cgr_name_match how, struct cgr_error *reterr)
 {
 	struct cgr_strbuf list = { 0 };
 	unsigned shown = 0;
@@ -145,7 +132,7 @@ int cgr_store_find_cgroup(const struct cgr_store *store, const char *text, uint3
 		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", store->db.path);
 	if (length > 1 && plain[length - 1] == '/')
 		plain[length - 1] = '\0';
-	for (enum match how = MATCH_PATH; how < MATCHES; how++) {
+	for (enum cgr_name_match how = CGR_NAME_PATH; how < CGR_NAME_MATCHES; how++) {
 		size_t found = store->cgroups;
 		bool several = false;
 

@@ -69,6 +69,13 @@ if [ -n "$memory" ] && mkdir "$group" 2>/dev/null; then
 	check "and the recording imports" "$cgreplay" import -q f.dat -o f.db
 	rmdir "$group-renamed" "$group" 2>/dev/null
 	mkdir "$group"
+	"$cgreplay" record -q --no-calibrate -o n.dat --cgroup "bad-$$" -- sh -c "echo 0 >'$group/cgroup.procs'; '$load' faults mib=4 loops=2 >/dev/null; echo 0 >'$memory/cgroup.procs'"
+	check "a part of a name does for record" is $? 0
+	check "and for import" "$cgreplay" import -q --cgroup "bad-$$" n.dat -o n.db
+	check "which keeps that cgroup's pages alone" is "$(of n.db "SELECT DISTINCT path FROM charge JOIN cgroup ON cgroup.id = charge.cgroup")" "${group#"$memory"}"
+	check "and for replay" sh -c "'$cgreplay' replay n.db --set 'bad-$$:memory.max=1G' >/dev/null"
+	"$cgreplay" import -q --cgroup no-such-name n.dat -o n.db 2>n.err
+	check "a name nobody has is a usage error" is $? 2
 	"$cgreplay" record -q --no-calibrate -o g.dat --cgroup "${group#"$memory"}" -- sh -c "sleep 0.3; rmdir '$group'; sleep 0.5; mkdir '$group'; sleep 0.3"
 	check "the recorded cgroup removed and made again does no harm" is $? 0
 	check "and the recording imports" "$cgreplay" import -q g.dat -o g.db

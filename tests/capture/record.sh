@@ -44,6 +44,11 @@ check "the status of the command is ours" is $? 7
 check "the recording is there, whole" test -s a.dat
 check "and nothing half-written beside it" is "$(ls | grep -c partial)" 0
 check "it imports" "$cgreplay" import a.dat -o a.db -q
+"$cgreplay" record -q -o aa.dat -- sh -c 'for i in 1 2 3 4 5 6 7 8; do /bin/true; done' && "$cgreplay" import -q aa.dat -o aa.db
+"$cgreplay" info aa.db --format json >aa.json
+check "info tells events a second, what each cost, and the share of the machine" \
+	grep -q '"event": "sched:sched_switch", "count": [0-9]*, "per_second": [0-9]*, "each_ns": [0-9]*, "percent_of_cpus": [0-9.]*' aa.json
+check "and what the recorder took" grep -q '"recorder_usec": [1-9][0-9]*, "samples": [1-9].*"percent_of_cpus": [0-9]' aa.json
 events=$(sed -n 's/.* s, \([0-9]*\) events.*/\1/p' a.err)
 if command -v trace-cmd >/dev/null; then
 	# the first line of the report is "cpus=N"

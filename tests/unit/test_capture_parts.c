@@ -224,6 +224,55 @@ static void test_v2_files(void **state)
 	json_decref(counters);
 }
 
+static void put_lines(const char *root, const char *name, const char *lines)
+{
+	char path[600];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	assert_true(fputs(lines, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* An idle cgroup costs few reads; what moves is seen at once, what nothing else tells of within a second. */
+static void test_idle_cgroups_are_looked_at_in_part(void **state)
+{
+	char root[] = P_tmpdir "/cgr-files-XXXXXX", command[600];
+	struct cgr_cgroupfs fs = { .count = 1, .hierarchy = { { .id = 1, .version = 1, .controllers = "memory" } } };
+	const struct cgr_cgroup cgroup = { .path = "/", .dir = { { 0, 7 } }, .dir_count = 1 };
+	struct cgr_cgroup_files files;
+	json_t *counters = json_object();
+	unsigned reads;
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	(void)snprintf(fs.hierarchy[0].mount, sizeof(fs.hierarchy[0].mount), "%s", root);
+	put_lines(root, "memory.stat", "pgpgin 10\n");
+	put_lines(root, "memory.failcnt", "1\n");
+	cgr_cgroup_files_open(&fs, &cgroup, &files);
+	assert_int_equal(files.count, 2);
+	assert_true(cgr_cgroup_files_read(&files, NULL, counters)); /* the first time all of them */
+	assert_int_equal(json_integer_value(json_object_get(counters, "memory.failcnt")), 1);
+
+	put_lines(root, "memory.failcnt", "2\n");
+	put_lines(root, "memory.stat", "pgpgin 11\n");
+	assert_true(cgr_cgroup_files_read(&files, NULL, counters));
+	assert_int_equal(json_integer_value(json_object_get(counters, "memory.failcnt")), 2);
+
+	put_lines(root, "memory.failcnt", "3\n");
+	for (reads = 0; reads < 20; reads++) {
+		assert_true(cgr_cgroup_files_read(&files, NULL, counters));
+		if (json_integer_value(json_object_get(counters, "memory.failcnt")) == 3)
+			break;
+	}
+	assert_true(reads > 0 && reads < 10);
+	cgr_cgroup_files_close(&files);
+	json_decref(counters);
+	(void)snprintf(command, sizeof(command), "rm -r %s", root);
+	assert_int_equal(system(command), 0);
+}
+
 static void test_globs_select_subtrees(void **state)
 {
 	const char *const globs[] = { "/web", "/kube*/pod?" };
@@ -366,17 +415,6 @@ static void test_plan_takes_what_is_there(void **state)
 	cgr_btf_free(btf);
 	(void)snprintf(command, sizeof(command), "rm -r %s", root);
 	assert_int_equal(system(command), 0);
-}
-
-static void put_lines(const char *root, const char *name, const char *lines)
-{
-	char path[600];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", root, name);
-	FILE *file = fopen(path, "w");
-	assert_non_null(file);
-	assert_true(fputs(lines, file) >= 0);
-	assert_int_equal(fclose(file), 0);
 }
 
 /* No kprobes, no tracepoints: the function tracer stands in where it knows the functions and their addresses. */
@@ -710,6 +748,26 @@ static void test_triggers(void **state)
 	assert_true(pulled("memory.current>500M", "memory.current", 1, 500 * 1048576ll + 1));
 	assert_false(pulled("memory.current>500M", "memory.current", 1, 500 * 1048576ll));
 	assert_true(pulled("memory.current>=500M", "memory.current", 1, 500 * 1048576ll));
+	assert_true(pulled("cpu.pressure.some_usec>5s", "cpu.pressure.some_usec", 1, 5000001));
+	assert_false(pulled("cpu.pressure.some_usec>5s", "cpu.pressure.some_usec", 1, 5000000));
+	/* a name that is nearly one of those sampled is refused; one like none of them may still come */
+	json_t *sampled = json_pack("{s:i,s:i}", "memory.current", 1, "memory.peak", 1);
+	const struct {
+		const char *text;
+		int code;
+		bool unknown;
+	} names[] = { { "memory.current>1M", 0, false },
+		          { "memory.curent>1M", CGR_E_USAGE, true },
+		          { "cpu.stat.nr_bursts>1", 0, true },
+		          { "oom", 0, false } };
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(names); i++) {
+		bool unknown;
+		assert_int_equal(cgr_trigger_parse(&trigger, names[i].text, &err), 0);
+		assert_int_equal(cgr_trigger_check(&trigger, sampled, &unknown, &err), names[i].code);
+		assert_int_equal(unknown, names[i].unknown);
+		cgr_trigger_fini(&trigger);
+	}
+	json_decref(sampled);
 	/* a cgroup that comes after the first sample began with zero; one that was there may have any past */
 	json_t *one = json_pack("{s:i}", "memory.events.oom_kill", 1);
 	assert_int_equal(cgr_trigger_parse(&trigger, "oom", &err), 0);
@@ -775,6 +833,7 @@ int main(void)
 		cmocka_unit_test(test_btf_refuses_every_truncation),
 		cmocka_unit_test(test_v1_files_get_v2_names),
 		cmocka_unit_test(test_v2_files),
+		cmocka_unit_test(test_idle_cgroups_are_looked_at_in_part),
 		cmocka_unit_test(test_globs_select_subtrees),
 		cmocka_unit_test(test_bytes_that_are_no_text),
 		cmocka_unit_test(test_container_names),
