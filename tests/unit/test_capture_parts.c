@@ -240,7 +240,7 @@ static void test_idle_cgroups_are_looked_at_in_part(void **state)
 {
 	char root[] = P_tmpdir "/cgr-files-XXXXXX", command[600];
 	struct cgr_cgroupfs fs = { .count = 1, .hierarchy = { { .id = 1, .version = 1, .controllers = "memory" } } };
-	const struct cgr_cgroup cgroup = { .path = "/", .dir = { { 0, 7 } }, .dir_count = 1 };
+	const struct cgr_cgroup cgroup = { .path = "/", .dir = { { 0, 10 } }, .dir_count = 1 };
 	struct cgr_cgroup_files files;
 	json_t *counters = json_object();
 	unsigned reads;
