@@ -97,7 +97,8 @@ static const struct {
 	  " '$.recorder.event_usec')) AS events, sum(json_extract(v, '$.recorder.samples')) AS samples,"
 	  " sum(json_extract(v, '$.recorder.sampler_usec')) AS sampler FROM s) SELECT t.recorder AS recorder_usec, "
 	  "t.samples,"
-	  " t.sampler AS sampler_usec, nullif(t.events, 0) AS events_estimated_usec, round(1e5 * (t.recorder + coalesce(t.events, 0)) "
+	  " t.sampler AS sampler_usec, nullif(t.events, 0) AS events_estimated_usec, round(1e5 * (t.recorder + "
+	  "coalesce(t.events, 0)) "
 	  "/"
 	  " d.ns / d.cpus, 2) AS percent_of_cpus FROM t, d WHERE t.recorder IS NOT NULL LIMIT %lld" },
 	{ "dying", "dying memory cgroups (removed, still charged)",
