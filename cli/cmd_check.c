@@ -26,6 +26,8 @@ static int print(const struct check *check, struct cgr_error *reterr)
 	const char *no_colour = getenv("NO_COLOR");
 	if (strcmp(check->format, "tap") == 0)
 		cgr_outcomes_tap(&text, &check->outcomes);
+	else if (strcmp(check->format, "csv") == 0)
+		cgr_outcomes_csv(&text, &check->outcomes);
 	else if (strcmp(check->format, "json") == 0)
 		(void)cgr_outcomes_json(&text, &check->outcomes);
 	else
@@ -135,7 +137,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 		{ "update-baseline", 0, CGR_OPT_FLAG, &check.update_baseline, NULL,
 		  "show the outcome, then make these runs the baseline; exit 0", NULL, 0, 0 },
 		{ "junit", 0, CGR_OPT_STRING, &check.junit_path, "FILE", "also write JUnit XML", NULL, 0, 0 },
-		{ "format", 0, CGR_OPT_ENUM, &check.format, "FORMAT", "what goes to stdout", "table|tap|json", 0, 0 },
+		{ "format", 0, CGR_OPT_ENUM, &check.format, "FORMAT", "what goes to stdout", "table|csv|json|tap", 0, 0 },
 		{ "run", 'r', CGR_OPT_LIST, &check.names, "RUN", "only this run (name or number); may be repeated", NULL, 0,
 		  0 },
 		{ "quiet", 'q', CGR_OPT_FLAG, &check.quiet, NULL, "print nothing, tell by the exit status", NULL, 0, 0 },

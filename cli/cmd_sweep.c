@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/replay_options.h"
+#include "cli/runs.h"
 #include "common/limits.h"
 #include "common/units.h"
 #include "common/util.h"
@@ -68,6 +69,27 @@ static size_t keep_shard(struct cgr_scenario *list, size_t count, int64_t index,
 	return kept;
 }
 
+/* The runs of this grid in the asked form, in the order of the grid. */
+static int print_runs(const struct cgr_replay_options *o, const char *path, const struct cgr_scenario *list,
+                      size_t count, struct cgr_error *reterr)
+{
+	struct cgr_replay_options print = *o;
+	struct cgr_string_list names = { .item = cgr_calloc(count, sizeof *names.item), .count = count };
+	struct cgr_runs runs = { 0 };
+	int rc = names.item ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "%zu runs", count);
+
+	for (size_t i = 0; i < count && rc >= 0; i++)
+		names.item[i] = list[i].name;
+	if (rc >= 0)
+		rc = cgr_runs_load(o->output, &names, 0, &runs, reterr);
+	print.output = NULL; /* they are in it */
+	if (rc >= 0)
+		rc = cgr_replay_print(&print, path, runs.result, runs.count, reterr);
+	cgr_runs_fini(&runs);
+	free(names.item);
+	return rc;
+}
+
 static int run_grid(const struct cgr_replay_options *o, const char *path, const char *command,
                     const struct cgr_scenario *list, size_t count, struct cgr_error *reterr)
 {
@@ -90,7 +112,7 @@ static int run_grid(const struct cgr_replay_options *o, const char *path, const 
 		        sink.written + sink.there, o->output, sink.there, o->output);
 	cgr_results_free(sink.results);
 	cgr_recording_close(&recording);
-	return rc;
+	return rc >= 0 && o->format ? print_runs(o, path, list, count, reterr) : rc;
 }
 
 static int sweep(const struct cgr_replay_options *o, const struct cgr_string_list *vary, const char *shard,

@@ -17,28 +17,44 @@ bool cgr_recording_is_store(const char *path)
 	return true;
 }
 
-/* Files that show a level and not a count since the cgroup was made. */
-static bool is_level(const char *name)
+static bool ends(const char *name, const char *end)
 {
-	static const char *const names[] = { "memory.current",   "memory.peak",  "memory.swap.current",
-		                                 "memory.swap.peak", "pids.current", "pids.peak" };
-	static const char *const stat[] = { "anon", "file", "kernel",     "shmem",  "active_", "inactive_", "unevictable",
-		                                "slab", "sock", "pagetables", "percpu", "vmalloc", "swapcached" };
-	for (size_t i = 0; i < CGR_ARRAY_SIZE(names); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	for (size_t i = 0; strncmp(name, "memory.stat.", 12) == 0 && i < CGR_ARRAY_SIZE(stat); i++)
-		if (strncmp(name + 12, stat[i], strlen(stat[i])) == 0)
+	size_t length = strlen(name), tail = strlen(end);
+	return length > tail && strcmp(name + length - tail, end) == 0;
+}
+
+/* A line of memory.stat that is an amount of memory and not a count of events. */
+static bool is_amount(const char *key)
+{
+	static const char *const stat[] = { "anon",      "file",        "kernel", "shmem", "active_",
+		                                "inactive_", "unevictable", "slab",   "sock",  "pagetables",
+		                                "percpu",    "vmalloc",     "swap",   "zswap", "hierarchical_" };
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(stat); i++)
+		if (strncmp(key, stat[i], strlen(stat[i])) == 0)
 			return true;
 	return false;
 }
 
+static bool is_bytes(const char *name)
+{
+	static const char *const names[] = { "memory.current", "memory.peak", "memory.swap.current", "memory.swap.peak" };
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	if (strncmp(name, "memory.stat.local.", 18) == 0)
+		return is_amount(name + 18);
+	return ends(name, "_in_bytes") || (strncmp(name, "memory.stat.", 12) == 0 && is_amount(name + 12));
+}
+
+/* Files that show a level and not a count since the cgroup was made. */
+static bool is_level(const char *name)
+{
+	return is_bytes(name) || !strcmp(name, "pids.current") || !strcmp(name, "pids.peak") || ends(name, ".under_oom");
+}
+
 static const char *unit_of(const char *name)
 {
-	size_t length = strlen(name);
-	if (length > 5 && strcmp(name + length - 5, "_usec") == 0)
-		return "usec";
-	return is_level(name) ? "bytes" : "count";
+	return ends(name, "_usec") ? "usec" : is_bytes(name) ? "bytes" : "count";
 }
 
 /* The kernel's own spread between repeats of one workload is 2 to 5 % for most counters. */
@@ -76,23 +92,29 @@ static int fill(struct cgr_result *r, const struct cgr_store *store, struct cgr_
 {
 	size_t count, capacity = 0, metric_capacity = 0;
 	const struct cgr_store_sample *sample = cgr_store_borrow_counters(store, &count);
+	size_t groups;
+	const struct cgr_store_cgroup *group = cgr_store_borrow_cgroups(store, &groups);
 	struct cgr_intern seen = { 0 };
 	int rc = 0;
 	for (size_t i = 0; i < count && rc == 0; i++) {
 		uint32_t id, name = 0;
 		bool is_new;
 		const char *text = cgr_store_borrow_name(store, sample[i].name);
+		if (ends(text, "_nsec")) /* the same counter once more: what v1 files tell in ns stands in usec too */
+			continue;
 		rc = cgr_intern_id(&seen, (uint64_t)sample[i].cgroup << 32 | sample[i].name, &id, &is_new, reterr);
 		if (rc == 0 && is_new) {
 			rc = name_index(r, &capacity, text, &name, reterr);
 			if (rc == 0)
 				rc = cgr_grow((void **)&r->metric, &metric_capacity, r->metrics + 1, sizeof *r->metric, reterr);
 			if (rc == 0)
-				r->metric[r->metrics++] = (struct cgr_result_metric){
-					.cgroup = sample[i].cgroup, .metric = name, .has_recorded = true, .low = sample[i].value
-				};
+				r->metric[r->metrics++] =
+				    (struct cgr_result_metric){ .cgroup = sample[i].cgroup,
+					                            .metric = name,
+					                            .has_recorded = true,
+					                            .low = group[sample[i].cgroup].born_ns < 0 ? sample[i].value : 0 };
 		}
-		if (rc == 0) { /* low holds the first value until the end */
+		if (rc == 0) { /* low holds the value at the start until the end: 0 for what was born later */
 			struct cgr_result_metric *m = &r->metric[id];
 			m->recorded =
 			    is_level(text) || sample[i].value == CGR_UNLIMITED ? sample[i].value : sample[i].value - m->low;

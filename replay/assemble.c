@@ -378,6 +378,26 @@ static int fill_metrics(struct cgr_result *r, const struct cgr_store *store, con
 	return 0;
 }
 
+int cgr_result_seed_values(struct cgr_result *r, const struct cgr_seed_set *set, struct cgr_error *reterr)
+{
+	const struct cgr_engine_output *out = set->output;
+	int64_t *to = cgr_calloc(r->metrics * set->count + 1, sizeof *to);
+
+	r->seed_value = to;
+	if (!to)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "%u seeds of %zu metrics", set->count, r->metrics);
+	for (size_t i = 0; i < r->metrics; i++) {
+		uint32_t metric = r->metric[i].metric;
+		unsigned block = 0;
+
+		while (metric >= out->block[block].count)
+			metric -= out->block[block++].count;
+		for (uint32_t seed = 0; seed < set->count; seed++)
+			*to++ = out[seed].block[block].value[(size_t)metric * out[seed].cgroups + r->metric[i].cgroup];
+	}
+	return 0;
+}
+
 static int fill_tasks(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
                       const struct cgr_engine_output *out, uint32_t *map)
 {
@@ -481,6 +501,8 @@ int cgr_result_assemble(const struct cgr_store *store, const struct cgr_programs
 		rc = fill_descs(r, out, base);
 	if (rc >= 0)
 		rc = fill_metrics(r, store, programs, asked, base, reterr);
+	if (rc >= 0 && options->seed_values)
+		rc = cgr_result_seed_values(r, asked, reterr);
 	if (rc >= 0)
 		rc = fill_tasks(r, store, programs, out, map);
 	if (rc >= 0)

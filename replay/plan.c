@@ -180,6 +180,48 @@ static int read_params(struct cgr_whatif *plan, const struct cgr_scenario *s, st
 }
 
 /* ---- settings ---- */
+/* Said again for the same moment (a path and a glob, a scenario and the one it is based on): the last word holds. */
+static void forget_change(struct cgr_whatif *plan, uint32_t cgroup, const char *knob, int64_t t_usec)
+{
+	for (size_t i = 0; i < plan->changes; i++) {
+		struct cgr_whatif_change *c = &plan->change[i];
+
+		if (c->cgroup != cgroup || c->t_usec != t_usec || strcmp(c->knob, knob) != 0)
+			continue;
+		free(c->knob);
+		free(c->from);
+		free(c->to);
+		memmove(c, c + 1, (plan->changes - i - 1) * sizeof *c);
+		plan->changes--;
+		return;
+	}
+}
+
+/* One line of what the scenario changes, as people read it. */
+static int show_change(struct cgr_whatif *plan, uint32_t cgroup, const struct cgr_knob_ref *ref, const int64_t v[2],
+                       int64_t t_ns, struct cgr_error *reterr)
+{
+	struct cgr_whatif_change *p;
+	char text[64];
+	int64_t from[2];
+
+	forget_change(plan, cgroup, ref->desc->name, t_ns / 1000);
+	CGR_TRY(cgr_grow((void **)&plan->change, &plan->change_capacity, plan->changes + 1, sizeof *p, reterr));
+	p = &plan->change[plan->changes++];
+	*p = (struct cgr_whatif_change){ .cgroup = cgroup, .t_usec = t_ns / 1000 };
+	p->knob = cgr_strdup(ref->desc->name);
+	cgr_knob_format(plan, ref->desc, v, text, sizeof text);
+	p->to = cgr_strdup(text);
+	if (cgr_knob_recorded(plan->store, cgroup, ref->desc, t_ns, from))
+		cgr_knob_format(plan, ref->desc, from, text, sizeof text);
+	else
+		(void)cgr_strcpy(text, sizeof text, "unknown");
+	p->from = cgr_strdup(text);
+	if (!p->knob || !p->from || !p->to)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "scenario");
+	return 0;
+}
+
 static int add_change(struct cgr_whatif *plan, uint32_t cgroup, const struct cgr_knob_ref *ref, const int64_t v[2],
                       int64_t t_ns, bool shown, struct cgr_error *reterr)
 {
@@ -194,27 +236,7 @@ static int add_change(struct cgr_whatif *plan, uint32_t cgroup, const struct cgr
 		                           .order = (uint32_t)plan->knobs,
 		                           .v = { v[0], v[1] } };
 	plan->knobs++;
-	if (shown) {
-		struct cgr_whatif_change *p;
-		char text[64];
-
-		CGR_TRY(cgr_grow((void **)&plan->change, &plan->change_capacity, plan->changes + 1, sizeof *p, reterr));
-		p = &plan->change[plan->changes++];
-		*p = (struct cgr_whatif_change){ .cgroup = cgroup, .t_usec = t_ns / 1000 };
-		p->knob = cgr_strdup(ref->desc->name);
-		cgr_knob_format(plan, ref->desc, v, text, sizeof text);
-		p->to = cgr_strdup(text);
-		int64_t from[2];
-		if (cgr_knob_recorded(plan->store, cgroup, ref->desc, t_ns, from)) {
-			cgr_knob_format(plan, ref->desc, from, text, sizeof text);
-			p->from = cgr_strdup(text);
-		} else {
-			p->from = cgr_strdup("?");
-		}
-		if (!p->knob || !p->from || !p->to)
-			return cgr_error_set(reterr, CGR_E_NOMEM, "scenario");
-	}
-	return 0;
+	return shown ? show_change(plan, cgroup, ref, v, t_ns, reterr) : 0;
 }
 
 /* What a setting that nothing would feel gets instead of the answer "no difference". */

@@ -1,10 +1,9 @@
-#include "replay/recommend.h"
+#include "replay/recommend_internal.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/optparse.h"
 #include "common/units.h"
 #include "common/util.h"
 
@@ -21,10 +20,9 @@ struct search {
 	const char *cgroup, *knob;
 	uint32_t id;
 	int64_t period_usec, step, margin_ppm;
-	int64_t *baseline; /* one per requirement */
+	struct cgr_result *baseline; /* the run at the recorded limits */
 	struct cgr_recommendation *out;
 	struct cgr_error *error;
-	enum cgr_class class;
 };
 
 void cgr_recommendation_fini(struct cgr_recommendation *r)
@@ -37,75 +35,6 @@ void cgr_recommendation_fini(struct cgr_recommendation *r)
 	*r = (struct cgr_recommendation){ 0 };
 }
 
-/* ---- figures of a result ---- */
-static const struct cgr_result_metric *metric_of(const struct cgr_result *result, uint32_t cgroup, const char *name,
-                                                 bool *ret_known)
-{
-	for (size_t i = 0; i < result->metric_descs; i++)
-		*ret_known |= !strcmp(result->metric_desc[i].name, name);
-	for (size_t i = 0; i < result->metrics; i++)
-		if (result->metric[i].cgroup == cgroup && !strcmp(result->metric_desc[result->metric[i].metric].name, name))
-			return &result->metric[i];
-	return NULL;
-}
-
-static int unknown_metric(const struct search *s, const struct cgr_result *result, const struct cgr_requirement *r)
-{
-	const char *names[256], *near;
-	size_t count = CGR_MIN(result->metric_descs, CGR_ARRAY_SIZE(names));
-
-	if (!strncmp(r->metric, "memory.", 7) && !cgr_store_borrow_info(s->store)->has_memcg_events)
-		return cgr_error_set(
-		    s->error, CGR_E_SCENARIO,
-		    "--require '%s': the recording holds no memory events: record with --preset memory or full", r->text);
-	for (size_t i = 0; i < count; i++)
-		names[i] = result->metric_desc[i].name;
-	near = cgr_did_you_mean(r->metric, names, count);
-	return cgr_error_set(s->error, CGR_E_SCENARIO, "--require '%s': these models have no metric '%s'%s%s%s", r->text,
-	                     r->metric, near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-}
-
-/* The bad end of the interval: a limit is safe only if the worst seed keeps the promise. */
-static int figure_of(struct search *s, const struct cgr_result *result, const struct cgr_requirement *r, bool bad_end,
-                     int64_t *ret_value)
-{
-	bool known = false, at_most = r->op[0] != '>';
-	const struct cgr_result_metric *m;
-
-	if (!strcmp(r->metric, "cpu.throttled_share")) {
-		const struct cgr_result_metric *periods = metric_of(result, s->id, "cpu.stat.nr_periods", &known);
-
-		m = metric_of(result, s->id, "cpu.stat.nr_throttled", &known);
-		*ret_value =
-		    m && periods && periods->predicted ? (bad_end ? m->high : m->predicted) * 1000000 / periods->predicted : 0;
-		return known ? 0 : unknown_metric(s, result, r);
-	}
-	m = metric_of(result, s->id, r->metric, &known);
-	if (!known)
-		return unknown_metric(s, result, r);
-	*ret_value = !m ? 0 : !bad_end ? m->predicted : at_most ? m->high : m->low;
-	if (m && m->class > s->class)
-		s->class = m->class;
-	return 0;
-}
-
-static bool holds(const struct cgr_requirement *r, int64_t figure, int64_t baseline)
-{
-	int64_t bound = r->value;
-
-	if (r->relative)
-		bound = baseline == INT64_MAX ? INT64_MAX : baseline + (int64_t)((__int128)baseline * r->value / 1000000);
-	if (!strcmp(r->op, "<"))
-		return figure < bound;
-	if (!strcmp(r->op, "<="))
-		return figure <= bound;
-	if (!strcmp(r->op, ">"))
-		return figure > bound;
-	if (!strcmp(r->op, ">="))
-		return figure >= bound;
-	return figure == bound;
-}
-
 /* ---- one point ---- */
 static int replay_value(struct search *s, int64_t value, struct cgr_result **ret_result)
 {
@@ -116,6 +45,7 @@ static int replay_value(struct search *s, int64_t value, struct cgr_result **ret
 	int rc = cgr_scenario_copy(&scenario, s->base, s->error);
 
 	run.fidelity = false;
+	run.seed_values = true;
 	run.curves = s->out->keep_runs && value >= 0 && !s->out->points; /* once: they do not depend on the limit */
 	if (rc >= 0 && !text)
 		rc = cgr_error_set(s->error, CGR_E_NOMEM, "recommend");
@@ -133,7 +63,29 @@ static int replay_value(struct search *s, int64_t value, struct cgr_result **ret
 	return rc;
 }
 
-static int try_value(struct search *s, int64_t value, bool *ret_kept)
+/* What each requirement comes to there, and whether it is kept whatever happens, or broken whatever happens. */
+static int judge(struct search *s, const struct cgr_result *result, struct cgr_curve_point *p)
+{
+	p->kept = true;
+	/* what another run of a program needs of a CPU no recording of one run says exactly, also where it is a round 0 */
+	p->class = s->period_usec ? CGR_CLASS_BOUNDED : CGR_CLASS_EXACT;
+	p->figure = cgr_calloc(s->requirements ? s->requirements : 1, sizeof *p->figure);
+	if (!p->figure)
+		return cgr_error_set(s->error, CGR_E_NOMEM, "recommend");
+	for (size_t i = 0; i < s->requirements; i++) {
+		struct cgr_figure f;
+
+		CGR_TRY(cgr_figure_make(s->store, result, s->baseline, s->id, &s->requirement[i], &f, s->error));
+		p->figure[i] = f.worst;
+		p->kept &= cgr_figure_holds(&s->requirement[i], f.worst, f.baseline);
+		p->surely_broken |= !cgr_figure_holds(&s->requirement[i], f.worst, f.baseline) &&
+		                    !cgr_figure_holds(&s->requirement[i], f.best, f.baseline);
+		p->class = CGR_MAX(p->class, f.class);
+	}
+	return 0;
+}
+
+static int try_value(struct search *s, int64_t value, struct cgr_curve_point *ret_point)
 {
 	struct cgr_recommendation *out = s->out;
 	struct cgr_result *result = NULL;
@@ -142,28 +94,16 @@ static int try_value(struct search *s, int64_t value, bool *ret_kept)
 
 	for (size_t i = 0; i < out->points; i++)
 		if (out->point[i].value == value) {
-			*ret_kept = out->point[i].kept;
+			*ret_point = out->point[i];
 			return 0;
 		}
 	CGR_TRY(replay_value(s, value, &result));
 	rc = cgr_grow((void **)&out->point, &out->capacity, out->points + 1, sizeof *p, s->error);
 	if (rc >= 0) {
 		p = &out->point[out->points++];
-		*p = (struct cgr_curve_point){ .value = value, .kept = true };
-		p->figure = cgr_calloc(s->requirements ? s->requirements : 1, sizeof *p->figure);
-		if (!p->figure)
-			rc = cgr_error_set(s->error, CGR_E_NOMEM, "recommend");
-		s->class = CGR_CLASS_EXACT;
-		for (size_t i = 0; i < s->requirements && rc >= 0; i++) {
-			rc = figure_of(s, result, &s->requirement[i], true, &p->figure[i]);
-			p->kept &= rc >= 0 && holds(&s->requirement[i], p->figure[i], s->baseline[i]);
-		}
-		*ret_kept = p->kept;
-		if (p->kept && (!out->found || value <= out->smallest_kept)) {
-			out->class = s->class;
-			out->smallest_kept = value;
-			out->found = true;
-		}
+		*p = (struct cgr_curve_point){ .value = value };
+		rc = judge(s, result, p);
+		*ret_point = *p;
 		if (out->keep_runs) {
 			p->result = result;
 			result = NULL;
@@ -174,9 +114,11 @@ static int try_value(struct search *s, int64_t value, bool *ret_kept)
 }
 
 /* ---- the search ---- */
-static int bisect(struct search *s, int64_t low, int64_t high, int64_t *ret_kept)
+/* Between low, where it is not, and high, where it is: the smallest value where all is kept, or (surely) the smallest
+ * where not everything is broken whatever happens. */
+static int bisect(struct search *s, int64_t low, int64_t high, bool surely, int64_t *ret_high)
 {
-	bool kept;
+	struct cgr_curve_point p;
 
 	while (high - low > s->step) {
 		int64_t middle = low + (high - low) / 2 / s->step * s->step;
@@ -185,13 +127,13 @@ static int bisect(struct search *s, int64_t low, int64_t high, int64_t *ret_kept
 			middle = low + s->step;
 		if (middle >= high)
 			break;
-		CGR_TRY(try_value(s, middle, &kept));
-		if (kept)
+		CGR_TRY(try_value(s, middle, &p));
+		if (surely ? !p.surely_broken : p.kept)
 			high = middle;
 		else
 			low = middle;
 	}
-	*ret_kept = high;
+	*ret_high = high;
 	return 0;
 }
 
@@ -209,12 +151,15 @@ static void settle(struct search *s)
 
 	qsort(out->point, out->points, sizeof *out->point, by_value);
 	out->found = false;
-	out->largest_broken = -1;
+	out->largest_broken = out->surely_broken = -1;
 	out->monotone = true;
 	for (size_t i = out->points; i-- > 0 && out->point[i].kept;) {
 		out->found = true;
 		out->smallest_kept = out->point[i].value;
+		out->class = out->point[i].class;
 	}
+	for (size_t i = 0; i < out->points && out->point[i].surely_broken; i++)
+		out->surely_broken = out->point[i].value;
 	for (size_t i = 0; i < out->points; i++) {
 		if (!out->point[i].kept && (!out->found || out->point[i].value < out->smallest_kept))
 			out->largest_broken = out->point[i].value;
@@ -229,14 +174,14 @@ static int add_margin(struct search *s, int64_t high)
 	struct cgr_recommendation *out = s->out;
 	int64_t extra = (int64_t)((__int128)out->smallest_kept * s->margin_ppm / 1000000);
 	int64_t value = extra ? (out->smallest_kept + extra + s->step - 1) / s->step * s->step : out->smallest_kept;
-	bool kept;
+	struct cgr_curve_point p;
 
 	if (!out->found)
 		return 0;
 	out->recommended = CGR_MIN(value, CGR_MAX(high, out->smallest_kept));
-	CGR_TRY(try_value(s, out->recommended, &kept));
+	CGR_TRY(try_value(s, out->recommended, &p));
 	settle(s);
-	for (size_t i = 0; !kept && i < out->points; i++)
+	for (size_t i = 0; !p.kept && i < out->points; i++)
 		if (out->point[i].kept && out->point[i].value >= out->smallest_kept) {
 			out->recommended = CGR_MAX(out->smallest_kept, out->point[i].value);
 			break;
@@ -244,47 +189,45 @@ static int add_margin(struct search *s, int64_t high)
 	return 0;
 }
 
+/* From where downwards no run keeps what is required: below largest_broken, and above what was found so already. */
+static int find_surely_broken(struct search *s, int64_t low)
+{
+	struct cgr_recommendation *out = s->out;
+	int64_t ignored;
+
+	if (out->largest_broken < 0 || out->surely_broken == out->largest_broken)
+		return 0;
+	CGR_TRY(bisect(s, out->surely_broken < 0 ? low : out->surely_broken, out->largest_broken, true, &ignored));
+	settle(s);
+	return 0;
+}
+
 static int search(struct search *s, int64_t low, int64_t high)
 {
 	static const int above_percent[] = { 8, 20, 50 };
 	int64_t kept_value = high;
-	bool kept;
+	struct cgr_curve_point p;
 
-	CGR_TRY(try_value(s, high, &kept));
-	if (kept)
-		CGR_TRY(bisect(s, low, high, &kept_value));
-	for (size_t i = 0; kept && i < CGR_ARRAY_SIZE(above_percent); i++) {
+	CGR_TRY(try_value(s, high, &p));
+	if (p.kept)
+		CGR_TRY(bisect(s, low, high, false, &kept_value));
+	for (size_t i = 0; p.kept && i < CGR_ARRAY_SIZE(above_percent); i++) {
 		int64_t value = (kept_value + (int64_t)((__int128)kept_value * above_percent[i] / 100)) / s->step * s->step;
 
 		if (value > kept_value && value < high)
-			CGR_TRY(try_value(s, value, &kept));
+			CGR_TRY(try_value(s, value, &p));
 	}
-	if (!kept) /* larger is not always better here: look at all of it */
+	if (!p.kept) /* larger is not always better here: look at all of it */
 		for (int64_t i = 1; i < SCAN_POINTS; i++)
-			CGR_TRY(try_value(s, (low + (high - low) * i / SCAN_POINTS) / s->step * s->step, &kept));
+			CGR_TRY(try_value(s, (low + (high - low) * i / SCAN_POINTS) / s->step * s->step, &p));
 	settle(s);
+	if (s->out->found)
+		CGR_TRY(find_surely_broken(s, low));
 	return add_margin(s, high);
 }
 
-/* What relative requirements are relative to: the prediction at the recorded limits. */
-static int take_baseline(struct search *s, const struct cgr_result *baseline)
-{
-	for (size_t i = 0; i < s->requirements; i++) {
-		const struct cgr_requirement *r = &s->requirement[i];
-		int64_t worst;
-
-		CGR_TRY(figure_of(s, baseline, r, false, &s->baseline[i]));
-		CGR_TRY(figure_of(s, baseline, r, true, &worst));
-		if (r->relative && !holds(r, worst, s->baseline[i])) {
-			s->baseline[i] = worst;
-			s->out->like_with_like = true;
-		}
-	}
-	return 0;
-}
-
 /* What is needed at the recorded limits sets the upper end of the search. */
-static int bounds(struct search *s, const struct cgr_result *baseline, int64_t *ret_low, int64_t *ret_high)
+static int bounds(struct search *s, int64_t *ret_low, int64_t *ret_high)
 {
 	const struct cgr_store_info *info = cgr_store_borrow_info(s->store);
 	int64_t value = INT64_MAX, value2 = 0, peak = 0;
@@ -306,7 +249,7 @@ static int bounds(struct search *s, const struct cgr_result *baseline, int64_t *
 		return cgr_error_set(
 		    s->error, CGR_E_SCENARIO,
 		    "--knob %s: only memory.max, memory.high and cpu.max have a smallest safe value to look for", s->knob);
-	const struct cgr_result_metric *m = metric_of(baseline, s->id, "memory.peak", &known);
+	const struct cgr_result_metric *m = cgr_figure_metric(s->baseline, s->id, "memory.peak", &known);
 	if (m)
 		peak = m->high;
 	if (recorded && value != INT64_MAX && value > peak)
@@ -340,25 +283,22 @@ int cgr_recommend(const struct cgr_store *store, const struct cgr_programs *prog
 		                .margin_ppm = q->margin_ppm,
 		                .out = out,
 		                .error = reterr };
-	struct cgr_result *baseline = NULL;
 	int64_t low = 0, high = 0;
 	int rc;
 
 	if (s.margin_ppm < 0)
 		s.margin_ppm = strcmp(s.knob, "cpu.max") ? CGR_RECOMMEND_MEMORY_MARGIN_PPM : 0;
 
-	*out = (struct cgr_recommendation){ .largest_broken = -1, .recorded = INT64_MAX, .keep_runs = q->keep_runs };
+	*out = (struct cgr_recommendation){
+		.largest_broken = -1, .surely_broken = -1, .recorded = INT64_MAX, .keep_runs = q->keep_runs
+	};
 	CGR_TRY(cgr_store_find_cgroup(store, q->cgroup, &s.id, reterr));
-	s.baseline = cgr_calloc(q->requirements + 1, sizeof *s.baseline);
-	rc = s.baseline ? replay_value(&s, -1, &baseline) : cgr_error_set(reterr, CGR_E_NOMEM, "recommend");
+	rc = replay_value(&s, -1, &s.baseline);
 	if (rc >= 0)
-		rc = take_baseline(&s, baseline);
-	if (rc >= 0)
-		rc = bounds(&s, baseline, &low, &high);
+		rc = bounds(&s, &low, &high);
 	if (rc >= 0)
 		rc = search(&s, low, high);
-	cgr_result_free(baseline);
-	free(s.baseline);
+	cgr_result_free(s.baseline);
 	if (rc < 0)
 		cgr_recommendation_fini(out);
 	return rc;

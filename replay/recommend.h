@@ -5,7 +5,7 @@
 #include "replay/run.h"
 
 /* "memory.events.oom_kill==0", "cpu.throttled_share<1%", "p99 wakeup_latency<5ms", "completion<+3%" (relative to the
- * prediction at the recorded limits). */
+ * prediction at the recorded limits, seed by seed). */
 struct cgr_requirement {
 	char *text; /* as given */
 	char *metric; /* canonical metric name */
@@ -19,6 +19,8 @@ void cgr_requirement_fini(struct cgr_requirement *requirement);
 struct cgr_curve_point {
 	int64_t value; /* of the knob: bytes, or usec of quota */
 	bool kept; /* all requirements hold, judged at the bad end of each interval */
+	bool surely_broken; /* one of them does not hold at the good end either */
+	enum cgr_class class; /* the weakest among what was judged */
 	int64_t *figure; /* one per requirement: what was judged; INT64_MAX = never */
 	struct cgr_result *result; /* the run itself when runs were to be kept, else NULL; owned */
 };
@@ -26,14 +28,13 @@ struct cgr_recommendation {
 	bool found;
 	bool monotone; /* larger was never worse among the points tried */
 	int64_t smallest_kept, largest_broken; /* largest_broken -1: nothing smaller breaks them */
+	int64_t surely_broken; /* this and less breaks them in the best of runs too; between it and smallest_kept it depends
+	                        * on the run. -1: nothing tried does */
 	int64_t recommended; /* smallest_kept and the margin, kept too; never above what the search looked at */
 	int64_t period_usec; /* cpu.max: the period the quota is of */
 	int64_t recorded; /* the knob in the recording, INT64_MAX = max */
 	struct cgr_curve_point *point; /* by value */
 	size_t points, capacity;
-	bool
-	    like_with_like; /* the prediction at the recorded limits varies by more than a relative requirement allows: that
-	                     * one is judged bad end against bad end, since what both share cannot come from the limit */
 	bool keep_runs; /* each point keeps its run */
 	enum cgr_class class; /* the weakest class among what was judged at smallest_kept */
 };

@@ -17,6 +17,8 @@ struct cgr_spread {
 
 /* Median and range of a metric over the seeds, widened by what the model says of its own uncertainty. */
 struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned block, unsigned metric, uint32_t cgroup);
+/* r->seed_value: the same metrics as r->metric, seed by seed. */
+int cgr_result_seed_values(struct cgr_result *r, const struct cgr_seed_set *set, struct cgr_error *reterr);
 /* What the recording's counters say of a metric; false if they do not. */
 bool cgr_recorded_metric(const struct cgr_store *store, const struct cgr_programs *programs,
                          const struct cgr_engine_output *output, unsigned block, unsigned metric, uint32_t cgroup,

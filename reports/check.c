@@ -24,7 +24,8 @@ struct check {
 
 static int bad(struct check *c, const char *what, const char *text)
 {
-	return cgr_error_set(c->reterr, CGR_E_SCENARIO, "%s:%zu: %s '%.200s'", c->rules->path, c->rule->line, what, text);
+	return cgr_error_set(c->reterr, CGR_E_SCENARIO, "%s:%zu:%zu: %s '%.200s'", c->rules->path, c->rule->line,
+	                     c->rule->column, what, text);
 }
 
 static bool matches(const char *pattern, const char *text)
@@ -32,10 +33,12 @@ static bool matches(const char *pattern, const char *text)
 	return !pattern || fnmatch(pattern, text, 0) == 0;
 }
 
+/* "completion" is completion_usec, as recommend and the table of a replay call it. */
 static const struct cgr_result_metric_desc *find_desc(const struct cgr_result *result, const char *name)
 {
+	const char *wanted = strcmp(name, "completion") == 0 ? "completion_usec" : name;
 	for (size_t i = 0; i < result->metric_descs; i++)
-		if (strcmp(result->metric_desc[i].name, name) == 0)
+		if (strcmp(result->metric_desc[i].name, wanted) == 0)
 			return &result->metric_desc[i];
 	return NULL;
 }
@@ -152,7 +155,9 @@ static void explain(struct cgr_outcome *o, const struct cgr_result_metric_desc *
 	}
 	cgr_strbuf_printf(out, "\nactual: ");
 	put_value(out, desc->unit, o->actual);
-	cgr_strbuf_printf(out, " (%" PRId64 " %s), range %s, %s\n", o->actual, desc->unit,
+	if (strcmp(desc->unit, "count") != 0 || o->actual >= 10000)
+		cgr_strbuf_printf(out, " (%" PRId64 " %s)", o->actual, desc->unit);
+	cgr_strbuf_printf(out, ", range %s, %s\n",
 	                  cgr_text_range(desc->unit, o->metric->low, o->metric->high, range, sizeof range),
 	                  cgr_class_name(o->metric->class));
 	cgr_text_change(o->base, o->actual, change, sizeof change);
@@ -196,7 +201,7 @@ static int against_baseline(struct check *c, struct cgr_outcome *o, const struct
 	uint32_t cgroup = cgr_facts_cgroup(o->baseline, path);
 	if (cgroup == CGR_ID_NONE)
 		return bad(c, "the baseline does not know the cgroup", path);
-	const struct cgr_result_metric *base = cgr_facts_metric(o->baseline, cgroup, c->rule->metric);
+	const struct cgr_result_metric *base = cgr_facts_metric(o->baseline, cgroup, desc->name);
 	if (!base || (c->rule->value == CGR_VALUE_RECORDED && !base->has_recorded))
 		return bad(c, "the baseline has no such metric for the cgroup", path);
 	o->base = value_of(base, c->rule->value);
@@ -212,9 +217,10 @@ static int evaluate_one(struct check *c, const struct cgr_result *result, const 
 	};
 	int64_t slack = default_slack(desc->unit);
 	if (c->rule->slack_text && cgr_rule_number(desc->unit, c->rule->slack_text, &slack, c->reterr) < 0)
-		return cgr_error_cause(c->reterr, "%s:%zu: slack", c->rules->path, c->rule->line);
+		return cgr_error_cause(c->reterr, "%s:%zu:%zu: slack", c->rules->path, c->rule->line, c->rule->column);
 	if (c->rule->limit_text && cgr_rule_number(desc->unit, c->rule->limit_text, &o.base, c->reterr) < 0)
-		return cgr_error_cause(c->reterr, "%s:%zu: limit of %s", c->rules->path, c->rule->line, desc->name);
+		return cgr_error_cause(c->reterr, "%s:%zu:%zu: limit of %s", c->rules->path, c->rule->line, c->rule->column,
+		                       desc->name);
 	o.limit = o.base;
 	switch (c->rule->kind) {
 	case CGR_RULE_MAX:
@@ -235,6 +241,19 @@ static int evaluate_one(struct check *c, const struct cgr_result *result, const 
 		break;
 	}
 	return add_outcome(c, &o, desc);
+}
+
+static int unknown_metric(struct check *c, const struct cgr_result *result)
+{
+	const char *names[256], *near;
+	size_t known = 0;
+	for (; known < result->metric_descs && known < CGR_ARRAY_SIZE(names); known++)
+		names[known] = result->metric_desc[known].name;
+	near = cgr_did_you_mean(c->rule->metric, names, known);
+	if (!near)
+		return bad(c, "these runs have no metric", c->rule->metric);
+	return cgr_error_set(c->reterr, CGR_E_SCENARIO, "%s:%zu:%zu: unknown metric '%.200s'; did you mean '%s'?",
+	                     c->rules->path, c->rule->line, c->rule->column, c->rule->metric, near);
 }
 
 static int evaluate_rule(struct check *c, const struct cgr_result *const *results, size_t count)
@@ -262,13 +281,7 @@ static int evaluate_rule(struct check *c, const struct cgr_result *const *result
 	if (desc)
 		return bad(c, "no cgroup of any run matches (or none has a recorded value):",
 		           c->rule->cgroup ? c->rule->cgroup : c->rule->metric);
-	const char *names[256];
-	size_t known = 0;
-	for (size_t i = 0; i < results[0]->metric_descs && known < CGR_ARRAY_SIZE(names); i++)
-		names[known++] = results[0]->metric_desc[i].name;
-	const char *near = cgr_did_you_mean(c->rule->metric, names, known);
-	bad(c, "unknown metric", c->rule->metric);
-	return near ? cgr_error_cause(c->reterr, "did you mean %s?", near) : CGR_E_SCENARIO;
+	return unknown_metric(c, results[0]);
 }
 
 int cgr_rules_evaluate(const struct cgr_rules *rules, const struct cgr_result *const *results, size_t count,

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/units.h"
 #include "reports/json.h"
 #include "reports/rules.h"
 #include "reports/text.h"
@@ -83,6 +84,36 @@ void cgr_outcomes_junit(struct cgr_strbuf *out, const struct cgr_outcomes *outco
 		cgr_strbuf_printf(out, "</failure>\n</testcase>\n");
 	}
 	cgr_strbuf_printf(out, "</testsuite>\n</testsuites>\n");
+}
+
+static void put_csv_value(struct cgr_strbuf *out, int64_t value)
+{
+	if (value == CGR_UNLIMITED)
+		cgr_strbuf_printf(out, ",max");
+	else
+		cgr_strbuf_printf(out, ",%" PRId64, value);
+}
+
+void cgr_outcomes_csv(struct cgr_strbuf *out, const struct cgr_outcomes *outcomes)
+{
+	cgr_strbuf_printf(out, "passed,rule_line,rule,run,cgroup,metric,unit,actual,low,high,base,limit\n");
+	for (size_t i = 0; i < outcomes->count; i++) {
+		const struct cgr_outcome *o = &outcomes->outcome[i];
+		const struct cgr_result_metric_desc *desc = &o->result->metric_desc[o->metric->metric];
+		cgr_strbuf_printf(out, "%d,%zu,", o->passed, o->rule->line);
+		cgr_text_csv(out, o->rule->name ? o->rule->name : "");
+		cgr_strbuf_printf(out, ",");
+		cgr_text_csv(out, o->result->name);
+		cgr_strbuf_printf(out, ",");
+		cgr_text_csv(out, o->result->cgroup_path[o->metric->cgroup]);
+		cgr_strbuf_printf(out, ",%s,%s", desc->name, desc->unit);
+		put_csv_value(out, o->actual);
+		put_csv_value(out, o->metric->low);
+		put_csv_value(out, o->metric->high);
+		put_csv_value(out, o->base);
+		put_csv_value(out, o->limit);
+		cgr_strbuf_printf(out, "\n");
+	}
 }
 
 static json_t *outcome_object(const struct cgr_outcome *o)

@@ -176,7 +176,7 @@ static int read_rule(struct reader *r, const yaml_node_t *node)
 		return bad(r, node, "a rule is a mapping with metric: and one of max:, min:, equals:, against:", NULL);
 	CGR_TRY(cgr_grow((void **)&rules->rule, &rules->capacity, rules->count + 1, sizeof *rules->rule, r->reterr));
 	struct cgr_rule *rule = &rules->rule[rules->count++];
-	*rule = (struct cgr_rule){ .line = node->start_mark.line + 1 };
+	*rule = (struct cgr_rule){ .line = node->start_mark.line + 1, .column = node->start_mark.column + 1 };
 	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++)
 		CGR_TRY(set_key(r, rule, yaml_document_get_node(&r->document, pair->key),
 		                yaml_document_get_node(&r->document, pair->value), &has_kind));

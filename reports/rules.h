@@ -24,7 +24,7 @@ struct cgr_rule {
 	int worse; /* +1 higher is worse, -1 lower, 0: as the metric says, 2: both */
 	int64_t tolerance_ppm; /* else the metric's own */
 	char *slack_text; /* difference that is nothing, in the metric's unit; NULL: the unit's */
-	size_t line; /* in the rules file, 1-based */
+	size_t line, column; /* in the rules file, 1-based */
 };
 struct cgr_rules {
 	char *path;
@@ -63,6 +63,8 @@ int cgr_rule_number(const char *unit, const char *text, int64_t *ret_value, stru
 
 void cgr_outcomes_table(struct cgr_strbuf *out, const struct cgr_outcomes *outcomes, bool colour);
 void cgr_outcomes_tap(struct cgr_strbuf *out, const struct cgr_outcomes *outcomes); /* TAP 14 */
+/* One row per check; base is what the rule compares with, limit that with its tolerance. */
+void cgr_outcomes_csv(struct cgr_strbuf *out, const struct cgr_outcomes *outcomes);
 void cgr_outcomes_junit(struct cgr_strbuf *out, const struct cgr_outcomes *outcomes); /* one testcase per check */
 int cgr_outcomes_json(struct cgr_strbuf *out, const struct cgr_outcomes *outcomes);
 

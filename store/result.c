@@ -43,6 +43,7 @@ static void free_metrics(struct cgr_result *r)
 	}
 	free(r->metric_desc);
 	free(r->metric);
+	free(r->seed_value);
 	for (size_t i = 0; i < r->series_count; i++) {
 		free(r->series[i].name);
 		free(r->series[i].t_usec);

@@ -107,6 +107,8 @@ struct cgr_result {
 	size_t metric_descs;
 	struct cgr_result_metric *metric;
 	size_t metrics;
+	int64_t
+	    *seed_value; /* metrics times seeds: what each seed said; NULL unless asked for. Not kept in a results store */
 	struct cgr_result_series *series;
 	size_t series_count;
 	struct cgr_result_task *task;

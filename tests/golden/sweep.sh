@@ -16,3 +16,9 @@ wait $! 2>/dev/null
 cmp one.db resumed.db && echo 'killed and resumed: the same bytes'
 "$CGREPLAY" report one.db --format csv | cut -d, -f1,2,3 | grep nr_throttled
 sqlite3 one.db 'SELECT DISTINCT command FROM run'
+echo '--- a sweep prints its runs when it is asked to'
+"$CGREPLAY" "${grid[@]}" -o one.db --format csv | cut -d, -f1,2,3 | grep nr_throttled | head -n 1
+"$CGREPLAY" "${grid[@]}" -o one.db --format json | grep -c '"run":'
+echo '--- completion is called so in rules too'
+printf 'rules:\n  - metric: completion\n    cgroup: /cgrlab\n    run: "*=20000*"\n    min: 1s\n' >rules.yaml
+"$CGREPLAY" check one.db --rules rules.yaml | mask

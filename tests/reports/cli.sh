@@ -63,6 +63,9 @@ has 'facts in the body' junit.xml 'actual: 1'
 expect 'TAP' 1 "$cgreplay" check "$stores/sweep.db" --rules rules.yaml --format tap
 has 'TAP version' out 'TAP version 14'
 has 'TAP failure' out 'not ok 2 - nothing is killed'
+expect 'CSV' 1 "$cgreplay" check "$stores/sweep.db" --rules rules.yaml --format csv
+has 'its columns' out 'passed,rule_line,rule,run,cgroup,metric,unit,actual,low,high,base,limit'
+has 'its failure' out '0,2,nothing is killed,memory.max=32M,/web,memory.events.oom_kill,count,1,'
 rules 'rules:' '  - metric: cpu.stat.throttled_usec' '    cgroup: /web' '    against: baseline'
 expect 'baseline equal to itself' 0 "$cgreplay" check "$stores/good.db" --rules rules.yaml --baseline "$stores/good.db"
 expect 'noise is no regression' 0 "$cgreplay" check "$stores/noise.db" --rules rules.yaml --baseline "$stores/good.db"
@@ -82,7 +85,7 @@ rules 'rules:' '  - metric: cpu.stat.throttled_usec' '    against: baseline' '  
 expect 'a direction of its own' 1 "$cgreplay" check "$stores/good.db" --rules rules.yaml --baseline "$stores/worse.db"
 rules 'rules:' '  - metric: memory.peek' '    max: 1'
 expect 'unknown metric' 2 "$cgreplay" check "$stores/good.db" --rules rules.yaml
-has 'suggestion' err 'did you mean memory.peak?'
+has 'place, what is wrong, remedy' err "rules.yaml:2:5: unknown metric 'memory.peek'; did you mean 'memory.peak'?"
 rules 'rules:' '  - metric: memory.peak' '    cgroup: /nobody' '    max: 1'
 expect 'empty match' 2 "$cgreplay" check "$stores/good.db" --rules rules.yaml
 rules 'rules: []'
