@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/replay_options.h"
 #include "common/limits.h"
+#include "common/units.h"
 #include "common/util.h"
 #include "reports/facts.h"
 
@@ -82,16 +83,15 @@ static int verify(const struct cgr_replay_options *o, const char *path, int64_t 
 static int run(int argc, char **argv, struct cgr_error *reterr)
 {
 	struct cgr_replay_options o = { 0 };
-	int64_t percent = 2;
+	const char *tolerance = "2%";
+	int64_t tolerance_ppm;
 	const struct cgr_option options[] = {
 		CGR_REPLAY_OPTIONS(o),
 		{ .name = "tolerance",
-		  .type = CGR_OPT_INT,
-		  .value = &percent,
+		  .type = CGR_OPT_STRING,
+		  .value = &tolerance,
 		  .argument = "PERCENT",
-		  .help = "difference that still counts as agreement",
-		  .minimum = 0,
-		  .maximum = 100 },
+		  .help = "difference that still counts as agreement (2%)" },
 	};
 	char *command = cgr_command_line(argc, argv);
 	int positionals, rest,
@@ -101,8 +101,10 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	if (rc == 0 && positionals != 1)
 		rc = cgr_error_set(reterr, CGR_E_USAGE, "expected one event store, e.g. cgreplay verify web.db; got %d",
 		                   positionals);
+	else if (rc == 0 && cgr_parse_percent(tolerance, &tolerance_ppm, reterr) < 0)
+		rc = cgr_error_cause(reterr, "--tolerance");
 	else if (rc == 0)
-		rc = verify(&o, argv[1], percent * 10000, command, reterr);
+		rc = verify(&o, argv[1], tolerance_ppm, command, reterr);
 	else if (rc > 0)
 		rc = 0;
 	free(command);

@@ -8,3 +8,4 @@ echo '--- csv'; twice "${ask[@]}" --format csv | head -n 4 | mask
 echo '--- json'; twice "${ask[@]}" --format json | grep -oE '^ {0,2}"[a-z_]+"' | sort -u
 echo '--- explain'; "$CGREPLAY" replay periodic-service.db --set '/cgrlab:cpu=300m' --set '/cgrlab:cpu.max=max@1s' --explain
 echo '--- killed'; twice "$CGREPLAY" replay oom-ramp.db --set '/cgrlab:memory=48Mi' | grep -E '^(scenario|models|verdict|next)|oom_kill' | mask
+echo '--- verify'; for tolerance in 5% 0.5 x; do "$CGREPLAY" verify periodic-service.db --tolerance $tolerance -q | tail -n 1 | cut -d';' -f1; echo "exit ${PIPESTATUS[0]}"; done

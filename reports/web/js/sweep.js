@@ -52,17 +52,17 @@ function drawCurve(parent, sweep, curve) {
 		axes: [{ ...axis, values: (u, ticks) => ticks.map((tick) => format(tick, unit)), incrs: unit === 'bytes' ? byteSteps : undefined, space: 60 },
 			{ ...axis, size: 66, values: (u, ticks) => ticks.map((tick) => format(tick, curve.unit)), incrs: curve.unit === 'bytes' ? byteSteps : undefined }],
 		series: [{ label: sweep.knob, value: (u, v) => v === null ? '–' : format(v, unit) },
-			{ label: 'low', stroke: 'transparent', points: { show: false }, value },
 			{ label: 'predicted', stroke: colour('predicted'), width: 2, points: { show: true, size: 5, fill: colour('predicted') }, value },
+			{ label: 'low', stroke: 'transparent', points: { show: false }, value },
 			{ label: 'high', stroke: 'transparent', points: { show: false }, value }],
-		bands: [{ series: [3, 1], fill: colour('predicted') + '26' }],
+		bands: [{ series: [3, 2], fill: colour('predicted') + '26' }],
 		hooks: { draw: [(u) => {
 			if (curve.knee !== null)
 				markPoint(u, sweep.x[curve.knee], curve.y[curve.knee], 'limit', 'knee', 0);
 			if (sweep.recommended !== null)
 				markPoint(u, sweep.x[sweep.recommended], curve.y[sweep.recommended], 'good', 'recommended', 1);
 		}] },
-	}, [sweep.x, curve.low, curve.y, curve.high], plot));
+	}, [sweep.x, curve.y, curve.low, curve.high], plot));
 }
 
 // The questions people ask of a sweep, in that order; then whatever moves most.
