@@ -326,7 +326,9 @@ int cgr_scenario_file_load(const char *path, struct cgr_scenario **ret_scenarios
 		                   parser.problem_mark.column + 1, parser.problem ? parser.problem : "?");
 	} else {
 		r.document = &document;
-		rc = read_root(&r);
+		rc = cgr_yaml_check_keys(path, &document, reterr);
+		if (rc == 0)
+			rc = read_root(&r);
 		yaml_document_delete(&document);
 	}
 	yaml_parser_delete(&parser);

@@ -234,7 +234,9 @@ int cgr_rules_load(const char *path, struct cgr_rules *ret_rules, struct cgr_err
 		rc = cgr_error_set(reterr, CGR_E_SCENARIO, "%s:%zu:%zu: %s", path, parser.problem_mark.line + 1,
 		                   parser.problem_mark.column + 1, parser.problem ? parser.problem : "not YAML");
 	} else {
-		rc = read_rules(&r);
+		rc = cgr_yaml_check_keys(path, &r.document, reterr);
+		if (rc == 0)
+			rc = read_rules(&r);
 		yaml_document_delete(&r.document);
 	}
 	yaml_parser_delete(&parser);

@@ -22,6 +22,9 @@ scenarios: [{name: a, at: [{time: 1s}]}]
 scenarios: [{name: a, at: [{time: soon, set: {/cgrlab: {cpu.max: max}}}]}]
 scenarios: [{name: a, params: {eevdf.base_slice: 1}}]
 scenarios: [{name: a, cpu-model: evdf}]
+scenarios: [{name: a, name: b}]
+set: {/cgrlab: {cpu.max: max}}\nseeds: 3\nset: {/cgrlab: {cpu.max: 5000}}
+set: {/cgrlab: {cpu.max: max, cpu.max: 5000}}
 scenarios: [
 YAML
 printf 'scenarios:\n  - name: base\n    set: {"/cgr?ab": {cpu: 500m}}\n  - {name: later, based-on: base, at: [{time: 1s, set: {/cgrlab: {cpu.max: max}}}]}\n' >file.yaml

@@ -97,6 +97,9 @@ expect 'unknown key' 2 "$cgreplay" check "$stores/good.db" --rules rules.yaml
 has 'place and remedy' err "rules.yaml:3:5: unknown key 'maxx' in a rule; did you mean max?"
 rules 'rules:' '  - metric: [memory.peak' '    max: 3'
 expect 'not YAML' 2 "$cgreplay" check "$stores/good.db" --rules rules.yaml
+rules 'rules:' '  - metric: memory.peak' '    max: 3' '    max: 4'
+expect 'a key twice' 2 "$cgreplay" check "$stores/good.db" --rules rules.yaml
+has 'both places' err "rules.yaml:4:5: 'max' stands here already, in line 3"
 expect 'no rules file' 2 "$cgreplay" check "$stores/good.db"
 
 # --- compare
