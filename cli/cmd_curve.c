@@ -34,9 +34,9 @@ static void print_table(const struct cgr_curve *curve, const uint64_t *size, con
 
 static void print_csv(const struct cgr_curve *curve, const uint64_t *size, const uint64_t *misses, size_t count)
 {
-	puts("size_bytes,accesses,misses,miss_ratio");
+	printf("size_bytes,accesses,misses,miss_ratio\r\n");
 	for (size_t i = 0; i < count; i++)
-		printf("%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.6f\n", size[i] * CGR_PAGE_BYTES, cgr_curve_accesses(curve),
+		printf("%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.6f\r\n", size[i] * CGR_PAGE_BYTES, cgr_curve_accesses(curve),
 		       misses[i], ratio_of(curve, misses[i]));
 }
 

@@ -83,7 +83,7 @@ static void print_csv(const json_t *here)
 	size_t count;
 	const struct cgr_source *sources = cgr_sources_borrow(&count);
 
-	printf("signal,presets,rank,source,events,here,says,without\n");
+	printf("signal,presets,rank,source,events,here,says,without\r\n");
 	for (unsigned i = 0; i < CGR_SIG_COUNT; i++) {
 		const char *name = cgr_signal_name(i);
 		unsigned rank = 0;
@@ -93,7 +93,7 @@ static void print_csv(const json_t *here)
 			printf("%s,\"%s\",%u,%s,%s,%s,", name, preset_text(cgr_signal_presets(i)), ++rank,
 			       cgr_source_kind_name(sources[j].kind), sources[j].events, source_here(here, name));
 			print_csv_field(cgr_signal_says(i), ",");
-			print_csv_field(cgr_signal_costs(i), "\n");
+			print_csv_field(cgr_signal_costs(i), "\r\n");
 		}
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "cli/replay_options.h"
+#include "cli/rows.h"
 #include "common/limits.h"
 #include "common/util.h"
 #include "replay/scenario_file.h"
@@ -16,8 +17,13 @@ static int explain(const struct cgr_store *store, const struct cgr_scenario *sce
 
 	CGR_TRY(cgr_whatif_make(store, scenario, &plan, reterr));
 	text = cgr_whatif_explain(&plan);
-	if (text)
-		fputs(text, stdout);
+	for (char *line = text, *next; line && *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = 0;
+		cgr_rows_print_plain(stdout, line);
+		putchar('\n');
+	}
 	free(text);
 	cgr_whatif_fini(&plan);
 	return text ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "--explain");

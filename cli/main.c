@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/rows.h"
 #include "common/optparse.h"
 #include "common/util.h"
 
@@ -79,7 +80,9 @@ static int report_error(const struct cgr_command *command, int rc, const struct 
 	char text[CGR_ERROR_CAUSES_MAX * CGR_ERROR_TEXT_MAX + 16];
 
 	cgr_error_format(err, text, sizeof(text));
-	(void)fprintf(stderr, "cgreplay: %s\n", err->count > 0 ? text : cgr_error_code_text(rc));
+	(void)fputs("cgreplay: ", stderr); /* names in it may be those of a stranger's recording */
+	cgr_rows_print_plain(stderr, err->count > 0 ? text : cgr_error_code_text(rc));
+	(void)fputc('\n', stderr);
 	(void)command;
 	return cgr_error_exit_status(rc);
 }

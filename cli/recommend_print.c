@@ -163,7 +163,7 @@ static int print_csv(const struct cgr_question *q, const struct cgr_answer *answ
 {
 	struct cgr_strbuf line = { 0 };
 
-	puts("recording,cgroup,knob,value,period_usec,kept,surely_broken,recommended,requirement,figure");
+	printf("recording,cgroup,knob,value,period_usec,kept,surely_broken,recommended,requirement,figure\r\n");
 	for (size_t i = 0; i < count && !line.failed; i++) {
 		const struct cgr_recommendation *r = &answers[i].found;
 
@@ -186,7 +186,7 @@ static int print_csv(const struct cgr_question *q, const struct cgr_answer *answ
 				else
 					cgr_strbuf_printf(&line, ",%" PRId64, at->figure[k]);
 				if (!line.failed)
-					puts(line.text);
+					printf("%s\r\n", line.text);
 			}
 	}
 	cgr_strbuf_fini(&line);

@@ -278,13 +278,27 @@ static int apply_one(struct cgr_whatif *plan, const struct cgr_setting *s, uint3
 	return add_change(plan, cgroup, &ref, v, s->t_ns, false, reterr);
 }
 
+/* A path is itself before it is a pattern: '[', '*' and '?' may stand in the name of a directory. */
+static bool is_pattern(const struct cgr_whatif *plan, const char *text)
+{
+	size_t count;
+	const struct cgr_store_cgroup *cgroup = cgr_store_borrow_cgroups(plan->store, &count);
+
+	if (!strpbrk(text, "*?["))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(cgroup[i].path, text))
+			return false;
+	return true;
+}
+
 static int apply_setting(struct cgr_whatif *plan, const struct cgr_setting *s, struct cgr_error *reterr)
 {
 	size_t count, matched = 0;
 	const struct cgr_store_cgroup *cgroup = cgr_store_borrow_cgroups(plan->store, &count);
 	uint32_t id;
 
-	if (strpbrk(s->cgroup, "*?[")) {
+	if (is_pattern(plan, s->cgroup)) {
 		for (size_t i = 0; i < count; i++)
 			if (cgroup[i].parent != CGR_ID_NONE && fnmatch(s->cgroup, cgroup[i].path, FNM_PATHNAME) == 0) {
 				matched++;
@@ -450,6 +464,16 @@ int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *s,
 	return 0;
 }
 
+/* Names of cgroups come from anybody's machine; what drives a terminal, or starts a line, is shown as \xNN. */
+static void put_path(struct cgr_strbuf *out, const char *path)
+{
+	for (; *path; path++)
+		if ((unsigned char)*path < 0x20 || *path == 0x7f)
+			cgr_strbuf_printf(out, "\\x%02x", (unsigned)*path);
+		else
+			cgr_strbuf_append(out, path, 1);
+}
+
 char *cgr_whatif_explain(const struct cgr_whatif *plan)
 {
 	struct cgr_strbuf out = { 0 };
@@ -468,7 +492,8 @@ char *cgr_whatif_explain(const struct cgr_whatif *plan)
 		    c[1].t_ns == c->t_ns)
 			continue;
 		cgr_knob_format(plan, desc, c->v, text, sizeof text);
-		cgr_strbuf_printf(&out, "%s  %s = %s", cgroup[c->cgroup].path, desc->name, text);
+		put_path(&out, cgroup[c->cgroup].path);
+		cgr_strbuf_printf(&out, "  %s = %s", desc->name, text);
 		if (c->t_ns > 0)
 			cgr_strbuf_printf(&out, "  from %" PRId64 ".%06" PRId64 " s", c->t_ns / 1000000000,
 			                  c->t_ns / 1000 % 1000000);

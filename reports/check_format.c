@@ -96,7 +96,7 @@ static void put_csv_value(struct cgr_strbuf *out, int64_t value)
 
 void cgr_outcomes_csv(struct cgr_strbuf *out, const struct cgr_outcomes *outcomes)
 {
-	cgr_strbuf_printf(out, "passed,rule_line,rule,run,cgroup,metric,unit,actual,low,high,base,limit\n");
+	cgr_strbuf_printf(out, "passed,rule_line,rule,run,cgroup,metric,unit,actual,low,high,base,limit\r\n");
 	for (size_t i = 0; i < outcomes->count; i++) {
 		const struct cgr_outcome *o = &outcomes->outcome[i];
 		const struct cgr_result_metric_desc *desc = &o->result->metric_desc[o->metric->metric];
@@ -112,7 +112,7 @@ void cgr_outcomes_csv(struct cgr_strbuf *out, const struct cgr_outcomes *outcome
 		put_csv_value(out, o->metric->high);
 		put_csv_value(out, o->base);
 		put_csv_value(out, o->limit);
-		cgr_strbuf_printf(out, "\n");
+		cgr_strbuf_printf(out, "\r\n");
 	}
 }
 

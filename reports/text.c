@@ -113,11 +113,49 @@ void cgr_text_csv(struct cgr_strbuf *out, const char *text)
 	cgr_strbuf_fini(&clean);
 }
 
+/* $'...' as of POSIX.1-2024 (bash, zsh, ksh, busybox): each byte that a terminal or an eye could take for something
+ * else as an octal escape, which ends after three digits whatever follows. */
+static void shell_escaped(struct cgr_strbuf *out, const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	cgr_strbuf_printf(out, "$'");
+	while (*s) {
+		uint32_t point = 0;
+		size_t length = utf8_length(s, &point), bytes = length ? length : 1;
+		if (!length || is_control(point))
+			for (size_t i = 0; i < bytes; i++)
+				cgr_strbuf_printf(out, "\\%03o", s[i]);
+		else {
+			if (*s == '\'' || *s == '\\')
+				cgr_strbuf_append(out, "\\", 1);
+			cgr_strbuf_append(out, (const char *)s, length);
+		}
+		s += bytes;
+	}
+	cgr_strbuf_append(out, "'", 1);
+}
+
+static bool is_plain(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+	uint32_t point = 0;
+	for (size_t length; *s; s += length) {
+		length = utf8_length(s, &point);
+		if (!length || is_control(point))
+			return false;
+	}
+	return true;
+}
+
 void cgr_text_shell(struct cgr_strbuf *out, const char *text)
 {
 	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
 	if (*text && !text[strspn(text, safe)]) {
 		cgr_strbuf_append(out, text, strlen(text));
+		return;
+	}
+	if (!is_plain(text)) {
+		shell_escaped(out, text);
 		return;
 	}
 	cgr_strbuf_append(out, "'", 1);

@@ -15,7 +15,7 @@ void cgr_text_utf8(struct cgr_strbuf *out, const char *text);
 void cgr_text_html(struct cgr_strbuf *out, const char *text);
 /* An RFC 4180 field; text that a spreadsheet would run as a formula (= + - @ first) gets a leading '. */
 void cgr_text_csv(struct cgr_strbuf *out, const char *text);
-/* A word for a POSIX shell, single-quoted when it needs to be. */
+/* A word for a POSIX shell, single-quoted when it needs to be; with control characters or broken UTF-8 as $'...'. */
 void cgr_text_shell(struct cgr_strbuf *out, const char *text);
 
 /* A metric in the unit of its table: 412M, 20.5k, 43.1s, 1.2 %; "max" when unlimited. Returns out. */

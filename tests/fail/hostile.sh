@@ -50,6 +50,28 @@ expect 2 'root cgroup' replay web.db --set '/:cpu.max=20000 100000'
 expect 2 'after the end of the recording' replay web.db --set '/cgrlab:cpu.max=20000 100000@99s'
 expect 0 '' replay web.db -q --explain --set '/*:cpu.max=20000 100000'
 
+# a cgroup with a name that would drive a terminal, start a line, or run in a shell: what is printed about it holds no escape
+# byte, and what is there to paste is one word that is the path
+evil=$'/a\'b"c,d\n\e[31me$(touch run)\\'
+if command -v sqlite3 >/dev/null; then
+	cp web.db evil.db
+	sqlite3 evil.db "UPDATE cgroup SET path = '/a''b\"c,d' || char(10) || char(27) || '[31me\$(touch run)\\' WHERE path = '/cgrlab'"
+	expect 0 '' replay evil.db --set '/*touch*:cpu.max=30000 100000' --explain
+	cat out err >shown
+	expect 2 'outside' replay evil.db --set "$evil:cpu.max=3"
+	cat out err >>shown
+	expect 0 '' replay evil.db -q --set '/*touch*:cpu.max=30000 100000' --seeds 1
+	cat out err >>shown
+	expect 0 '' recommend evil.db -q --cgroup touch --knob cpu.max --seeds 1
+	cat out err >>shown
+	grep -q "$(printf '\033')" shown && { echo "NOT OK an escape byte reaches the terminal"; failed=1; }
+	paste=$(sed -n 's/^cgroupfs .* > //p' out)
+	eval "got=${paste:-none}"
+	# shellcheck disable=SC2154
+	[ "$got" = "/sys/fs/cgroup/cpu$evil/cpu.cfs_period_us" ] || { echo "NOT OK pasted, it is $got"; failed=1; }
+	[ ! -e run ] || { echo "NOT OK pasted, it runs"; failed=1; }
+fi
+
 # a replay of many seeds is stopped: one message, the status of the manual page, nothing left behind
 "$cgreplay" sweep web.db -q --vary '/cgrlab:cpu.max=10000..90000/500' -o stopped.db >out 2>err &
 sleep 1
