@@ -204,6 +204,27 @@ static void put_recommended(struct cgr_strbuf *out, const struct sweep *sweep, c
 	cgr_strbuf_printf(out, ",\"recommended\":null,\"requirements\":[]");
 }
 
+/* What else the runs of this sweep change, all of them alike: which line of a grid it is. */
+static void put_fixed(struct cgr_strbuf *out, const struct sweep *sweep, const struct cgr_result *first)
+{
+	bool any = false;
+	cgr_strbuf_printf(out, ",\"fixed\":[");
+	for (size_t i = 0; i < first->changes; i++) {
+		const struct cgr_result_change *change = &first->change[i];
+		const char *path = change->cgroup ? change->cgroup : "";
+		struct cgr_strbuf text = { 0 };
+		if (strcmp(change->knob, sweep->knob) == 0 && strcmp(path, sweep->cgroup) == 0)
+			continue;
+		cgr_strbuf_printf(&text, "%s %s = %s", path, change->knob, change->to);
+		cgr_strbuf_printf(out, any ? "," : "");
+		cgr_report_script_text(out, text.text ? text.text : "");
+		out->failed |= text.failed;
+		cgr_strbuf_fini(&text);
+		any = true;
+	}
+	cgr_strbuf_printf(out, "]");
+}
+
 static void put_sweep(struct cgr_strbuf *out, const struct sweep *sweep, const struct cgr_result *const *results,
                       struct curve *curve)
 {
@@ -219,6 +240,7 @@ static void put_sweep(struct cgr_strbuf *out, const struct sweep *sweep, const s
 		cgr_strbuf_printf(out, "%s%zu", i ? "," : "", sweep->run[i]);
 	cgr_strbuf_printf(out, "]");
 	put_recommended(out, sweep, results);
+	put_fixed(out, sweep, first);
 	cgr_strbuf_printf(out, ",\"curves\":[");
 	for (size_t i = 0; i < first->metric_descs; i++)
 		if (fill_curve(sweep, results, first->metric_desc[i].name, curve)) {

@@ -15,7 +15,8 @@ bool cgr_sweep_value(const char *knob, const char *text, int64_t *ret_value);
 size_t cgr_sweep_knee(const int64_t *x, const int64_t *y, size_t count);
 
 /* JSON list of sweeps found in the runs, safe inside <script>: [{"cgroup","knob","x":[...],"run":[...],
- * "recommended":index|null,"requirements":[...],"curves":[{"cgroup","metric","unit","worse","y":[...],"low":[...],"high":[...],"knee":index|null}]}]
+ * "recommended":index|null,"requirements":[...],"fixed":["CGROUP KNOB = VALUE",...],
+ * "curves":[{"cgroup","metric","unit","worse","y":[...],"low":[...],"high":[...],"knee":index|null}]}]
  */
 void cgr_sweep_json(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count);
 

@@ -22,3 +22,5 @@ echo '--- a sweep prints its runs when it is asked to'
 echo '--- completion is called so in rules too'
 printf 'rules:\n  - metric: completion\n    cgroup: /cgrlab\n    run: "*=20000*"\n    min: 1s\n' >rules.yaml
 "$CGREPLAY" check one.db --rules rules.yaml | mask
+echo '--- each curve of a grid says which line of it it is'
+"$CGREPLAY" report one.db -o page.html && grep -oE '"fixed":\[[^]]*\]' page.html | sort -u | head -n 3

@@ -87,7 +87,7 @@ function drawSweeps() {
 		const grid = make('div', { class: 'grid2' });
 		const ranked = [...sweep.curves].sort((a, b) => curveRank(a) - curveRank(b));
 		const shown = state.curves === 'all' ? ranked : ranked.slice(0, CURVES_SHOWN);
-		list.append(make('h3', {}, `${sweep.knob} of ${sweep.cgroup || 'the machine'}, ${sweep.x.length} values`));
+		list.append(make('h3', {}, `${sweep.knob} of ${sweep.cgroup || 'the machine'}, ${sweep.x.length} values` + (sweep.fixed.length ? `, with ${sweep.fixed.join(' and ')}` : '')));
 		if (sweep.recommended !== null)
 			list.append(make('p', {}, `Recommended: ${format(sweep.x[sweep.recommended], knobUnit(sweep.knob))}, the smallest tried that keeps ${sweep.requirements.join(' and ')}`));
 		list.append(grid);
