@@ -131,6 +131,18 @@ await test('readable with JavaScript off', async () => {
 	await close();
 });
 
+await test('printed: dark ink on white paper, whatever the screen was', async () => {
+	const { page, close } = await open('report-one.html');
+	await page.emulateMedia({ media: 'screen', colorScheme: 'dark' });
+	const colours = () => page.evaluate(() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color, getComputedStyle(document.querySelector('.card')).backgroundColor]);
+	assert.notEqual((await colours())[0], 'rgb(255, 255, 255)');
+	await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+	assert.deepEqual(await colours(), ['rgb(255, 255, 255)', 'rgb(23, 32, 44)', 'rgb(255, 255, 255)']);
+	await page.evaluate(() => { document.documentElement.dataset.theme = 'dark'; });
+	assert.deepEqual(await colours(), ['rgb(255, 255, 255)', 'rgb(23, 32, 44)', 'rgb(255, 255, 255)']);
+	await close();
+});
+
 await test('many runs: the overview picks the run, curves mark the knee', async () => {
 	const { page, close } = await open('report-many.html');
 	assert.equal(await page.locator('#runs tbody tr').count(), 12);

@@ -145,3 +145,4 @@ addEventListener('hashchange', () => {
 	drawAll();
 });
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
+matchMedia('print').addEventListener('change', drawAll);
