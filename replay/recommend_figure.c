@@ -111,9 +111,9 @@ static int take_values(const struct cgr_store *store, const struct cgr_result *r
 
 		metric_values(result, m, v);
 		if (!m && !strcmp(r->metric, "completion_usec"))
-			return cgr_error_set(reterr, CGR_E_SCENARIO,
-			                     "--require '%s': no task of the cgroup ended in the recording, so nothing there completes",
-			                     r->text);
+			return cgr_error_set(
+			    reterr, CGR_E_SCENARIO,
+			    "--require '%s': no task of the cgroup ended in the recording, so nothing there completes", r->text);
 	}
 	if (rc < 0)
 		return cgr_error_set(reterr, rc, "--require '%s'", r->text);

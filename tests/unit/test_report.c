@@ -211,7 +211,10 @@ static void test_hostile_text(void **state)
 	text_is(cgr_text_shell, "it's $HOME", "'it'\\''s $HOME'");
 	text_is(cgr_text_shell, "/web:cpu.max=1", "/web:cpu.max=1");
 	text_is(cgr_text_shell, "", "''");
-	text_is(cgr_text_shell, "a\n'\033[1m\\\xff" "1", "$'a\\012\\'\\033[1m\\\\\\3771'");
+	text_is(cgr_text_shell,
+	        "a\n'\033[1m\\\xff"
+	        "1",
+	        "$'a\\012\\'\\033[1m\\\\\\3771'");
 }
 
 static void test_changes(void **state)
