@@ -84,9 +84,10 @@ void cgr_build_device(struct builder *b, const struct cgr_event *e)
 }
 
 /* The look-up is over: what its misses took of the CPU. What comes before the first insert (the program's own work, the
- * way into the kernel) a hit costs too. A read is over when its event comes; of a fault the end is not seen, so that
- * its CPU time counts up to its wait. */
-static void note_lookup(struct builder *b, struct task_build *t, uint64_t cpu_ns)
+ * way into the kernel) a hit costs too. A read is over when its event comes, and one that took nothing counts as well:
+ * the time of its neighbours holds what the host had stolen from them, and it pays for that. Of a fault the end is not
+ * seen, so that its CPU time counts up to its wait. */
+static void note_lookup(struct builder *b, struct task_build *t, uint64_t cpu_ns, bool over)
 {
 	struct miss_sum *sum = miss_of(b, t);
 
@@ -94,7 +95,7 @@ static void note_lookup(struct builder *b, struct task_build *t, uint64_t cpu_ns
 		return;
 	sum->misses++;
 	sum->pages += t->added_pages;
-	if (cpu_ns) {
+	if (cpu_ns || over) {
 		sum->cpu_ns += cpu_ns;
 		sum->cpu_pages += t->added_pages;
 	}
@@ -209,7 +210,7 @@ static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_o
 	if (own)
 		claimed = claim_adds(b, e, e->c ? e->c : 1u);
 	if (own && kind != CGR_OP_CACHE_READ)
-		note_lookup(b, &b->t[e->task], b->t[e->task].miss_cpu_ns);
+		note_lookup(b, &b->t[e->task], b->t[e->task].miss_cpu_ns, false);
 	op.b = (e->c ? e->c : 1u) | (uint64_t)claimed << 32;
 	CGR_TRY(cgr_build_context(b, e, &op));
 	if (kind == CGR_OP_CACHE_FAULT && own && b->t[e->task].state != TASK_GONE) {
@@ -217,7 +218,7 @@ static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_o
 		b->t[e->task].anon.position = 0;
 	}
 	if (kind == CGR_OP_CACHE_READ && own)
-		note_lookup(b, &b->t[e->task], b->t[e->task].read_cpu_ns);
+		note_lookup(b, &b->t[e->task], b->t[e->task].read_cpu_ns, true);
 	return 0;
 }
 
