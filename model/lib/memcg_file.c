@@ -57,8 +57,8 @@ static void read_window(struct memcg *m, const struct cgr_mem_request *request,
                         const struct cgr_readahead_window *window)
 {
 	uint64_t index = window->start, end = window->start + window->size;
-	uint64_t known = CGR_MAX(cgr_readahead_end(&m->readahead, request->file), request->index + request->pages);
-	end = CGR_MIN(end, known);
+	uint64_t known = cgr_readahead_end(&m->readahead, request->file);
+	end = CGR_MIN(end, CGR_MAX(known, request->index + 1));
 	if (!window->order) {
 		read_singles(m, request, index, end, window->mark);
 		return;
@@ -98,6 +98,7 @@ static uint32_t adopt(struct memcg *m, const struct cgr_mem_request *request, ui
 			memcg_uncharge(m, group->id, 1);
 			return CGR_PAGE_NONE;
 		}
+		cgr_readahead_learn_end(&m->readahead, request->file, index + 1);
 		return memcg_find_folio(m, request->file, index);
 	}
 	return CGR_PAGE_NONE;
@@ -302,7 +303,9 @@ void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
 	}
 	access.ra = cgr_readahead_of(&m->readahead, process_of(m, request), request->file);
 	if (!access.around) {
-		cgr_readahead_learn_end(&m->readahead, request->file, access.end);
+		/* a read may ask for more than the file holds, and its event says what was asked for (filemap_read) */
+		bool exact = access.fault || request->flags & CGR_MEM_DIRTY;
+		cgr_readahead_learn_end(&m->readahead, request->file, exact ? access.end : request->index + 1);
 		if (access.fault && request->recorded_missed)
 			cgr_readahead_learn_fault(&m->readahead, access.ra, request->index);
 		else if (!access.fault)

@@ -407,6 +407,32 @@ static void random_mapping(void **state)
 	host_free(h);
 }
 
+/* grep asks for 24 pages at a time, of files that hold 32: the rest of its second request is not there, and a what-if
+ * that has evicted the files must not read it. */
+static void read_beyond_the_end(void **state)
+{
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V618, 0, 2, flat);
+	const uint32_t files = 64, pages = 32;
+	(void)state;
+	host_knob(h, 1, "memory.max", 4 << 20);
+	for (uint32_t pass = 0; pass < 3; pass++)
+		for (uint32_t file = 1; file <= files; file++)
+			for (uint32_t index = 0; index < pages; index += 24) {
+				for (uint32_t i = index; !pass && !index && i < pages; i++)
+					host_insert(h, 1, file, i, 1);
+				struct cgr_mem_outcome outcome = { 0 };
+				struct cgr_mem_request request = { .task = 1,
+					                               .cgroup = h->task[1].memory_cgroup,
+					                               .kind = CGR_CHARGE_FILE,
+					                               .pages = 24,
+					                               .file = file,
+					                               .index = index };
+				cgr_memory_memcg.access(&h->memory, &request, &outcome);
+			}
+	assert_in_range(host_metric(h, 1, "memory.stat.workingset_refault_file"), 3900, 2 * files * pages);
+	host_free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -426,6 +452,7 @@ int main(void)
 		cmocka_unit_test(swap),
 		cmocka_unit_test(stocks),
 		cmocka_unit_test(readahead_folios),
+		cmocka_unit_test(read_beyond_the_end),
 		cmocka_unit_test(policies_differ),
 		cmocka_unit_test(opt_is_the_floor),
 	};
