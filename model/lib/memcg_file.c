@@ -164,6 +164,8 @@ static void write_missing(struct memcg *m, const struct cgr_mem_request *request
 	}
 	if (fill > FILL_EXISTS)
 		m->outcome->verdict = fill == FILL_NOMEM ? CGR_MEM_NOMEM : CGR_MEM_TASK_KILLED;
+	else
+		memcg_attach_again(m, memcg_group(m, request->cgroup), request->pages);
 	m->outcome->missed_pages = 0; /* overwritten, not read: nothing waits for the device */
 }
 

@@ -4,6 +4,7 @@
  * memcg_oom.c      victim choice and kill                 (mm/oom_kill.c)
  * memcg_pages.c    folios: insert, evict, free; anonymous pages and swap (mm/swap_state.c)
  * memcg_file.c     the page cache: reads, faults, readahead, truncation (mm/filemap.c, mm/readahead.c)
+ * memcg_attached.c kernel memory that hangs on cached pages (fs/buffer.c)
  * memcg_spread.c   how sure the counters of reclaim are
  * model/memory/memcg.c puts them behind struct cgr_memory_ops. */
 #ifndef CGR_MODEL_LIB_MEMCG_INTERNAL_H
@@ -49,6 +50,8 @@ struct memcg_group { /* per cgroup */
 	/* counted here and at every ancestor, as memory.stat and memory.events show them */
 	int64_t stat[CGR_STAT_COUNT];
 	int64_t old_refaults; /* of pages evicted before the trace: what the next run finds cached is another matter */
+	/* kernel memory that hangs on file pages, bytes; what a page had when one was evicted; freed, no whole page yet */
+	int64_t attached, attached_per_page, loose;
 	/* file pages of this cgroup alone: inserted, used for the first time, written and then evicted (memcg_spread.c) */
 	int64_t inserted, first_used, written_evicted;
 	int64_t unseen_evicted[2]; /* anonymous and mapped file pages evicted: their next use leaves no event */
@@ -62,6 +65,7 @@ struct memcg_group { /* per cgroup */
 struct memcg_task {
 	int64_t over_high; /* memcg_nr_pages_over_high */
 	bool victim; /* chosen by the OOM killer */
+	bool inserts; /* it has just put pages into the page cache: kernel pages it charges now hang on them */
 	uint32_t last_file; /* the previous read's file + 1, 0 none */
 	uint64_t last_index, last_end; /* its first page and the page after its end */
 	uint32_t strangers; /* pages its last look-up inserted that the model had never seen evicted */
@@ -193,6 +197,14 @@ void memcg_count_majfault(struct memcg *m, uint32_t cgroup);
 void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request);
 void memcg_file_charge(struct memcg *m, const struct cgr_mem_request *request);
 void memcg_file_uncharge(struct memcg *m, const struct cgr_mem_request *request);
+
+/* memcg_attached.c */
+void memcg_attach(struct memcg *m, const struct cgr_mem_request *request);
+void memcg_attach_again(struct memcg *m, struct memcg_group *group, uint32_t pages);
+/* before the pages are taken off the group's count */
+void memcg_detach_evicted(struct memcg *m, struct memcg_group *group, uint32_t pages);
+void memcg_detach_freed(struct memcg_group *group, uint32_t pages);
+bool memcg_detached_in_record(const struct memcg *m, const struct cgr_mem_request *request);
 
 /* memcg_spread.c: how far the counters of reclaim may lie from another run's, in permille: below and above */
 void memcg_unsure(const struct memcg *m, uint32_t cgroup, int64_t *ret_below, int64_t *ret_above);

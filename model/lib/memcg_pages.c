@@ -129,6 +129,7 @@ enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t 
 			memcg_flush(m);
 		}
 		group->written_evicted += page->flags & CGR_PG_DIRTY ? pages : 0;
+		memcg_detach_evicted(m, group, pages);
 		group->pages[CGR_CHARGE_FILE] -= pages;
 		memcg_uncharge(m, group->id, pages);
 	}
@@ -239,6 +240,8 @@ void memcg_free_folio(struct memcg *m, uint32_t head)
 	struct cgr_page *page = &m->pages.page[head];
 	uint32_t cgroup = cgr_page_cgroup(page), pages = cgr_page_count(page);
 	m->reclaim->page_remove(m->ctx->reclaim, head);
+	if (!(page->flags & CGR_PG_ANON))
+		memcg_detach_freed(memcg_group(m, cgroup), pages);
 	memcg_group(m, cgroup)->pages[kind_of(page)] -= pages;
 	memcg_uncharge(m, cgroup, pages);
 	m->pages.resident -= pages;
@@ -400,6 +403,9 @@ static void flush_if_due(struct memcg *m)
 void memcg_charge_request(struct memcg *m, const struct cgr_mem_request *request)
 {
 	flush_if_due(m);
+	memcg_attach(m, request);
+	if (request->task != CGR_NONE && request->kind != CGR_CHARGE_KMEM)
+		memcg_task(m, request->task)->inserts = request->kind == CGR_CHARGE_FILE;
 	if (request->kind == CGR_CHARGE_FILE)
 		memcg_file_charge(m, request);
 	else if (has_identity(m, request))
@@ -415,6 +421,8 @@ void memcg_uncharge_request(struct memcg *m, const struct cgr_mem_request *reque
 		memcg_file_uncharge(m, request);
 		return;
 	}
+	if (memcg_detached_in_record(m, request))
+		return;
 	if (has_identity(m, request))
 		pages = uncharge_anon_pages(m, request);
 	if (pages)
@@ -424,6 +432,8 @@ void memcg_uncharge_request(struct memcg *m, const struct cgr_mem_request *reque
 void memcg_access_request(struct memcg *m, const struct cgr_mem_request *request)
 {
 	flush_if_due(m);
+	if (request->task != CGR_NONE && !(request->flags & CGR_MEM_DIRTY))
+		memcg_task(m, request->task)->inserts = false;
 	if (request->file != CGR_NONE)
 		memcg_file_access(m, request);
 	else if (request->flags & CGR_MEM_SWAPIN)

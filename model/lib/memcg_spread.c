@@ -9,8 +9,8 @@
 #include "common/util.h"
 #include "model/lib/memcg_internal.h"
 
-#define BELOW_PERMILLE 430
-#define ABOVE_PERMILLE 180
+#define BELOW_PERMILLE 330
+#define ABOVE_PERMILLE 150
 
 void memcg_unsure(const struct memcg *m, uint32_t cgroup, int64_t *ret_below, int64_t *ret_above)
 {

@@ -407,6 +407,33 @@ static void random_mapping(void **state)
 	host_free(h);
 }
 
+/* A writer of folios of 16 pages whose file system keeps a page of buffer heads for two of them: reclaim frees both, so
+ * that they keep their proportion however many pass through; they would take a twelfth of the limit otherwise. */
+static void buffer_heads(void **state)
+{
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	const uint32_t folios = 1024;
+	(void)state;
+	host_knob(h, 1, "memory.max", 24 << 20);
+	for (uint32_t i = 0; i < folios; i++) {
+		host_insert(h, 1, 3, i * 16, 16);
+		struct cgr_mem_outcome outcome = { 0 };
+		struct cgr_mem_request head = { .task = 1,
+			                            .cgroup = h->task[1].memory_cgroup,
+			                            .kind = CGR_CHARGE_KMEM,
+			                            .pages = 1,
+			                            .file = CGR_NONE,
+			                            .index = CGR_MEM_NO_INDEX };
+		if (i % 2)
+			cgr_memory_memcg.charge(&h->memory, &head, &outcome);
+	}
+	host_check(h);
+	assert_in_range(host_metric(h, 1, "memory.stat.kernel"), 170 * 4096, 200 * 4096);
+	assert_in_range(host_metric(h, 1, "memory.stat.file"), 5850 * 4096, 6000 * 4096);
+	assert_in_range(host_metric(h, 1, "memory.failcnt"), 960, 1320);
+	host_free(h);
+}
+
 /* grep asks for 24 pages at a time, of files that hold 32: the rest of its second request is not there, and a what-if
  * that has evicted the files must not read it. */
 static void read_beyond_the_end(void **state)
@@ -453,6 +480,7 @@ int main(void)
 		cmocka_unit_test(stocks),
 		cmocka_unit_test(readahead_folios),
 		cmocka_unit_test(read_beyond_the_end),
+		cmocka_unit_test(buffer_heads),
 		cmocka_unit_test(policies_differ),
 		cmocka_unit_test(opt_is_the_floor),
 	};
