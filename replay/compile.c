@@ -14,6 +14,7 @@
 	4u /* who looks at its CPU clock so often, and does so much of its work between two looks, works by it */
 #define PACE_PERCENT 50u
 #define ACCOUNT_NS 3000u /* CPU time between being charged and a switch that belong together */
+#define BALANCE_NS 20000u /* a newly idle CPU is done looking for work */
 #define LOOK_AFTER_WAKE_NS 20000u /* try_to_wake_up takes no longer from sched_waking to sched_wakeup */
 
 static int flush_part(struct builder *b, uint32_t task, uint64_t ns, uint64_t cost_ns, unsigned flags)
@@ -49,6 +50,7 @@ static int flush_account(struct builder *b, uint32_t task)
 		b->programs->program[task].paced_ns += first;
 	CGR_TRY(flush_part(b, task, first, t->account_cost_ns, t->looked ? CGR_OPF_PACED : 0));
 	t->looked = true;
+	t->account_at_ns = t->look_ns;
 	return cgr_programs_append(b->programs, task, &t->tail, &account, b->error);
 }
 
@@ -95,10 +97,29 @@ void cgr_build_no_look(struct builder *b, uint32_t task, uint64_t ts_ns, uint64_
 {
 	struct task_build *t = &b->t[task];
 
-	if (!t->account_ns || t->look_ns + within_ns < ts_ns)
+	if (!t->account_ns || ts_ns - t->look_ns > within_ns)
 		return;
 	t->account_ns = 0;
 	b->programs->program[task].accounts--;
+}
+
+/* The task goes to sleep by itself. It is always charged when it leaves its queue (dequeue_entity), however long the
+ * choice of the next one then takes (sched_balance_newidle), and once more after that if it owes time and stays queued
+ * (put_prev_entity of a delayed one). Neither is a look of its own. */
+void cgr_build_no_look_leaving(struct builder *b, uint32_t task, uint64_t ts_ns)
+{
+	struct task_build *t = &b->t[task];
+	bool pending = t->account_ns != 0;
+	struct cgr_chunk *tail;
+
+	cgr_build_no_look(b, task, ts_ns, UINT64_MAX);
+	if (!pending || !t->looked || ts_ns - t->account_at_ns > BALANCE_NS ||
+	    (t->timer_armed && t->timer_start_ns > t->account_at_ns))
+		return;
+	tail = cgr_chunk_at(b->programs, t->tail);
+	tail->op[tail->count - 1].kind = CGR_OP_NONE;
+	b->programs->program[task].accounts--;
+	t->looked = false;
 }
 
 int cgr_build_emit(struct builder *b, uint32_t task, const struct cgr_op *op)
@@ -396,7 +417,7 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 		return cgr_error_set(b->error, CGR_E_NOMEM, "compiling programs of %zu tasks", tasks);
 	for (uint32_t i = 0; i < b->n_tasks; i++) {
 		b->t[i].tail = b->t[i].sites = b->t[i].loop_chunk = b->t[i].told_by = CGR_ID_NONE;
-		b->t[i].completion.worker = CGR_ID_NONE;
+		b->t[i].completion.worker = b->t[i].callee = b->t[i].paid_by = CGR_ID_NONE;
 		b->t[i].prio = -1;
 	}
 	for (uint32_t i = 0; i < b->n_cpus; i++) {

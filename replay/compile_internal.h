@@ -28,6 +28,7 @@ struct task_build {
 	uint64_t cost_ns; /* what recording the events of that time cost */
 	uint64_t account_cost_ns; /* of which before that charge */
 	uint64_t look_ns; /* the last such charge */
+	uint64_t account_at_ns; /* the one before, for which there is an ACCOUNT */
 	uint64_t wakes_ns; /* it is waking another task since; 0 not */
 	uint64_t mark_ns; /* wall time up to here is booked while it runs */
 	uint64_t booked_ns; /* wall time booked since the last RUNTIME event */
@@ -49,6 +50,9 @@ struct task_build {
 	    anon; /* its last charge of one anonymous page, which may turn out to be a swap-in; position + 1 */
 	struct recent_add kernel_page; /* its last operation, if that uncharged kernel memory; position + 1, 0 none */
 	struct completion completion;
+	/* the last task it woke: its waits since then, by whom the last of them was ended, room for one after the call */
+	uint32_t callee, calls, waits, paid_by, call_chunk, call_position;
+	uint64_t call_ns;
 	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;
@@ -120,8 +124,9 @@ struct builder {
 int cgr_build_flush(struct builder *b, uint32_t task); /* CPU time so far becomes a RUN */
 #define CGR_FORK_NS 100000u /* copy_process takes no longer from sched_fork to sched_process_fork */
 #define CGR_THROTTLE_NS 50000u /* nor throttle_cfs_rq_work to the switch that follows it */
-#define CGR_SLEEP_NS 6000u /* nor __schedule from dequeue_entity to sched_switch */
+#define CGR_SLEEP_NS 6000u /* nor __schedule from dequeue_entity to sched_switch, if it finds another task at once */
 void cgr_build_no_look(struct builder *b, uint32_t task, uint64_t ts_ns, uint64_t within_ns);
+void cgr_build_no_look_leaving(struct builder *b, uint32_t task, uint64_t ts_ns);
 int cgr_build_emit(struct builder *b, uint32_t task, const struct cgr_op *op);
 int cgr_build_world(struct builder *b, uint64_t ts_ns, const struct cgr_op *op);
 int cgr_build_context(struct builder *b, const struct cgr_event *e, const struct cgr_op *op);
@@ -165,6 +170,10 @@ int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32
 void cgr_build_relation_waking(struct builder *b, const struct cgr_event *e, uint32_t relation);
 void cgr_build_relation_wakeup(struct builder *b, const struct cgr_event *e);
 int cgr_build_judge_relations(struct builder *b);
+/* compile_answer.c */
+int cgr_build_call(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t relation);
+int cgr_build_called(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t relation, uint64_t ts_ns);
+void cgr_build_answered(struct builder *b, uint32_t task, uint32_t payer);
 /* compile_peer.c */
 int cgr_build_soft_wake(struct builder *b, const struct cgr_event *e, enum cgr_cause otherwise, bool *ret_soft);
 int cgr_build_judge_peers(struct builder *b);

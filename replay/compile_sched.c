@@ -54,7 +54,10 @@ static int switch_out(struct builder *b, const struct cgr_event *e)
 	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
 	cgr_build_book(b, e->task, e->ts_ns);
 	t->out_ns = e->ts_ns;
-	cgr_build_no_look(b, e->task, e->ts_ns, state & STATE_PREEMPTED ? CGR_THROTTLE_NS : CGR_SLEEP_NS);
+	if (state && !(state & STATE_PREEMPTED) && !t->woken_early)
+		cgr_build_no_look_leaving(b, e->task, e->ts_ns);
+	else
+		cgr_build_no_look(b, e->task, e->ts_ns, state & STATE_PREEMPTED ? CGR_THROTTLE_NS : CGR_SLEEP_NS);
 	if ((state & STATE_DEAD) && t->exiting) {
 		struct cgr_op op = { .kind = CGR_OP_END };
 

@@ -118,21 +118,26 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 	CGR_TRY(cgr_build_emit(b, task, &op));
 	cgr_build_note_completion(b, task, ts_ns, cause);
 	cgr_build_note_block(b, task, ts_ns, cause);
+	cgr_build_answered(b, task, waker);
 	return 0;
 }
 
 /* The waker's half of a token. */
 static int emit_wake(struct builder *b, const struct cgr_event *e, unsigned flags)
 {
-	struct cgr_op op = { .kind = CGR_OP_WAKE, .flags = (uint8_t)flags, .c = e->c, .a = b->t[e->c].token };
+	struct cgr_op op = { .kind = CGR_OP_WAKE, .flags = (uint8_t)flags, .c = e->c };
 	uint32_t relation;
 
 	CGR_TRY(cgr_build_relation(b, e->task, e->c, &relation));
+	if (!flags)
+		CGR_TRY(cgr_build_call(b, e->task, e->c, relation));
+	op.a = b->t[e->c].token;
 	cgr_build_relation_waking(b, e, relation);
 	op.b = relation;
 	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
 	cgr_build_book(b, e->task, e->ts_ns);
-	return cgr_build_emit(b, e->task, &op);
+	CGR_TRY(cgr_build_emit(b, e->task, &op));
+	return flags ? 0 : cgr_build_called(b, e->task, e->c, relation, e->ts_ns);
 }
 
 /* A grace period lasts as long as it lasts, from when it was asked for; that its kernel thread looks at a clock

@@ -105,6 +105,8 @@ struct cgr_relation {
 	int32_t waker, wakee; /* thread groups; waker 0: the idle task */
 	uint32_t soft; /* wake-ups of the second by a soft interrupt in the context of the first */
 	bool peers; /* verdict: those were the first one's messages */
+	uint32_t answered,
+	    unanswered; /* wake-ups of one task by another that had, or had not, waited for it since the last */
 };
 
 enum cgr_start { CGR_START_NEVER, CGR_START_RUNNABLE, CGR_START_BLOCKED, CGR_START_FORKED, CGR_START_LATE };
@@ -170,6 +172,7 @@ struct cgr_programs {
 	uint64_t events, switches;
 	uint64_t recorded_run_ns, program_run_ns, inferred_run_ns;
 	uint64_t lost_wakes; /* wakes of tasks that were not blocked */
+	uint64_t found_answers; /* waits that did not take place because their end had come first (compile_answer.c) */
 	/* storage */
 	int fd;
 	char *map;

@@ -213,6 +213,34 @@ static void test_account(void **state)
 	cgr_programs_free(p);
 }
 
+/* Who goes to sleep is charged as it leaves its queue, and again if it stays there delayed, with a newly idle CPU's
+ * search for work between: no look at a clock, however long that took. One before arming the timer of the sleep is. */
+static void test_account_leaving(void **state)
+{
+	(void)state;
+	for (unsigned timer = 0; timer < 2; timer++) {
+		struct tape t;
+		struct cgr_programs *p;
+
+		tape_begin(&t);
+		t.now_ns = MS;
+		turn(&t, 0, 0, 0, 1);
+		t.now_ns += MS;
+		tell(&t, CGR_EV_RUNTIME, 0, 1, MS, 0, 1, 0, 0);
+		t.now_ns += 4000;
+		if (timer)
+			tell(&t, CGR_EV_HRTIMER_START, 0, 1, t.now_ns + MS, 77, CGR_TIMER_HRTIMER_WAKEUP, 0, 0);
+		t.now_ns += 4000;
+		tell(&t, CGR_EV_RUNTIME, 0, 1, 8000, 0, 1, 0, 0);
+		t.now_ns += 9000;
+		turn(&t, 0, 1, 1, 0);
+		p = compiled(&t);
+		assert_int_equal(count_ops(p, 1, CGR_OP_ACCOUNT, 0), timer);
+		assert_int_equal(p->program[1].accounts, timer);
+		cgr_programs_free(p);
+	}
+}
+
 /* A wake-up that meets the task on its way to sleep is a wait like any other, and the switch that follows is no second
  * one; neither is the remote half of the wake-up, in interrupt context, an arrival from outside. */
 static void test_woken_early(void **state)
@@ -281,6 +309,50 @@ static void test_peers(void **state)
 		assert_int_equal(count_ops(p, 3, CGR_OP_BLOCK, CGR_CAUSE_TASK), 10);
 		assert_int_equal(count_ops(p, 3, CGR_OP_BLOCK, CGR_CAUSE_UNKNOWN), 0);
 		assert_int_equal(p->lost_wakes, 0);
+		cgr_programs_free(p);
+	}
+}
+
+/* A call from process 3 on CPU 0 and the answer of process 4 on CPU 1. late: the caller is kept off its CPU before it
+ * can wait, and the answer is there already. */
+static void call_and_answer(struct tape *t, bool late)
+{
+	t->now_ns += MS;
+	wake(t, 0, 3, 4, 1, 1, 0);
+	t->now_ns += 5000;
+	turn(t, 0, 3, late ? 0 : 1, 0);
+	turn(t, 1, 0, 0, 4);
+	t->now_ns += MS;
+	if (!late) {
+		wake(t, 1, 4, 3, 0, 0, 0);
+		t->now_ns += 5000;
+	}
+	turn(t, 1, 4, 1, 0);
+	turn(t, 0, 0, 0, 3);
+}
+
+/* Two that take turns. Where a call comes without a wait for the answer to the last, it had been given before. Two that
+ * do not wait for each other, as the stages of a pipeline, run side by side. */
+static void test_answers(void **state)
+{
+	(void)state;
+	for (unsigned turns = 0; turns < 2; turns++) {
+		struct tape t;
+		struct cgr_programs *p;
+
+		tape_begin(&t);
+		t.now_ns = MS;
+		turn(&t, 1, 0, 0, 4);
+		turn(&t, 0, 0, 0, 3);
+		t.now_ns += MS;
+		turn(&t, 1, 4, 1, 0);
+		for (unsigned i = 0; i < 40; i++)
+			call_and_answer(&t, turns ? i == 30 : i % 2 != 0);
+		p = compiled(&t);
+		assert_int_equal(p->found_answers, turns);
+		assert_int_equal(count_ops(p, 4, CGR_OP_WAKE, 0), turns ? 40 : 20);
+		assert_int_equal(count_ops(p, 3, CGR_OP_BLOCK, CGR_CAUSE_TASK), turns ? 40 : 20);
+		assert_int_equal(count_ops(p, 3, CGR_OP_WAKE, 0), 40);
 		cgr_programs_free(p);
 	}
 }
@@ -622,7 +694,7 @@ int main(void)
 		cmocka_unit_test(test_relation),    cmocka_unit_test(test_newly_idle),   cmocka_unit_test(test_woken_early),
 		cmocka_unit_test(test_request),     cmocka_unit_test(test_stolen),       cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_paced),       cmocka_unit_test(test_grace_period), cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_stolen_late),
+		cmocka_unit_test(test_stolen_late), cmocka_unit_test(test_answers),      cmocka_unit_test(test_account_leaving),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
