@@ -3,18 +3,22 @@
  * it does not sleep, and as nobody has to be woken the recording holds neither wait nor wake-up. Taken literally, the
  * two could then run side by side in a what-if, which they cannot.
  *
- * Where two tasks have so far waited for each other nearly every time, a call without a wait for the answer to the one
- * before it is taken for such a case: the answer was given before the other one waited for the next call, and the
- * caller needs it before it goes on. */
+ * Where two tasks have so far waited for each other nearly every time, and mostly right after the call, a call without
+ * a wait for the answer to the one before it is taken for such a case: the answer was given before the other one waited
+ * for the next call, and the caller needs it before it goes on. */
 #include "common/util.h"
 #include "replay/compile_internal.h"
 
 #define ANSWERED_MIN 16u
 #define UNANSWERED_PART 8u /* no more than one in so many calls came without a wait for the answer to the last */
+#define LATE_PART 4u /* and with no more than one in so many did the caller have something else to do first */
+#define CALL_NS                                                                                                        \
+	100000u /* who calls and does nothing else goes to wait so soon; threads at a barrier first do their work */
 
 static bool takes_turns(const struct cgr_relation *r)
 {
-	return r->answered >= ANSWERED_MIN && r->unanswered * UNANSWERED_PART <= r->answered;
+	return r->answered >= ANSWERED_MIN && r->unanswered * UNANSWERED_PART <= r->answered &&
+	       r->late * LATE_PART <= r->answered;
 }
 
 /* The wait that did not follow the caller's last call, and the wake-up by which the callee would have ended it. */
@@ -40,10 +44,12 @@ int cgr_build_call(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t r
 
 	if (caller->callee != wakee || b->task[waker].kernel_thread || b->task[wakee].kernel_thread)
 		return 0;
-	if (caller->waits && caller->paid_by == wakee)
-		r->answered++;
-	else if (!caller->waits)
+	if (!caller->waits)
 		r->unanswered++;
+	else if (caller->paid_by == wakee && caller->waits_soon)
+		r->answered++;
+	else
+		r->late++;
 	if (caller->waits || callee->calls || callee->paid_by != waker || caller->call_chunk == CGR_ID_NONE ||
 	    !takes_turns(r))
 		return 0;
@@ -76,6 +82,7 @@ void cgr_build_answered(struct builder *b, uint32_t task, uint32_t payer)
 	struct task_build *t = &b->t[task];
 
 	t->calls = 0;
-	t->waits++;
+	if (!t->waits++)
+		t->waits_soon = t->block_ns - CGR_MIN(t->call_ns, t->block_ns) < CALL_NS;
 	t->paid_by = payer;
 }

@@ -53,6 +53,7 @@ struct task_build {
 	/* the last task it woke: its waits since then, by whom the last of them was ended, room for one after the call */
 	uint32_t callee, calls, waits, paid_by, call_chunk, call_position;
 	uint64_t call_ns;
+	bool waits_soon; /* the first of those waits began right after the call */
 	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;

@@ -105,8 +105,9 @@ struct cgr_relation {
 	int32_t waker, wakee; /* thread groups; waker 0: the idle task */
 	uint32_t soft; /* wake-ups of the second by a soft interrupt in the context of the first */
 	bool peers; /* verdict: those were the first one's messages */
-	uint32_t answered,
-	    unanswered; /* wake-ups of one task by another that had, or had not, waited for it since the last */
+	/* Wake-ups of one task by another that had waited for it since the last one, at once or after something else, or
+	 * had not. */
+	uint32_t answered, late, unanswered;
 };
 
 enum cgr_start { CGR_START_NEVER, CGR_START_RUNNABLE, CGR_START_BLOCKED, CGR_START_FORKED, CGR_START_LATE };

@@ -100,7 +100,8 @@ static bool can_migrate(const struct balance *env, uint32_t task)
 	if (se->delayed)
 		return false; /* the engine believes it blocked; the kernel would move it only to even out load */
 	const struct cgr_fair_queue *there = &cgr_fair_slot(fair, t->cgroup, env->cpu)->queue;
-	if (there->throttle_count || se->queue->throttle_count)
+	/* throttled_lb_pair; from 6.18 lb_throttled_hierarchy, which looks at the destination alone */
+	if (there->throttle_count || (!fair->task_throttle && se->queue->throttle_count))
 		return false;
 	if (fair->delay_dequeue && !failed && there->nr_queued && !fair->policy->eligible(se->queue, se))
 		return false;
