@@ -501,7 +501,6 @@ uint32_t cgr_fair_pick(struct cgr_ctx *ctx, uint32_t cpu, uint32_t prev)
 		rq->resched = false;
 		return CGR_NONE;
 	}
-	rq->resched = false; /* __schedule clears the flag after the choice, so one that the choice itself raised is void */
 	uint32_t task = se->id;
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
 	if (throttled && !cgr_task(ctx, task)->kernel_thread)
@@ -510,6 +509,9 @@ uint32_t cgr_fair_pick(struct cgr_ctx *ctx, uint32_t cpu, uint32_t prev)
 		set_chain(fair, cpu, task);
 	else if (rq->curr != task)
 		switch_chain(fair, cpu, task);
+	/* __schedule clears the flag when the choice is made and the one before is put away (clear_tsk_need_resched), so
+	 * one that either has raised is void; left standing here, nothing would ever ask for this CPU again */
+	rq->resched = false;
 	rq->curr_since_ns = ctx->now_ns;
 	t->ran_ns = ctx->now_ns;
 	if (t->queued_here && rq->list_head != task) {

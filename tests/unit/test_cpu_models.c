@@ -148,6 +148,29 @@ static void nested_shares(void **state)
 	}
 }
 
+/* Whoever wakes up puts a group away in the middle of its tasks' slices. That may find one of them past its deadline,
+ * which concerns only the task that leaves: the next one is asked for the CPU again all the same. */
+static void put_away_in_mid_slice(void **state)
+{
+	(void)state;
+	const struct cgr_cpu_ops *ops[2] = { &cgr_cpu_eevdf, &cgr_cpu_cfs };
+	for (int i = 0; i < 2; i++) {
+		struct mini *m = mini_new(ops[i], 1, 4, flat, i ? V61 : V618, 5, NULL);
+		mini_start(m, 1, 1, 0, MINI_NEVER, 0);
+		mini_start(m, 2, 1, 0, MINI_NEVER, 0);
+		mini_start(m, 3, 2, 0, MINI_NEVER, 0);
+		mini_start(m, 4, 2, 0, MINI_NEVER, 0);
+		mini_start(m, 5, 3, 0, 300 * 1000, 2700 * 1000);
+		mini_run(m, 6 * SEC);
+		within((int64_t)(m->task[5].used_ns / (6 * MS)), 60, 105);
+		within((int64_t)((m->task[1].used_ns + m->task[2].used_ns) / (6 * MS)), 430, 470);
+		within((int64_t)((m->task[3].used_ns + m->task[4].used_ns) / (6 * MS)), 430, 470);
+		for (uint32_t task = 1; task <= 4; task++)
+			within((int64_t)(m->task[task].used_ns / (6 * MS)), 205, 245);
+		mini_free(m);
+	}
+}
+
 static void nice_levels(void **state)
 {
 	(void)state;
@@ -330,6 +353,7 @@ int main(void)
 		cmocka_unit_test(spinner_cfs),
 		cmocka_unit_test(weight_shares),
 		cmocka_unit_test(nested_shares),
+		cmocka_unit_test(put_away_in_mid_slice),
 		cmocka_unit_test(nice_levels),
 		cmocka_unit_test(idle_group_and_policy),
 		cmocka_unit_test(nested_limits),
