@@ -82,6 +82,10 @@ static int read_attr(struct cgr_trace *trace, struct cgr_cursor *cursor, uint64_
 	attr.config = cgr_cursor_u64(&at);
 	(void)cgr_cursor_u64(&at);
 	attr.sample_type = cgr_cursor_u64(&at);
+	attr.fixed_bytes = 8 * (uint32_t)__builtin_popcountll(attr.sample_type &
+	                                                      (CGR_SAMPLE_IDENTIFIER | CGR_SAMPLE_IP | CGR_SAMPLE_TID |
+	                                                       CGR_SAMPLE_TIME | CGR_SAMPLE_ADDR | CGR_SAMPLE_ID |
+	                                                       CGR_SAMPLE_STREAM_ID | CGR_SAMPLE_CPU | CGR_SAMPLE_PERIOD));
 	attr.read_format = cgr_cursor_u64(&at);
 	uint64_t flags = cgr_cursor_u64(&at);
 	attr.sample_id_all = attr_flag(flags, 18, trace->swap);

@@ -53,6 +53,7 @@ enum {
 struct cgr_perf_attr {
 	uint32_t type;
 	uint64_t config, sample_type, read_format, branch_sample_type, regs_user, regs_intr;
+	uint32_t fixed_bytes; /* of a sample, from IDENTIFIER to PERIOD */
 	bool sample_id_all, use_clockid;
 	int32_t clockid;
 };

@@ -26,6 +26,7 @@ struct block { /* decompressed bytes, kept while records in it are queued */
 struct item {
 	uint64_t time;
 	const uint8_t *record; /* 8-byte header and body */
+	const struct cgr_perf_attr *attr; /* of a sample */
 	struct block *block; /* NULL: in the mapped file */
 };
 
@@ -88,6 +89,7 @@ static struct block *block_put(struct block *block)
 
 struct place {
 	uint64_t time, id;
+	const struct cgr_perf_attr *attr; /* of a sample, that of its id */
 	uint32_t cpu;
 	bool has_time;
 };
@@ -127,10 +129,10 @@ static bool sample_place(const struct perf_source *source, const uint8_t *record
 			place->cpu = (uint32_t)load(source, at + offset, 4);
 		}
 		/* The id names the attribute, whose layout may be another one: read again by that. */
-		const struct cgr_perf_attr *own = cgr_perf_attr_of(source->perf, place->id);
-		if (own == attr || own == NULL)
+		place->attr = cgr_perf_attr_of(source->perf, place->id);
+		if (place->attr == NULL || place->attr->sample_type == type)
 			break;
-		attr = own;
+		attr = place->attr;
 	}
 	return true;
 }
@@ -210,7 +212,8 @@ static int enqueue(struct perf_source *source, const uint8_t *record, struct blo
 		queue->item[at & mask] = queue->item[(at - 1) & mask];
 		at--;
 	}
-	queue->item[at & mask] = (struct item){ .time = place->time, .record = record, .block = block };
+	queue->item[at & mask] =
+	    (struct item){ .time = place->time, .record = record, .attr = place->attr, .block = block };
 	if (block != NULL)
 		block->users++;
 	source->queued++;
@@ -516,21 +519,17 @@ static void walk_behind_raw(struct walk *walk, const struct cgr_perf_attr *attr,
 }
 
 /* false: a sample of no tracepoint (a cycles event recorded beside them). */
-static bool sample_record(const struct perf_source *source, const uint8_t *at, uint32_t size, struct cgr_record *record)
+static bool sample_record(const struct perf_source *source, const struct item *item, uint32_t size,
+                          struct cgr_record *record)
 {
+	const uint8_t *at = item->record;
+	const struct cgr_perf_attr *attr = item->attr;
 	struct walk walk = { .source = source, .at = at + 8, .end = at + size };
-	struct place place;
 
-	if (!sample_place(source, at, size, &place))
-		return false;
-	const struct cgr_perf_attr *attr = cgr_perf_attr_of(source->perf, place.id);
 	if (attr == NULL || attr->type != 2 || (attr->sample_type & CGR_SAMPLE_RAW) == 0)
 		return false;
 	uint64_t type = attr->sample_type;
-	(void)walk_bytes(
-	    &walk, 8 * (uint64_t)__builtin_popcountll(type & (CGR_SAMPLE_IDENTIFIER | CGR_SAMPLE_IP | CGR_SAMPLE_TID |
-	                                                      CGR_SAMPLE_TIME | CGR_SAMPLE_ADDR | CGR_SAMPLE_ID |
-	                                                      CGR_SAMPLE_STREAM_ID | CGR_SAMPLE_CPU | CGR_SAMPLE_PERIOD)));
+	(void)walk_bytes(&walk, attr->fixed_bytes);
 	if ((type & CGR_SAMPLE_READ) != 0)
 		walk_read(&walk, attr->read_format);
 	if ((type & CGR_SAMPLE_CALLCHAIN) != 0)
@@ -620,7 +619,7 @@ static int source_next(struct cgr_source *self, struct cgr_record *ret_record, s
 		*ret_record = (struct cgr_record){ .cpu = cpu,
 			                               .time = CGR_MAX(item.time, source->last_out),
 			                               .time_backwards = item.time < source->last_out && item.time != 0 };
-		bool good = type == CGR_PERF_SAMPLE ? sample_record(source, item.record, size, ret_record)
+		bool good = type == CGR_PERF_SAMPLE ? sample_record(source, &item, size, ret_record)
 		                                    : side_record(source, item.record, type, size, ret_record);
 		if (!good)
 			continue;
