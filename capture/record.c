@@ -22,6 +22,8 @@
 
 #define POLL_MS 20
 #define FLIGHT_SNAPSHOT_NS 5000000000
+#define ROOM_MS 10000 /* a bound for what should never happen: that nobody changes the segment */
+#define DRAIN_ROUNDS 1000
 
 static atomic_bool usr1_seen;
 
@@ -71,10 +73,26 @@ static struct cgr_journal *hold_journal(struct cgr_session *s)
 	return &s->segment->journal;
 }
 
+/* After a stall all that the ring holds comes at once: with --max-size it is written no faster than segments are
+ * changed. The ring keeps what waits, and tells what it could not keep. */
+static void wait_for_room(struct cgr_session *s)
+{
+	for (unsigned ms = 0; ms < ROOM_MS && !atomic_load(&s->ring.stop) && atomic_load(&s->ring.failed) == 0; ms++) {
+		(void)hold_journal(s);
+		bool full = cgr_rotate_is_full(s);
+		(void)pthread_rwlock_unlock(&s->segment_lock);
+		if (!full)
+			return;
+		(void)poll(NULL, 0, 1);
+	}
+}
+
 static int sink_chunk(void *context, uint32_t cpu, const void *frame, uint32_t compressed_bytes, uint32_t plain_bytes,
                       struct cgr_error *reterr)
 {
 	struct cgr_session *s = context;
+
+	wait_for_room(s);
 	int rc = cgr_journal_chunk(hold_journal(s), cpu, frame, compressed_bytes, plain_bytes, reterr);
 
 	(void)pthread_rwlock_unlock(&s->segment_lock);
@@ -218,6 +236,21 @@ static int write_flight(struct cgr_session *s, struct cgr_error *reterr)
 	return cgr_flight_dump(&s->flight, &s->segment->journal, reterr);
 }
 
+/* What the ring still holds may be more than one segment takes. */
+static int drain(struct cgr_session *s, struct cgr_error *reterr)
+{
+	int rc = 0;
+
+	if (s->options->max_bytes <= 0)
+		return 0;
+	cgr_ring_flush(&s->ring, POLL_MS);
+	for (unsigned i = 0; rc == 0 && i < DRAIN_ROUNDS && !cgr_ring_is_flushed(&s->ring); i++) {
+		rc = cgr_rotate_if_due(s, reterr);
+		(void)poll(NULL, 0, 1);
+	}
+	return rc;
+}
+
 /* Stops everything that writes, then writes the end. */
 static int stop(struct cgr_session *s, struct cgr_error *reterr)
 {
@@ -228,6 +261,8 @@ static int stop(struct cgr_session *s, struct cgr_error *reterr)
 	s->stop_ns = s->segment->stop_ns = cgr_mono_ns();
 	if (rc == 0)
 		rc = cgr_sampler_stop(&s->sampler, reterr);
+	if (rc == 0)
+		rc = drain(s, reterr);
 	if (rc == 0)
 		rc = cgr_ring_stop(&s->ring, reterr);
 	if (rc == 0 && s->options->ring_bytes > 0)

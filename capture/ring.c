@@ -230,6 +230,14 @@ void cgr_ring_flush(struct cgr_ring *ring, int timeout_ms)
 	}
 }
 
+bool cgr_ring_is_flushed(const struct cgr_ring *ring)
+{
+	for (uint32_t i = 0; i < ring->count && atomic_load(&ring->failed) == 0; i++)
+		if (ring->reader[i].started && atomic_load(&ring->reader[i].flushed) != atomic_load(&ring->reader[i].wanted))
+			return false;
+	return true;
+}
+
 struct cgr_ring_stats cgr_ring_stats(struct cgr_ring_reader *reader)
 {
 	(void)pthread_mutex_lock(&reader->lock);

@@ -56,6 +56,8 @@ int cgr_ring_open(struct cgr_ring *ring, const struct cgr_instance *instance, st
 int cgr_ring_start(struct cgr_ring *ring, struct cgr_error *reterr);
 /* What is in the rings now goes to the sink; waits for it, but not longer than timeout_ms. */
 void cgr_ring_flush(struct cgr_ring *ring, int timeout_ms);
+/* Whether all that was in the ring when cgr_ring_flush was called last has reached the sink, or a reader failed. */
+bool cgr_ring_is_flushed(const struct cgr_ring *ring);
 /* Of a running reader. */
 struct cgr_ring_stats cgr_ring_stats(struct cgr_ring_reader *reader);
 /* Adds what the readers saw to *kinds. */

@@ -156,10 +156,19 @@ static int write_snapshots(struct cgr_segment *old, struct cgr_segment *next, js
 	return rc;
 }
 
+bool cgr_rotate_is_full(struct cgr_session *s)
+{
+	uint64_t segment = (uint64_t)s->options->segment_bytes;
+
+	return s->options->max_bytes > 0 &&
+	       cgr_journal_bytes(&s->segment->journal) > CGR_MAX(segment, 2 * s->segment->base_bytes) + segment / 8;
+}
+
 /* From here on everything goes to `next`; returns what was written to before. */
 static struct cgr_segment *cut(struct cgr_session *s, struct cgr_segment *next)
 {
-	cgr_ring_flush(&s->ring, CUT_MS);
+	/* readers that wait for the next segment cannot put what they have into this one */
+	cgr_ring_flush(&s->ring, cgr_rotate_is_full(s) ? 0 : CUT_MS);
 	cgr_sampler_retell(&s->sampler, CUT_MS);
 	(void)pthread_rwlock_wrlock(&s->segment_lock);
 	struct cgr_segment *old = s->segment;

@@ -10,6 +10,8 @@ int cgr_rotate_open(struct cgr_session *s, struct cgr_error *reterr);
 int cgr_rotate_check(struct cgr_session *s, struct cgr_error *reterr);
 /* Goes on with the next segment when the present one is full. */
 int cgr_rotate_if_due(struct cgr_session *s, struct cgr_error *reterr);
+/* With --max-size: nothing more may go into the present segment. */
+bool cgr_rotate_is_full(struct cgr_session *s);
 /* Waits for the segment that is being put into form; the error there was. */
 int cgr_rotate_settle(struct cgr_session *s, struct cgr_error *reterr);
 /* The last or only segment, summarised before, becomes its final file. */

@@ -191,7 +191,7 @@ struct cgr_norm {
 	size_t timers;
 	int64_t timer_offset; /* trace clock - hrtimer clock */
 	bool timer_offset_known;
-	bool switch_seen, memcg_seen, cache_seen;
+	bool switch_seen, memcg_seen, cache_seen, softirq_seen;
 	uint8_t *owner; /* instance each event type is taken from; NULL: there is one instance */
 	uint32_t switch_buffer; /* the instance sched_switch is taken from; UINT32_MAX unknown yet */
 	bool keep_fields; /* of events of kind `other` */

@@ -3,6 +3,7 @@
 #include "parser/norm.h"
 
 #define HRTIMER_MODE_REL 1u
+#define TIMER_SOFTIRQ 1u /* include/linux/interrupt.h */
 
 static uint32_t function_of(const struct cgr_norm *norm, uint64_t address)
 {
@@ -48,6 +49,17 @@ static int on_block(struct cgr_norm *norm, const struct cgr_entry *entry)
 	                     (uint32_t)CGR_FIELD(entry, 0), 0);
 }
 
+/* Classic timers run in the soft interrupt TIMER, one after the other (run_timer_softirq, kernel/time/timer.c): where
+ * the vector itself was not recorded, each of them stands for it. */
+static int on_timer(struct cgr_norm *norm, const struct cgr_entry *entry)
+{
+	bool begins = entry->format->raw == CGR_RAW_TIMER_ENTRY;
+
+	if (norm->softirq_seen)
+		return cgr_norm_other(norm, entry);
+	return cgr_norm_push(norm, entry, begins ? CGR_EV_SOFTIRQ_ENTRY : CGR_EV_SOFTIRQ_EXIT, 0, 0, TIMER_SOFTIRQ, 0);
+}
+
 int cgr_norm_timer(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
 	uint32_t first = (uint32_t)CGR_FIELD(entry, 0);
@@ -58,9 +70,13 @@ int cgr_norm_timer(struct cgr_norm *norm, const struct cgr_entry *entry)
 	case CGR_RAW_IRQ_EXIT:
 		return cgr_norm_push(norm, entry, CGR_EV_IRQ_EXIT, 0, 0, first, 0);
 	case CGR_RAW_SOFTIRQ_ENTRY:
+		norm->softirq_seen = true;
 		return cgr_norm_push(norm, entry, CGR_EV_SOFTIRQ_ENTRY, 0, 0, first, 0);
 	case CGR_RAW_SOFTIRQ_EXIT:
 		return cgr_norm_push(norm, entry, CGR_EV_SOFTIRQ_EXIT, 0, 0, first, 0);
+	case CGR_RAW_TIMER_ENTRY:
+	case CGR_RAW_TIMER_EXIT:
+		return on_timer(norm, entry);
 	case CGR_RAW_HRTIMER_START:
 	case CGR_RAW_HRTIMER_EXPIRE:
 		return on_hrtimer(norm, entry);

@@ -99,6 +99,26 @@ check "info shows it" test "$("$cgreplay" info h.db | grep -c ' lost')" -gt 0
 "$cgreplay" import -q --max-lost 0 h.dat -o h2.db 2>i.err
 check "import --max-lost 0 refuses it" is $? 3
 
+# what the ring holds after a stall is more than a segment takes: the bound of all files together holds all the same
+mkdir burst
+"$cgreplay" record -q --no-calibrate --buffer 32M -o burst/b.dat --max-size 4M --segment 1M & pid=$!
+for ((j = 0; j < 500; j++)); do ls burst/*.partial >/dev/null 2>&1 && break; sleep 0.01; done
+sleep 0.5
+kill -STOP $pid
+"$load" faults mib=64 loops=20 >/dev/null & "$load" pingpong rounds=300000 parent_usec=0 child_usec=0 >/dev/null
+wait $!
+kill -CONT $pid
+(sleep 1.5; kill -INT $pid) &
+most=0
+while kill -0 $pid 2>/dev/null; do
+	now=$(cat burst/b.dat.* burst/.b.dat* 2>/dev/null | wc -c)
+	[ "$now" -le $most ] || most=$now
+done
+wait $pid
+check "a burst after a stall, written in segments, ends well" is $? 0
+check "and never takes more than --max-size ($most bytes)" test "$most" -le $((4 << 20))
+check "and its segments import together" "$cgreplay" import -q burst/b.dat -o b.db
+
 # a recorder that was stopped while it made its instance holds the lock: the next one does not wait for ever
 flock "$tracing/instances" sleep 600 & pid=$!
 sleep 0.2
