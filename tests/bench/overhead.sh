@@ -58,7 +58,7 @@ one() { # inside the exclusive hold: WHAT PRESET
 			[ $run = on ] && set -- "$1" "$2" "$(recorded "$1" "$2")" || set -- "$1" "$2" "$(timed "$1")"
 			echo "$EPOCHSECONDS.$i $run $3"
 		done
-	done | awk '{ key = NR % 4 == 1 ? $1 : key; print key, $2, $3, $4 }'
+	done | awk '{ key = NR % 4 == 1 ? $1 : key; print key, $2, $3, $4; fflush() }'
 	[ "$1" != redis ] || redis-cli -p 7398 shutdown nosave
 }
 
