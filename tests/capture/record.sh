@@ -77,7 +77,7 @@ check "SIGINT ends a recording cleanly" is $? 0
 check "which imports" "$cgreplay" import d.dat -o d.db -q
 if [ -d "$tracing/events/timer/timer_expire_entry" ]; then # some kernel timer always expires within a second
 	check "classic timers are told as their soft interrupt, begun and ended" is "$("$cgreplay" sql d.db "SELECT count(DISTINCT kind) || ' of vector ' || max(number) FROM irq
-		WHERE kind IN (SELECT id FROM event_kind WHERE name GLOB 'softirq_*')" --format csv | tail -n 1)" "2 of vector 1"
+		WHERE kind IN (SELECT id FROM event_kind WHERE name GLOB 'softirq_*')" --format csv | tail -n 1 | tr -d '\r')" "2 of vector 1"
 fi
 "$cgreplay" record -o /no/such/folder/x.dat -d 1s 2>e.err
 check "a folder that is not there is an I/O error" is $? 4
