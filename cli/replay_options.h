@@ -73,7 +73,7 @@ int cgr_replay_print(const struct cgr_replay_options *options, const char *store
 		  .type = CGR_OPT_STRING,                                                                                      \
 		  .value = &(o).cpu,                                                                                           \
 		  .argument = "MODEL",                                                                                         \
-		  .help = "CPU scheduler model" },                                                                             \
+		  .help = "CPU scheduler model, or recorded to play back the schedule as it was" },                            \
 	    { .name = "scheduler",                                                                                         \
 		  .type = CGR_OPT_STRING,                                                                                      \
 		  .value = &(o).cpu,                                                                                           \

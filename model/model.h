@@ -151,6 +151,8 @@ struct cgr_host {
 	                                             * alive in the subtree, pre-order; cursor starts 0 */
 	int64_t (*task_rss_pages)(struct cgr_ctx *ctx,
 	                          uint32_t task); /* anon+file+shmem mapped of the whole process, wherever charged */
+	/* since 0.1: who ran on a CPU at this time of the recording, CGR_NONE nobody; for models that need the schedule */
+	uint32_t (*recorded_task)(struct cgr_ctx *ctx, uint32_t cpu);
 };
 static inline uint64_t cgr_random(struct cgr_ctx *ctx)
 {
@@ -208,7 +210,15 @@ static inline uint32_t cgr_cpu_current(struct cgr_ctx *ctx, uint32_t cpu)
 	return ctx->host->cpu_current(ctx, cpu);
 }
 
+static inline uint32_t cgr_recorded_task(struct cgr_ctx *ctx, uint32_t cpu)
+{
+	return ctx->host->recorded_task(ctx, cpu);
+}
+
 /* ---- what every model table starts with ---- */
+/* In needs: a CPU model that plays back the recording. The engine then keeps the recorded times of all waits, gives the
+ * model the real-time tasks too, and reschedules a CPU whenever another task ran there. */
+#define CGR_NEEDS_SCHEDULE (1ull << 63)
 struct cgr_model_head {
 	size_t struct_size; /* sizeof the whole ops struct */
 	uint32_t abi_version; /* CGR_MODEL_ABI */

@@ -33,6 +33,17 @@ void cgr_build_note_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum
 	}
 }
 
+/* A moment's preemption right after a long absence (its own wake-up of another thread, say) does not hide that. */
+void cgr_build_note_return(struct builder *b, uint32_t task)
+{
+	struct task_build *t = &b->t[task];
+
+	if (t->out_ns < t->back_ns + STINT_NS && t->in_ns < t->out_ns + STINT_NS && t->back_ns)
+		return;
+	t->away_ns = t->out_ns;
+	t->back_ns = t->in_ns;
+}
+
 /* A multiple of the coarsest unit that makes chance unlikely, within low..high; 0 if there is none. */
 static uint64_t round_length(uint64_t low_ns, uint64_t high_ns, unsigned chance_percent)
 {
@@ -104,7 +115,7 @@ void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)
 	struct cgr_program *p = &b->programs->program[task];
 	uint64_t start = t->exec_ns ? t->exec_ns : (uint64_t)p->start_ns, look, length;
 	unsigned chance = CHANCE_PERCENT;
-	bool spins = t->block_end_ns + 4 * LOOK_NS < exit_ns && t->in_ns > t->block_end_ns, looked = false;
+	bool spins = t->block_end_ns + 4 * LOOK_NS < exit_ns && t->back_ns > t->block_end_ns, looked = false;
 
 	if ((p->start != CGR_START_FORKED && p->start != CGR_START_LATE) || exit_ns < start + SHORTEST_LIFE_NS)
 		return;
@@ -118,13 +129,13 @@ void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)
 		return;
 	if (!spins && t->block_count >= 4) {
 		look = t->previous_block_end_ns;
-	} else if (exit_ns - t->in_ns < LOOK_NS && t->out_ns) {
-		look = t->out_ns - CGR_MIN(t->out_ns, LOOK_NS); /* the deadline passed while it was kept off the CPU */
+	} else if (exit_ns - t->back_ns < LOOK_NS && t->away_ns) {
+		look = t->away_ns - CGR_MIN(t->away_ns, LOOK_NS); /* the deadline passed while it was kept off the CPU */
 	} else {
 		look = exit_ns - LOOK_NS;
 		looked = true;
 	}
-	if (spins && !looked && exit_ns - t->in_ns < STINT_NS)
+	if (spins && !looked && exit_ns - t->back_ns < STINT_NS)
 		chance = STINT_CHANCE_PERCENT;
 	length = deadline(look, exit_ns, start, start + SLACK_NS, chance);
 	if (!length)

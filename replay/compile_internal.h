@@ -62,6 +62,7 @@ struct task_build {
 	uint8_t adds;
 	/* for programs that stop on the clock */
 	uint64_t exec_ns, in_ns, out_ns, block_end_ns, previous_block_end_ns;
+	uint64_t away_ns, back_ns; /* its last absence from the CPU, after which it has run but for a moment or at all */
 	uint64_t signal_ns; /* a signal that ends processes was sent to it */
 	uint32_t block_count, loop_chunk, loop_position;
 	uint8_t last_cause;
@@ -183,9 +184,12 @@ void cgr_build_note_quota(struct builder *b);
 void cgr_build_note_migration(struct builder *b, const struct cgr_event *e);
 void cgr_build_note_newly_idle(struct builder *b, const struct cgr_event *e, uint32_t next);
 void cgr_build_calibrate_balance(struct builder *b);
+/* compile_phase.c */
+int cgr_build_judge_phases(struct builder *b);
 /* compile_clock.c */
 void cgr_build_note_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause);
 void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns);
+void cgr_build_note_return(struct builder *b, uint32_t task); /* it has just got the CPU */
 void cgr_build_note_signal(struct builder *b, const struct cgr_event *e);
 /* compile_memory.c */
 int cgr_build_memory(struct builder *b, const struct cgr_event *e);

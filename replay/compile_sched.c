@@ -38,6 +38,7 @@ static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task
 	t->waking_ns = t->pulled_ns = 0;
 	t->hidden = false;
 	t->in_ns = e->ts_ns;
+	cgr_build_note_return(b, task);
 	CGR_TRY(cgr_build_running(b, task, e->cpu, e->ts_ns));
 	b->programs->program[task].switches_in++;
 	t->cpu = e->cpu;

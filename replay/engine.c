@@ -183,7 +183,7 @@ static int init_tasks(struct cgr_engine *e)
 		e->held_head[i] = NONE;
 		e->ended_ns[i] = -1;
 		t->free = e->recorder_tgid && s->tgid == e->recorder_tgid;
-		t->rt = info->prio < 100;
+		t->rt = is_rt_prio(e, info->prio);
 		t->waker = t->rt_next = NONE;
 		t->cursor = cgr_cursor_start(e->programs, i);
 		e->out->task[i].start_ns = e->out->task[i].end_ns = -1;
@@ -244,6 +244,8 @@ static void start_world(struct cgr_engine *e)
 {
 	const struct cgr_engine_config *c = e->config;
 
+	for (size_t i = 0; i < c->owns && !c->other_run; i++)
+		cgr_run_knob(e, &c->own[i]);
 	while (e->next_knob < c->knobs && c->knob[e->next_knob].t_ns <= 0)
 		cgr_run_knob(e, &c->knob[e->next_knob++]);
 	for (uint32_t g = 0; g < e->n_cgroups; g++) {
@@ -303,6 +305,8 @@ static void dispatch(struct cgr_engine *e, uint32_t slot)
 		cgr_run_world(e);
 	} else if (slot == SLOT_KNOB) {
 		due_knobs(e);
+	} else if (slot == SLOT_RECORDED) {
+		cgr_run_playback(e);
 	} else if (slot == SLOT_SAMPLE) {
 		cgr_run_sample(e);
 		cgr_heap_arm(&e->heap, SLOT_SAMPLE, e->now_ns + e->config->sample_ns);
@@ -432,6 +436,8 @@ static void facts(struct cgr_engine *e)
 	e->switch_cost_ns = SWITCH_COST_NS;
 	cgr_rng_init(&e->rng, e->config->seed * 4u);
 	e->idle_wake_ns = c->idle_wake_ns + (uint64_t)((int64_t)c->idle_wake_ns * e->config->wake_percent / 100);
+	if (e->plays_back)
+		e->idle_wake_ns = 0; /* the switch comes when it came */
 	e->miss[0].wait_ns = priced(c->single.wait_low_ns, c->single.wait_ns, c->single.wait_high_ns, at);
 	e->miss[0].cpu_ns = priced(c->single.cpu_low_ns, c->single.cpu_ns, c->single.cpu_high_ns, at);
 	e->miss[1].wait_ns = priced(c->window.wait_low_ns, c->window.wait_ns, c->window.wait_high_ns, at);
@@ -466,6 +472,7 @@ static void release_engine(struct cgr_engine *e)
 		free(e->online[d]);
 	}
 	cgr_run_populated_fini(e);
+	cgr_run_playback_fini(e);
 	cgr_heap_fini(&e->heap);
 	free(e->task);
 	free(e->task_info);
@@ -492,6 +499,7 @@ int cgr_engine_run(const struct cgr_engine_config *config, struct cgr_engine_out
 		                    .ops = config->cpu,
 		                    .memory = config->memory,
 		                    .n_cpus = config->cpus,
+		                    .plays_back = (config->cpu->head.needs & CGR_NEEDS_SCHEDULE) != 0,
 		                    .cpu_words = cgr_cpus_words(config->cpus),
 		                    .free_timer = NONE,
 		                    .free_held = NONE };
@@ -521,6 +529,8 @@ int cgr_engine_run(const struct cgr_engine_config *config, struct cgr_engine_out
 		rc = cgr_run_populated_init(&e);
 	if (rc >= 0)
 		rc = cgr_run_foresee(&e);
+	if (rc >= 0)
+		rc = cgr_run_playback_init(&e);
 	if (rc >= 0)
 		rc = cgr_run_series_init(&e);
 	if (rc >= 0) {

@@ -36,6 +36,8 @@ struct cgr_engine_config {
 	const int64_t *cpu_param, *memory_param, *reclaim_param;
 	const struct cgr_knob_change *knob;
 	size_t knobs;
+	const struct cgr_knob_change *own; /* knobs of the recorded run, which another run does not have */
+	size_t owns;
 	const struct cgr_cpulist *cpulist;
 	uint32_t cpus; /* simulated CPUs */
 	uint64_t seed;

@@ -222,6 +222,11 @@ static int64_t host_rss(struct cgr_ctx *ctx, uint32_t task)
 	return cgr_run_rss(engine_of(ctx), task);
 }
 
+static uint32_t host_recorded_task(struct cgr_ctx *ctx, uint32_t cpu)
+{
+	return cgr_run_playback_task(engine_of(ctx), cpu);
+}
+
 const struct cgr_host cgr_run_host = {
 	.struct_size = sizeof(struct cgr_host),
 	.random = host_random,
@@ -244,6 +249,7 @@ const struct cgr_host cgr_run_host = {
 	.kill = host_kill,
 	.oom_candidates = host_oom_candidates,
 	.task_rss_pages = host_rss,
+	.recorded_task = host_recorded_task,
 };
 
 /* ---- instances ---- */

@@ -126,6 +126,8 @@ struct cgr_engine {
 	bool frozen;
 	uint64_t pending; /* tasks that exit in the recording and have not yet */
 	int64_t *ended_ns; /* by task, -1 not yet */
+	bool plays_back; /* the CPU model follows the recorded schedule */
+	struct cgr_playback *playback;
 	int32_t recorder_tgid; /* left out of a what-if; 0 none */
 	bool resched_any;
 	uint32_t *populated; /* with until_done: tasks per cgroup, those of its descendants included; else NULL */
@@ -134,7 +136,7 @@ struct cgr_engine {
 };
 
 /* slots of the calendar */
-enum { SLOT_WORLD, SLOT_KNOB, SLOT_SAMPLE, SLOT_FIXED };
+enum { SLOT_WORLD, SLOT_KNOB, SLOT_SAMPLE, SLOT_RECORDED, SLOT_FIXED };
 enum { CPU_RUN, CPU_TICK, CPU_WAKE, CPU_USER_RETURN, CPU_SLOTS };
 static inline uint32_t slot_cpu(uint32_t cpu, unsigned what)
 {
@@ -159,6 +161,7 @@ static inline struct cgr_ctx *memory_ctx(struct cgr_engine *e)
 }
 
 /* engine_sched.c */
+void cgr_run_account(struct cgr_engine *e, uint32_t task, uint64_t ran); /* CPU time it used */
 void cgr_run_advance(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_arm(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_resched(struct cgr_engine *e, uint32_t cpu);
@@ -181,6 +184,11 @@ void cgr_run_kill(struct cgr_engine *e, uint32_t task);
 void cgr_run_born(struct cgr_engine *e, uint32_t task, uint32_t parent);
 void cgr_run_online(struct cgr_engine *e, uint32_t cgroup, unsigned domain);
 bool cgr_run_release_stalled(struct cgr_engine *e);
+/* engine_recorded.c */
+int cgr_run_playback_init(struct cgr_engine *e);
+void cgr_run_playback_fini(struct cgr_engine *e);
+void cgr_run_playback(struct cgr_engine *e);
+uint32_t cgr_run_playback_task(const struct cgr_engine *e, uint32_t cpu);
 /* engine_populated.c */
 int cgr_run_populated_init(struct cgr_engine *e);
 void cgr_run_populated_fini(struct cgr_engine *e);
@@ -213,6 +221,10 @@ static inline void run_fail(struct cgr_engine *e, int code)
 {
 	if (!e->failed)
 		e->failed = code;
+}
+static inline bool is_rt_prio(const struct cgr_engine *e, int prio)
+{
+	return prio < 100 && !e->plays_back;
 }
 static inline bool is_fair(const struct cgr_engine *e, uint32_t task)
 {

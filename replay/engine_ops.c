@@ -196,6 +196,8 @@ static void kill_one(struct cgr_engine *e, uint32_t task)
 	forgo(e, task);
 	if (t->state == RUN_RUNNING)
 		cgr_run_arm(e, e->task_info[task].cpu);
+	else if (e->plays_back)
+		gone(e, task); /* nobody recorded the time it takes to die */
 	else if (t->state == RUN_BLOCKED)
 		cgr_run_wake(e, task, e->task_info[task].cpu, CGR_WAKE_IRQ);
 }

@@ -6,7 +6,7 @@
 
 #define TICK_LATENCY_NS 10000u
 
-static void account(struct cgr_engine *e, uint32_t task, uint64_t ran)
+void cgr_run_account(struct cgr_engine *e, uint32_t task, uint64_t ran)
 {
 	uint32_t cgroup = e->task_info[task].cpu_cgroup;
 
@@ -44,7 +44,7 @@ void cgr_run_advance(struct cgr_engine *e, uint32_t cpu)
 		return;
 	t = &e->task[c->current];
 	if (!e->frozen)
-		account(e, c->current, ran);
+		cgr_run_account(e, c->current, ran);
 	overhead = CGR_MIN(ran, c->overhead_ns);
 	c->overhead_ns -= overhead;
 	ran -= overhead;
@@ -214,7 +214,7 @@ void cgr_run_start(struct cgr_engine *e, uint32_t task, uint32_t cpu, bool fork)
 	t->runnable_ns = e->now_ns;
 	t->woken = true;
 	t->shift_ns = (int64_t)e->now_ns - e->programs->program[task].start_ns;
-	if (e->programs->program[task].stop_ns && !e->config->until_done)
+	if (e->programs->program[task].stop_ns && !e->config->until_done && !e->plays_back)
 		t->stop_ns = e->now_ns + e->programs->program[task].stop_ns;
 	e->out->task[task].start_ns = (int64_t)e->now_ns;
 	cgr_run_psi_change(e, task, 1, 0, 0);
@@ -425,7 +425,7 @@ void cgr_run_set_prio(struct cgr_engine *e, uint32_t task, int prio)
 {
 	struct task_run *t = &e->task[task];
 	struct cgr_task_info *info = &e->task_info[task];
-	bool rt = prio < 100, queued = t->state == RUN_RUNNING || t->state == RUN_QUEUED;
+	bool rt = is_rt_prio(e, prio), queued = t->state == RUN_RUNNING || t->state == RUN_QUEUED;
 	bool running = t->state == RUN_RUNNING;
 
 	if (info->prio == prio)

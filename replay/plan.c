@@ -32,6 +32,7 @@ void cgr_whatif_fini(struct cgr_whatif *plan)
 	}
 	free(plan->change);
 	free(plan->knob);
+	free(plan->own);
 	free(plan->cpulist);
 	free(plan->cpu_param);
 	free(plan->memory_param);
@@ -50,6 +51,14 @@ static int choose_models(struct cgr_whatif *plan, const struct cgr_scenario *s, 
 		return CGR_E_SCENARIO;
 	plan->cpu = (const struct cgr_cpu_ops *)head;
 	plan->cpu_name = head->name;
+	plan->plays_back = (head->needs & CGR_NEEDS_SCHEDULE) != 0;
+	if (plan->plays_back) {
+		if (s->cpus || s->until_done)
+			return cgr_error_set(reterr, CGR_E_SCENARIO,
+			                     "the CPU model '%s' plays back what was recorded: %s asks for more", plan->cpu_name,
+			                     s->cpus ? "another number of CPUs" : "--until done");
+		plan->open_loop = true;
+	}
 	plan->memory_name = plan->reclaim_name = "recorded";
 	if ((s->memory_model && !strcmp(s->memory_model, "recorded")) || (!s->memory_model && !info->has_memcg_events))
 		return 0;
@@ -266,6 +275,10 @@ static int apply_one(struct cgr_whatif *plan, const struct cgr_setting *s, uint3
 	int64_t v[2];
 
 	CGR_TRY(cgr_knob_find(plan, s->knob, &ref, reterr));
+	if (plan->plays_back && ref.domain != CGR_DOMAIN_MEMORY)
+		return cgr_error_set(reterr, CGR_E_SCENARIO,
+		                     "'%s' changes nothing where the CPU model '%s' plays back the recording", s->knob,
+		                     plan->cpu_name);
 	CGR_TRY(cgr_knob_parse(plan, s, cgroup, &ref, v, reterr));
 	CGR_TRY(check_effect(plan, s, cgroup, &ref, reterr));
 	CGR_TRY(add_change(plan, cgroup, &ref, v, s->t_ns, true, reterr));

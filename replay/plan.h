@@ -21,6 +21,8 @@ struct cgr_whatif {
 	size_t knobs, knob_capacity;
 	struct cgr_whatif_change *change; /* what differs from the recording, for people */
 	size_t changes, change_capacity;
+	struct cgr_knob_change *own; /* what holds in the recorded run alone: another run draws its own */
+	size_t owns, own_capacity;
 	struct cgr_cpulist *cpulist; /* sets of CPUs that knobs name */
 	size_t cpulists, cpulist_capacity;
 	bool changed; /* anything at all differs from the recording: knobs, CPUs or models */
@@ -28,6 +30,7 @@ struct cgr_whatif {
 	uint64_t seed;
 	uint32_t seeds;
 	bool until_done, open_loop;
+	bool plays_back; /* the CPU model plays back the recorded schedule */
 };
 
 #define CGR_SEEDS_DEFAULT 9u
@@ -37,6 +40,8 @@ int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *sc
                     struct cgr_error *reterr);
 /* What the programs tell about the machine takes the place of parameters that were left to the recording (-1). */
 void cgr_whatif_learn(struct cgr_whatif *plan, const struct cgr_programs *programs);
+/* The grids of bandwidth timers that the recording shows and the what-if leaves as they were. */
+int cgr_whatif_phases(struct cgr_whatif *plan, const struct cgr_programs *programs, struct cgr_error *reterr);
 void cgr_whatif_fini(struct cgr_whatif *plan);
 /* What each cgroup effectively gets, one line per cgroup, knob and time (--explain). The caller frees with free(). */
 char *cgr_whatif_explain(const struct cgr_whatif *plan);

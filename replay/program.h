@@ -143,6 +143,12 @@ struct cgr_miss_price {
 	uint64_t cpu_low_ns, cpu_ns, cpu_high_ns; /* beyond a hit: insert, submission, completion; per page */
 };
 
+/* Where the periods of a cgroup's limit begin, told by the recording: phase_ns + n * period_ns. */
+struct cgr_period_phase {
+	uint32_t cgroup;
+	uint64_t period_ns, phase_ns;
+};
+
 #define CGR_DEVICE_PERCENT 35u /* by so much the same device differs between two runs of one program */
 
 /* What the recording tells about the machine. */
@@ -165,6 +171,8 @@ struct cgr_programs {
 	struct cgr_relation *relation;
 	uint32_t relations;
 	size_t relation_capacity;
+	struct cgr_period_phase *phase;
+	size_t phases, phase_capacity;
 	struct cgr_histogram *latency; /* recorded wake-up latency in usec, by task */
 	uint64_t *group_run_ns; /* recorded CPU time by the cgroup the task was in then */
 	uint32_t groups;

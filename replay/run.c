@@ -52,6 +52,8 @@ static void work_one(struct pool *pool, const struct job *job)
 		.reclaim_param = plan->reclaim_param,
 		.knob = plan->knob,
 		.knobs = plan->knobs,
+		.own = plan->own,
+		.owns = plan->owns,
 		.cpulist = plan->cpulist,
 		.cpus = plan->cpus,
 		.seed = job->seed,
@@ -195,6 +197,9 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 		cgr_whatif_learn(&plan, programs);
 		if (same.store)
 			cgr_whatif_learn(&same, programs);
+		rc = cgr_whatif_phases(&plan, programs, reterr);
+		if (rc >= 0 && same.store)
+			rc = cgr_whatif_phases(&same, programs, reterr);
 		asked.count = plan.seeds;
 		baseline.count = same.store ? same.seeds : 0;
 		total = asked.count + baseline.count;
@@ -216,9 +221,11 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 				                        .output = &output[i],
 				                        .seed = plan.seed + draw,
 				                        .price_permille = variation(draw, seeds, 1000),
-				                        .without_recorder = first && !options->with_recorder,
+				                        .without_recorder = first && !options->with_recorder && !plan.plays_back,
 				                        .series = i == 0,
 				                        .spans = i == 0 && options->spans };
+			if (plan.plays_back)
+				continue; /* what happened varies by nothing but prices */
 			if (pool.job[i].without_recorder)
 				vary(&pool.job[i], draw, seeds, programs->calibration.idle_wake_ns);
 			else

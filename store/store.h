@@ -57,6 +57,12 @@ struct cgr_store_sample {
 	bool at_start; /* from the snapshot taken before anything was recorded */
 };
 
+/* A group was held back by its limit on some CPU. */
+struct cgr_store_throttle {
+	uint32_t cgroup;
+	int64_t from_ns, to_ns;
+};
+
 struct cgr_store_file {
 	uint64_t dev, inode;
 	const char *path; /* NULL: unknown */
@@ -122,5 +128,8 @@ bool cgr_store_knob_at(const struct cgr_store *store, uint32_t cgroup, const cha
  * while recording began at 0, whatever its first sample says: that came up to a sampling interval later. */
 bool cgr_store_counter_first(const struct cgr_store *store, uint32_t cgroup, const char *name, int64_t *ret_value);
 bool cgr_store_counter_last(const struct cgr_store *store, uint32_t cgroup, const char *name, int64_t *ret_value);
+/* When limits held cgroups back, by cgroup and end; the caller frees. */
+int cgr_store_load_throttles(const struct cgr_store *store, struct cgr_store_throttle **ret_rows, size_t *ret_count,
+                             struct cgr_error *reterr);
 
 #endif

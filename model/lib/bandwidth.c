@@ -280,12 +280,24 @@ int cgr_bandwidth_write(struct cgr_fair *fair, struct cgr_fair_group *group)
 	return 0;
 }
 
+/* The timer may have been armed by a limit that was written before. */
+void cgr_bandwidth_set_phase(struct cgr_fair *fair, struct cgr_fair_group *group, uint64_t phase_ns)
+{
+	struct cgr_fair_bandwidth *b = &group->bandwidth;
+	b->phase_ns = phase_ns;
+	if (!b->timer_active)
+		return;
+	cgr_timer_cancel(fair->ctx, b->timer);
+	b->timer_active = false;
+	start_timer(fair, group);
+}
+
 void cgr_bandwidth_init(struct cgr_fair *fair, struct cgr_fair_group *group)
 {
 	struct cgr_fair_bandwidth *b = &group->bandwidth;
 	*b = (struct cgr_fair_bandwidth){ .period_ns = 100000000 };
 	/* init_cfs_bandwidth draws the offset once per group (since 6.3); before, expiries were multiples of the
-	 * period on CLOCK_MONOTONIC, whose relation to the trace clock is as unknown. */
+	 * period on CLOCK_MONOTONIC, whose relation to the start of another run is as unknown. */
 	b->phase_ns = fair->phase_ns >= 0 ? (uint64_t)fair->phase_ns : cgr_random(fair->ctx) % b->period_ns;
 }
 

@@ -277,6 +277,7 @@ void cgr_bandwidth_return(struct cgr_fair_queue *queue);
 void cgr_bandwidth_timer(struct cgr_fair *fair, uint64_t cookie);
 void cgr_bandwidth_record_clock(struct cgr_fair_queue *queue);
 void cgr_bandwidth_metrics(struct cgr_fair *fair, struct cgr_fair_group *group);
+void cgr_bandwidth_set_phase(struct cgr_fair *fair, struct cgr_fair_group *group, uint64_t phase_ns);
 void cgr_bandwidth_init(struct cgr_fair *fair, struct cgr_fair_group *group);
 void cgr_bandwidth_offline(struct cgr_fair *fair, struct cgr_fair_group *group);
 

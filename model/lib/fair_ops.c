@@ -281,7 +281,7 @@ static int write_knob(struct cgr_fair *fair, struct cgr_fair_group *group, unsig
 		return 0;
 	case KNOB_PHASE:
 		if (v[0] >= 0)
-			group->bandwidth.phase_ns = (uint64_t)v[0];
+			cgr_bandwidth_set_phase(fair, group, (uint64_t)v[0]);
 		return 0;
 	default:
 		return 0; /* cpuset.cpus reaches the model through each task's cpus_allowed */

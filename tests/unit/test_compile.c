@@ -687,6 +687,61 @@ static void test_stolen_late(void **state)
 	cgr_programs_free(p);
 }
 
+static uint32_t limited_group(struct tape *t, const char *path, int64_t later_period_usec)
+{
+	struct cgr_store_cgroup group = {
+		.path = path, .born_ns = -1, .removed_ns = INT64_MAX, .released_ns = INT64_MAX, .has_cpu = true
+	};
+	struct cgr_error error = { 0 };
+	uint32_t id;
+
+	assert_int_equal(cgr_writer_add_cgroup(t->writer, &group, &id, &error), 0);
+	assert_int_equal(
+	    cgr_writer_add_knob(t->writer, id, "cpu.max", 0, 20000, 100000, "20000 100000", "start", NULL, &error), 0);
+	if (later_period_usec)
+		assert_int_equal(cgr_writer_add_knob(t->writer, id, "cpu.max", (int64_t)(900 * MS), 20000, later_period_usec,
+		                                     "", "sample", NULL, &error),
+		                 0);
+	return id;
+}
+
+/* Ends of throttled times at one place of the period tell its grid, over the zero too; ends all over it do not, nor
+ * what was limited by two periods. */
+static void test_phase(void **state)
+{
+	static const uint64_t jitter[] = { 60000, 20000, 90000, 35000, 20000, 45000 };
+	struct cgr_programs *p;
+	struct tape t;
+	uint32_t kept, lost, changed;
+
+	(void)state;
+	tape_begin(&t);
+	kept = limited_group(&t, "/kept", 0);
+	lost = limited_group(&t, "/lost", 0);
+	changed = limited_group(&t, "/changed", 40000);
+	turn(&t, 0, 0, 0, 1);
+	for (uint64_t i = 0; i < 9; i++) {
+		t.now_ns = (i * 100 + 40) * MS;
+		tell(&t, CGR_EV_THROTTLE, 0, 1, kept, 0, 0, 0, 0);
+		tell(&t, CGR_EV_THROTTLE, 0, 1, lost, 0, 0, 0, 0);
+		tell(&t, CGR_EV_THROTTLE, 0, 1, changed, 0, 0, 0, 0);
+		t.now_ns += (11 * i % 60) * MS;
+		if (i % 3 == 1) /* by the slack timer: another CPU had time left */
+			tell(&t, CGR_EV_UNTHROTTLE, 0, 1, kept, 0, 0, 0, 0);
+		tell(&t, CGR_EV_UNTHROTTLE, 0, 1, lost, 0, 0, 0, 0);
+		t.now_ns = (i * 100 + 100) * MS - 50000 + jitter[i * 2 / 3 % 6];
+		if (i % 3 != 1)
+			tell(&t, CGR_EV_UNTHROTTLE, 0, 1, kept, 0, 0, 0, 0);
+		tell(&t, CGR_EV_UNTHROTTLE, 0, 1, changed, 0, 0, 0, 0);
+	}
+	p = compiled(&t);
+	assert_int_equal(p->phases, 1);
+	assert_int_equal(p->phase[0].cgroup, kept);
+	assert_int_equal(p->phase[0].period_ns, 100 * MS);
+	assert_int_equal(p->phase[0].phase_ns, 100 * MS - 30000);
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -695,6 +750,7 @@ int main(void)
 		cmocka_unit_test(test_request),     cmocka_unit_test(test_stolen),       cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_paced),       cmocka_unit_test(test_grace_period), cmocka_unit_test(test_swap),
 		cmocka_unit_test(test_stolen_late), cmocka_unit_test(test_answers),      cmocka_unit_test(test_account_leaving),
+		cmocka_unit_test(test_phase),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -258,6 +258,35 @@ static void limit_changes_in_mid_run(void **state)
 	}
 }
 
+/* The grid of a group's timer may be told, also after the limit: who is out of time runs again just then. */
+static void period_phase(void **state)
+{
+	const struct cgr_cpu_ops *ops[] = { &cgr_cpu_eevdf, &cgr_cpu_cfs };
+	const uint32_t version[] = { V618, V61 };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct mini *m = mini_new(ops[i], 1, 2, flat, version[i], 3, NULL);
+		assert_int_equal(mini_knob(m, 1, "cpu.max", 20000, 100000), 0);
+		assert_int_equal(mini_knob(m, 1, "cpu.max.phase", 37 * (int64_t)MS, 0), 0);
+		mini_start(m, 1, 1, 0, MINI_NEVER, 0);
+		mini_run(m, 36 * MS);
+		uint64_t used_ns = m->task[1].used_ns; /* the first quota, and up to a tick beyond */
+		within((int64_t)used_ns, 20 * (int64_t)MS, 25 * (int64_t)MS);
+		mini_run(m, 37 * MS - 1000);
+		assert_int_equal(m->task[1].used_ns, used_ns);
+		mini_run(m, 39 * MS);
+		assert_true(m->task[1].used_ns > used_ns);
+		used_ns = m->task[1].used_ns;
+		mini_run(m, 137 * MS - 1000);
+		within((int64_t)(m->task[1].used_ns - used_ns), 12 * (int64_t)MS, 25 * (int64_t)MS);
+		used_ns = m->task[1].used_ns;
+		mini_run(m, 139 * MS);
+		assert_true(m->task[1].used_ns > used_ns);
+		mini_free(m);
+	}
+}
+
 static void attach_in_mid_run(void **state)
 {
 	(void)state;
@@ -359,6 +388,7 @@ int main(void)
 		cmocka_unit_test(nested_limits),
 		cmocka_unit_test(burst),
 		cmocka_unit_test(limit_changes_in_mid_run),
+		cmocka_unit_test(period_phase),
 		cmocka_unit_test(attach_in_mid_run),
 		cmocka_unit_test(pipe_and_balance),
 		cmocka_unit_test(autogroup_sessions),
