@@ -7,6 +7,8 @@
 #     --out DIR      where /out of the guest goes (default build/guest/out)
 #     --seconds N    give up after so long (default $CGR_GUEST_SECONDS or 500)
 #     --memory MIB   of the guest (default 1024)        --append TEXT  more kernel command line
+#     --steady       one CPU whose time is counted in instructions (2 ns each) instead of taken from the host's clock:
+#                    nothing else that runs on the host shows inside
 # Nothing of the kernel is kept in the repository: the package comes from apt by name.
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
@@ -86,6 +88,7 @@ make_initramfs() { # the files of the guest; kept out of the repository
 
 run_guest() { # SCRIPT OPTION...
 	local script=$1 with=() out=$work/out seconds=${CGR_GUEST_SECONDS:-500} memory=1024 append= name
+	local cpus=(-accel 'tcg,thread=multi' -smp 2)
 	shift
 	while [ $# -gt 0 ]; do
 		case $1 in
@@ -94,6 +97,7 @@ run_guest() { # SCRIPT OPTION...
 		--seconds) seconds=$2 ;;
 		--memory) memory=$2 ;;
 		--append) append=$2 ;;
+		--steady) cpus=(-accel 'tcg,thread=single' -icount shift=1,sleep=off -smp 1); shift; continue ;;
 		*) echo "guest.sh: unknown option $1" >&2; exit 2 ;;
 		esac
 		shift 2
@@ -111,7 +115,7 @@ run_guest() { # SCRIPT OPTION...
 	truncate -s 256M "$work/$name.disk"   # /out comes back as a tar on a raw disk
 	truncate -s 2G "$work/$name.data"     # a file system for page cache that reclaim can really drop
 	mkfs.ext4 -q -F "$work/$name.data"
-	timeout "$seconds" qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp 2 -m "$memory" -nographic -no-reboot \
+	timeout "$seconds" qemu-system-x86_64 "${cpus[@]}" -cpu max -m "$memory" -nographic -no-reboot \
 		-kernel "$kernel" -initrd "$work/$name.initramfs" -append "console=ttyS0 panic=-1 loglevel=3 cgroup_no_v1=all psi=1 $append" \
 		-drive "file=$work/$name.disk,format=raw,if=virtio,cache=unsafe" \
 		-drive "file=$work/$name.data,format=raw,if=virtio,cache=unsafe" -net none </dev/null |

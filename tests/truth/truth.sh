@@ -75,13 +75,14 @@ chosen() {
 }
 in_guest() { [[ $table == guest-* ]] && [ ! -e /job/truth ]; } # this table, and not yet inside
 guest_case() { # ground truth and recordings of one case, made in one boot of the guest
-	local job
+	local job steady=()
+	[ "$table" != guest-cpu ] || steady=(--steady)
 	job=$(mktemp -d)
 	mkdir -p "$job/kept/$table/$CASE_NAME"
 	cp "$(dir)"/*.csv "$(dir)"/*.dat "$job/kept/$table/$CASE_NAME/" 2>/dev/null || true
 	echo "$table" >"$job/table"; echo "$CASE_NAME" >"$job/cases"; echo "$repeats" >"$job/repeats"
 	echo "guest: measuring and recording $CASE_NAME" >&2
-	${CGR_TRUTH_WRAP:-} bash "$here/../guest/guest.sh" run "$here/../guest/truth.sh" --out "$job/out" --with "$job/table" \
+	${CGR_TRUTH_WRAP:-} bash "$here/../guest/guest.sh" run "$here/../guest/truth.sh" "${steady[@]}" --out "$job/out" --with "$job/table" \
 		--with "$job/cases" --with "$job/repeats" --with "$job/kept" >"$(dir)/guest.log" 2>&1 || echo "truth: the guest failed, see $(dir)/guest.log" >&2
 	cp "$job/out/truth/$table/$CASE_NAME"/* "$(dir)/" 2>/dev/null || true
 	rm -rf "$job"
