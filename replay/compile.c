@@ -467,6 +467,7 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	cgr_intern_fini(&b.relations);
 	cgr_histogram_fini(&b.idle_wake);
 	cgr_members_fini(&b.members);
+	cgr_histogram_fini(&b.fault);
 	free(b.tick_bin);
 	free(b.t);
 	free(b.cpu);

@@ -111,6 +111,7 @@ struct builder {
 	struct cgr_intern relations; /* by (process of the waker, of the woken) */
 	struct cgr_histogram idle_wake; /* ns / 64 */
 	struct miss_sum miss[2]; /* of single pages, of windows of many */
+	struct cgr_histogram fault; /* ns / 8 of CPU time from one anonymous page to the next */
 	uint64_t reclaim_ns, reclaim_pages; /* CPU time in memcg reclaim, pages it freed */
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;

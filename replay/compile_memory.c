@@ -7,6 +7,11 @@
 #define WINDOW_PAGES_MIN 1024u
 #define PAGE_FASTEST_NS 1000u /* 4 KiB at 4 GB/s: no device of today is faster */
 #define REQUEST_USUAL_NS 200000u /* one request, where not a single one was recorded */
+#define RECLAIM_PAGES_MIN 32u
+#define FAULTS_MIN 16u
+#define FAULT_NS 400u
+#define SLOW_LEAST 25u /* percent */
+#define SLOW_MOST 20000u
 #define CPU_LEAST_NS 1000u /* insert of a page into the cache, readahead amortising all else */
 #define CPU_MOST_NS 50000u /* a request of its own, handed to a virtual device */
 
@@ -141,6 +146,32 @@ static void price_between(struct cgr_miss_price *p, uint64_t wait_low, uint64_t 
 	p->cpu_ns = geometric_mean(p->cpu_low_ns, p->cpu_high_ns);
 }
 
+/* A page fault takes FAULT_NS where the models' own prices of reclaim were measured. What a program does between two
+ * faults counts, too, so the fast ones tell: a tenth of them is faster. */
+static void calibrate_speed(struct builder *b)
+{
+	uint64_t fault_ns = cgr_histogram_quantile(&b->fault, 100) * 8;
+
+	b->programs->calibration.slow_percent = 100;
+	if (b->fault.count >= FAULTS_MIN)
+		b->programs->calibration.slow_percent =
+		    (uint32_t)CGR_MIN(CGR_MAX(fault_ns * 100 / FAULT_NS, (uint64_t)SLOW_LEAST), (uint64_t)SLOW_MOST);
+}
+
+/* CPU time since the charge before, where both were of one anonymous page and nothing else came between. */
+static int note_fault(struct builder *b, const struct cgr_event *e, struct recent_add at)
+{
+	const struct cgr_op *op = cgr_chunk_at(b->programs, at.chunk)->op;
+
+	if (at.position < 3 || e->c != CGR_CHARGE_ANON || e->b != 1 || op[at.position - 2].kind != CGR_OP_RUN ||
+	    op[at.position - 3].kind != CGR_OP_CHARGE || op[at.position - 3].cause != CGR_CHARGE_ANON ||
+	    op[at.position - 3].c != e->a)
+		return 0;
+	if (cgr_histogram_add(&b->fault, (op[at.position - 2].a - op[at.position - 2].b) / 8) < 0)
+		return cgr_error_set(b->error, CGR_E_NOMEM, "page fault histogram");
+	return 0;
+}
+
 /* Nothing of the kind was seen. A page costs no less than the device takes for one where it streams, and no more than a
  * request of its own: in between lies what the recording does not tell. */
 void cgr_build_calibrate_misses(struct builder *b)
@@ -163,7 +194,8 @@ void cgr_build_calibrate_misses(struct builder *b)
 	if (!c->window.seen)
 		price_between(&c->window, CGR_MIN(stream, c->single.wait_ns) / 2, c->single.wait_ns, CPU_LEAST_NS,
 		              CGR_MAX(c->single.cpu_ns, CPU_LEAST_NS));
-	c->reclaim_page_ns = b->reclaim_pages >= 32 ? b->reclaim_ns / b->reclaim_pages : 0;
+	c->reclaim_page_ns = b->reclaim_pages >= RECLAIM_PAGES_MIN ? b->reclaim_ns / b->reclaim_pages : 0;
+	calibrate_speed(b);
 }
 
 /* Where the operation just written stands, position + 1; the task's own program or the world's. */
@@ -256,8 +288,10 @@ static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind
 	if (t->in_reclaim)
 		op.flags |= CGR_OPF_RECLAIM;
 	CGR_TRY(cgr_build_context(b, e, &op));
-	if (kind == CGR_OP_CHARGE)
+	if (kind == CGR_OP_CHARGE) {
+		CGR_TRY(note_fault(b, e, op_at(b, e)));
 		CGR_TRY(cgr_build_swap_charged(b, e, op_at(b, e)));
+	}
 	if (kind == CGR_OP_UNCHARGE && e->c == CGR_CHARGE_KMEM && e->task && !cgr_event_in_irq(e) && t->state != TASK_GONE)
 		t->kernel_page = (struct recent_add){ t->tail, cgr_chunk_at(b->programs, t->tail)->count };
 	return 0;

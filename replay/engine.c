@@ -60,6 +60,7 @@ static int allocate(struct cgr_engine *e)
 	e->ended_ns = cgr_calloc(n, sizeof *e->ended_ns);
 	e->cpuset = cgr_calloc(g * e->cpu_words, sizeof *e->cpuset);
 	e->psi = cgr_calloc(g * e->n_cpus, sizeof *e->psi);
+	e->psi_group = cgr_calloc(g, sizeof *e->psi_group);
 	for (unsigned d = 0; d < 2; d++) {
 		e->parent[d] = cgr_calloc(g, sizeof *e->parent[d]);
 		e->online[d] = cgr_calloc(g, sizeof *e->online[d]);
@@ -68,7 +69,7 @@ static int allocate(struct cgr_engine *e)
 	}
 	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
 	    !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head || !e->ended_ns ||
-	    !e->cpuset || !e->psi)
+	    !e->cpuset || !e->psi || !e->psi_group)
 		return CGR_E_NOMEM;
 	return cgr_heap_init(&e->heap, slot_timer(e, 64));
 }
@@ -486,6 +487,7 @@ static void release_engine(struct cgr_engine *e)
 	free(e->held_head);
 	free(e->ended_ns);
 	free(e->psi);
+	free(e->psi_group);
 	free(e->timer);
 	free(e->early);
 }

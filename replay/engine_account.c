@@ -1,4 +1,4 @@
-/* Accounting beside the models: pressure, series, schedule spans, the engine's own metrics. */
+/* Accounting beside the models: series, schedule spans, the engine's own metrics. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,66 +31,6 @@ const struct cgr_metric_desc cgr_engine_metrics[CGR_EM_COUNT] = {
 	[CGR_EM_WAKE_MAX] = { "wakeup_latency.max_usec", "usec", "longest time from wake-up to CPU", CGR_METRIC_GAUGE, 1,
 	                      200000, false },
 };
-
-/* ---- pressure: test_states() of kernel/sched/psi.c per cgroup and CPU. Sums are kept per CPU and weighted by the
- * CPU's non-idle time at the end, where the kernel does so every two seconds. ---- */
-static void psi_book(const struct cgr_engine *e, struct psi_cpu *p)
-{
-	uint64_t span = e->now_ns - p->since_ns;
-
-	p->since_ns = e->now_ns;
-	if (!span || !(p->running | p->memstall))
-		return;
-	p->nonidle += span;
-	if (p->running > (p->oncpu ? 1u : 0u))
-		p->cpu_some += span;
-	if (p->running && !p->oncpu)
-		p->cpu_full += span;
-	if (p->memstall)
-		p->mem_some += span;
-	if (p->memstall && p->running == p->memstall_running)
-		p->mem_full += span;
-}
-
-void cgr_run_psi_change(struct cgr_engine *e, uint32_t task, int running, int oncpu, int memstall)
-{
-	const struct cgr_task_info *info = &e->task_info[task];
-
-	for (uint32_t g = info->cpu_cgroup; g != NONE; g = e->parent[0][g]) {
-		struct psi_cpu *p = &e->psi[(size_t)g * e->n_cpus + info->cpu];
-
-		psi_book(e, p);
-		p->running += (uint32_t)running;
-		p->oncpu += (uint32_t)oncpu;
-		p->memstall += (uint32_t)memstall;
-	}
-}
-
-/* The sums so far, into the engine's metrics: at every sample, and at the end. */
-static void psi_publish(struct cgr_engine *e)
-{
-	int64_t *value = e->out->block[CGR_BLOCK_ENGINE].value;
-
-	for (uint32_t g = 0; g < e->n_cgroups; g++) {
-		uint64_t weight = 0;
-		unsigned __int128 sum[4] = { 0 };
-
-		for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++) {
-			struct psi_cpu *p = &e->psi[(size_t)g * e->n_cpus + cpu];
-
-			psi_book(e, p);
-			weight += p->nonidle;
-			sum[0] += (unsigned __int128)p->cpu_some * p->nonidle;
-			sum[1] += (unsigned __int128)p->cpu_full * p->nonidle;
-			sum[2] += (unsigned __int128)p->mem_some * p->nonidle;
-			sum[3] += (unsigned __int128)p->mem_full * p->nonidle;
-		}
-		if (e->parent[0][g] == NONE)
-			sum[1] = 0; /* psi_show: "full" of CPU is undefined for the whole machine and stays 0 */
-		for (unsigned i = 0; i < 4 && weight; i++)
-			value[(CGR_EM_CPU_SOME + i) * e->n_cgroups + g] = (int64_t)(sum[i] / weight) / 1000;
-	}
-}
 
 /* ---- series ---- */
 int cgr_run_series_init(struct cgr_engine *e)
@@ -155,7 +95,7 @@ void cgr_run_sample(struct cgr_engine *e)
 			e->model[m].head->sample(&e->model[m].ctx);
 	if (!e->config->keep_series)
 		return;
-	psi_publish(e);
+	cgr_run_psi_publish(e);
 	if (cgr_grow((void **)&out->sample_ns, &out->sample_capacity, n + 1, sizeof *out->sample_ns, e->error) < 0) {
 		run_fail(e, CGR_E_NOMEM);
 		return;
@@ -311,7 +251,7 @@ void cgr_run_finish(struct cgr_engine *e)
 			e->out->task[i].wait_ns += e->now_ns - t->runnable_ns;
 		e->out->task[i].cgroup = e->task_info[i].cpu_cgroup;
 	}
-	psi_publish(e);
+	cgr_run_psi_publish(e);
 	fold_up(e, CGR_EM_USAGE, 1000);
 	fold_up(e, CGR_EM_WAIT, 1000);
 	cgr_run_completion(e);

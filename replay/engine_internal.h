@@ -16,6 +16,7 @@ struct task_run {
 	uint64_t remaining_ns; /* of the RUN it is in */
 	uint64_t credit_ns; /* CPU time of recorded misses that were none: taken off the coming RUNs */
 	uint64_t recorder_ns; /* what recording cost it and its RUNs have not been long enough for */
+	uint64_t stall_ns; /* of remaining_ns, first: reclaim, which is memory pressure (psi_memstall_enter) */
 	uint64_t sleep_ns; /* wait owed once remaining_ns is used up (reclaim, swap-in, memory.high) */
 	uint64_t early; /* tokens that came before their block: bit n = block token + n */
 	uint64_t adds,
@@ -78,6 +79,11 @@ struct psi_cpu {
 	uint32_t running, memstall, memstall_running, oncpu;
 	uint64_t since_ns, cpu_some, cpu_full, mem_some, mem_full, nonidle;
 };
+#define CGR_PSI_STATES 4u /* some and full of the CPU, some and full of memory: the order of the engine's metrics */
+struct psi_group {
+	uint64_t next_ns; /* when its CPUs are taken together next */
+	uint64_t total_ns[CGR_PSI_STATES];
+};
 
 struct cgr_engine {
 	const struct cgr_engine_config *config;
@@ -121,6 +127,7 @@ struct cgr_engine {
 	size_t helds, held_capacity;
 	uint32_t *held_head, free_held;
 	struct psi_cpu *psi; /* [cgroup * n_cpus + cpu] */
+	struct psi_group *psi_group; /* by cgroup */
 	uint64_t progress;
 	/* Past the recorded end: what is still under way goes on until it has ended, for completion times alone. */
 	bool frozen;
@@ -211,6 +218,8 @@ void cgr_run_timer(struct cgr_engine *e, uint32_t timer);
 void cgr_run_knob(struct cgr_engine *e, const struct cgr_knob_change *change);
 /* engine_account.c */
 void cgr_run_psi_change(struct cgr_engine *e, uint32_t task, int running, int oncpu, int memstall);
+void cgr_run_psi_stall(struct cgr_engine *e, uint32_t task, uint64_t ns);
+void cgr_run_psi_publish(struct cgr_engine *e);
 void cgr_run_sample(struct cgr_engine *e);
 void cgr_run_finish(struct cgr_engine *e);
 void cgr_run_completion(struct cgr_engine *e);

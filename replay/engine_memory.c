@@ -99,21 +99,36 @@ static uint64_t miss_wait_ns(const struct cgr_engine *e, uint64_t pages)
 	return pages * e->miss[pages > 1].wait_ns;
 }
 
+/* CPU time of reclaim: at the recording's own price, where it had any; else at the model's, on a machine as slow as the
+ * recorded one, which is known to a factor of two. */
+static uint64_t reclaim_ns(const struct cgr_engine *e, const struct cgr_mem_outcome *outcome)
+{
+	const struct cgr_calibration *c = &e->programs->calibration;
+	uint64_t at = (uint64_t)(e->config->price_permille < 0 ? -e->config->price_permille : e->config->price_permille);
+
+	if (c->reclaim_page_ns && outcome->reclaimed_pages)
+		return outcome->reclaimed_pages * c->reclaim_page_ns;
+	uint64_t ns = outcome->cpu_ns * c->slow_percent / 100;
+
+	return e->config->price_permille < 0 ? ns - ns * at / 2000 : ns + ns * at / 1000;
+}
+
 /* Outcome of a charge or access: reclaim work and waits are the task's own. */
 static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_outcome *outcome, bool access)
 {
 	struct task_run *t;
+	uint64_t cost_ns;
 
 	if (task == NONE)
 		return;
 	t = &e->task[task];
-	if (t->killed)
+	cost_ns = reclaim_ns(e, outcome);
+	if (t->killed) { /* by its own charge: the passes into reclaim before were in vain, and pressure all the same */
+		cgr_run_psi_stall(e, task, cost_ns);
 		return;
-	/* the recording's own price of reclaim, where it had any */
-	if (e->programs->calibration.reclaim_page_ns && outcome->reclaimed_pages)
-		t->remaining_ns += outcome->reclaimed_pages * e->programs->calibration.reclaim_page_ns;
-	else
-		t->remaining_ns += outcome->cpu_ns;
+	}
+	t->remaining_ns += cost_ns;
+	t->stall_ns += cost_ns;
 	t->sleep_ns += outcome->device_ns + outcome->sleep_ns;
 	t->restored |= outcome->restored_pages || outcome->device_ns || outcome->sleep_ns;
 	if (!access || !outcome->missed_pages)

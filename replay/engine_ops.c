@@ -147,7 +147,7 @@ static void forgo(struct cgr_engine *e, uint32_t task)
 	const struct cgr_op *op;
 
 	t->truncated = true;
-	t->remaining_ns = t->sleep_ns = 0;
+	t->remaining_ns = t->stall_ns = t->sleep_ns = 0;
 	while ((op = cgr_cursor_peek(e->programs, &t->cursor)) && op->kind != CGR_OP_EXIT) {
 		if (op->kind == CGR_OP_FORK)
 			never(e, op->c);

@@ -49,6 +49,11 @@ void cgr_run_advance(struct cgr_engine *e, uint32_t cpu)
 	c->overhead_ns -= overhead;
 	ran -= overhead;
 	t->remaining_ns -= CGR_MIN(ran, t->remaining_ns);
+	if (t->stall_ns) {
+		ran = CGR_MIN(ran, t->stall_ns);
+		t->stall_ns -= ran;
+		cgr_run_psi_stall(e, c->current, ran);
+	}
 }
 
 void cgr_run_arm(struct cgr_engine *e, uint32_t cpu)

@@ -92,7 +92,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	bool v2, random_victim, partial_walk, recursive_protection;
 	bool swap; /* there is swap: anonymous pages need identity */
 	int64_t swap_free; /* machine wide, slots */
-	int64_t scan_page_ns, reclaim_page_ns, swapin_ns, writeback_wait_ns; /* prices, from parameters */
+	int64_t scan_page_ns, reclaim_page_ns, round_ns, swapout_ns, writeback_wait_ns; /* prices, from parameters */
 	/* of the request being served */
 	struct cgr_mem_outcome *outcome;
 	uint32_t cpu, task;

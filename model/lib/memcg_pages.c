@@ -65,6 +65,8 @@ static bool swap_out(struct memcg *m, struct memcg_group *group)
 		/* v1: the memsw charge stays and now stands for the slot */
 		cgr_mem_counter_uncharge(&group->memory, 1);
 	}
+	if (m->outcome)
+		m->outcome->cpu_ns += (uint64_t)m->swapout_ns;
 	m->swap_free--;
 	group->swapped++;
 	COUNT_TREE(m, group->id, pswpout, 1);
@@ -335,8 +337,7 @@ static int swap_in(struct memcg *m, const struct cgr_mem_request *request, uint3
 	swap_slot_free(m, memcg_group(m, owner));
 	COUNT_TREE(m, owner, pswpin, 1);
 	memcg_count_majfault(m, owner);
-	m->outcome->cpu_ns += (uint64_t)m->swapin_ns;
-	return CGR_MEM_OK;
+	return CGR_MEM_OK; /* what it takes to read it is in the program: it was read in the recording, too */
 }
 
 static void anon_access(struct memcg *m, const struct cgr_mem_request *request)

@@ -8,6 +8,7 @@ struct walk {
 	struct memcg *m;
 	struct cgr_scan *scan;
 	bool full, low_skipped;
+	uint32_t rounds; /* cgroups shrunk, at one priority each */
 };
 
 /* mem_cgroup_calculate_protection, top down from the target to the cgroup, is kept current by visiting parents first:
@@ -60,6 +61,7 @@ static void shrink_one(struct walk *walk, uint32_t cgroup)
 	walk->scan->swappiness = group->swappiness;
 	walk->scan->dying = group->dying;
 	walk->scan->swap_free_pages = walk->scan->may_swap ? memcg_swap_free(m, group) : 0;
+	walk->rounds++;
 	m->reclaim->shrink(m->ctx->reclaim, walk->scan, cgroup);
 }
 
@@ -138,7 +140,8 @@ uint32_t memcg_reclaim(struct memcg *m, uint32_t target, uint32_t pages, bool ma
 	};
 	struct walk walk = { .m = m, .scan = &scan };
 	do_try_to_free(&walk);
-	int64_t cost = scan.nr_scanned * m->scan_page_ns + scan.nr_reclaimed * m->reclaim_page_ns;
+	int64_t cost =
+	    walk.rounds * m->round_ns + scan.nr_scanned * m->scan_page_ns + scan.nr_reclaimed * m->reclaim_page_ns;
 	if (m->outcome) {
 		m->outcome->scanned_pages += scan.nr_scanned;
 		m->outcome->reclaimed_pages += scan.nr_reclaimed;

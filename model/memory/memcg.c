@@ -103,7 +103,8 @@ static const struct cgr_metric_desc metrics[METRIC_COUNT] = {
 enum param {
 	PARAM_SCAN_NS,
 	PARAM_RECLAIM_NS,
-	PARAM_SWAPIN_NS,
+	PARAM_ROUND_NS,
+	PARAM_SWAPOUT_NS,
 	PARAM_WRITEBACK_NS,
 	PARAM_RECURSIVE,
 	PARAM_CAPACITY,
@@ -113,7 +114,10 @@ enum param {
 static const struct cgr_param_desc params[PARAM_COUNT] = {
 	[PARAM_SCAN_NS] = { "scan_page_ns", "ns", "CPU time to look at one page in reclaim", 60, 0, 1000000 },
 	[PARAM_RECLAIM_NS] = { "reclaim_page_ns", "ns", "CPU time to free one page in reclaim", 350, 0, 1000000 },
-	[PARAM_SWAPIN_NS] = { "swapin_ns", "ns", "wait for one page from swap", 60000, 0, 1000000000 },
+	[PARAM_ROUND_NS] = { "reclaim_round_ns", "ns", "CPU time of one round of reclaim over a cgroup, whatever it finds",
+	                     400, 0, 1000000 },
+	[PARAM_SWAPOUT_NS] = { "swapout_ns", "ns", "CPU time to give one page a slot and write it there", 4000, 0,
+	                       1000000000 },
 	[PARAM_WRITEBACK_NS] = { "writeback_wait_ns", "ns", "wait of reclaim that meets only dirty file pages", 2000000, 0,
 	                         1000000000 },
 	[PARAM_RECURSIVE] = { "recursiveprot", "", "cgroup2 mount option memory_recursiveprot", 1, 0, 1 },
@@ -196,7 +200,8 @@ static int memcg_init(struct cgr_ctx *ctx)
 	m->swap_free = ctx->swap_total_bytes / MEMCG_PAGE_SIZE;
 	m->scan_page_ns = cgr_param(ctx, PARAM_SCAN_NS);
 	m->reclaim_page_ns = cgr_param(ctx, PARAM_RECLAIM_NS);
-	m->swapin_ns = cgr_param(ctx, PARAM_SWAPIN_NS);
+	m->round_ns = cgr_param(ctx, PARAM_ROUND_NS);
+	m->swapout_ns = cgr_param(ctx, PARAM_SWAPOUT_NS);
 	m->writeback_wait_ns = cgr_param(ctx, PARAM_WRITEBACK_NS);
 	m->task = CGR_NONE;
 	m->parent = cgr_alloc(ctx, ctx->n_cgroups * sizeof(*m->parent));
