@@ -60,6 +60,7 @@ struct memcg_group { /* per cgroup */
 	int64_t reclaim_ns, high_sleep_ns, high_sleeps;
 	uint64_t unknown_first, unknown_next; /* births of file pages without identity, see memcg_pages.c */
 	int64_t offline_ns;
+	int64_t dying_below, dying_pages, dying_ns; /* removed cgroups below that keep pages: how many, what, since when */
 };
 
 struct memcg_task {

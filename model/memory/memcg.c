@@ -25,6 +25,9 @@ enum metric {
 	METRIC_RECLAIM_USEC,
 	METRIC_HIGH_SLEEP_USEC,
 	METRIC_HIGH_SLEEPS,
+	METRIC_DYING,
+	METRIC_DYING_BYTES,
+	METRIC_DYING_USEC,
 	METRIC_COUNT
 };
 
@@ -98,6 +101,20 @@ static const struct cgr_metric_desc metrics[METRIC_COUNT] = {
 	                             .worse = 1,
 	                             .tolerance_ppm = 100000 },
 	[METRIC_HIGH_SLEEPS] = COUNTER("memory.high_sleeps", "penalty sleeps of memory.high", 1),
+	[METRIC_DYING] = { .name = "cgroup.stat.nr_dying_descendants",
+	                   .unit = "count",
+	                   .help = "removed cgroups below whose memory is still charged",
+	                   .kind = CGR_METRIC_GAUGE,
+	                   .worse = 1,
+	                   .tolerance_ppm = 20000,
+	                   .series = true },
+	[METRIC_DYING_BYTES] = BYTES("memory.dying_bytes", "what removed cgroups below still pin", CGR_METRIC_GAUGE, 1, true),
+	[METRIC_DYING_USEC] = { .name = "memory.dying_usec",
+	                        .unit = "usec",
+	                        .help = "how long ago the first of them was removed",
+	                        .kind = CGR_METRIC_GAUGE,
+	                        .worse = 1,
+	                        .tolerance_ppm = 100000 },
 };
 
 enum param {
@@ -420,11 +437,38 @@ static void publish(const struct memcg *m, uint32_t cgroup)
 	cgr_metric_set(ctx, cgroup, METRIC_RECLAIM_USEC, group->reclaim_ns / 1000);
 	cgr_metric_set(ctx, cgroup, METRIC_HIGH_SLEEP_USEC, group->high_sleep_ns / 1000);
 	cgr_metric_set(ctx, cgroup, METRIC_HIGH_SLEEPS, group->high_sleeps);
+	cgr_metric_set(ctx, cgroup, METRIC_DYING, group->dying_below);
+	cgr_metric_set(ctx, cgroup, METRIC_DYING_BYTES, group->dying_pages * MEMCG_PAGE_SIZE);
+	cgr_metric_set(ctx, cgroup, METRIC_DYING_USEC, group->dying_ns / 1000);
+}
+
+/* Removed cgroups that keep their pages (offline, not released), told at every cgroup they lie below. */
+static void find_dying(const struct memcg *m)
+{
+	for (uint32_t id = 0; id < m->ctx->n_cgroups; id++) {
+		struct memcg_group *group = memcg_group(m, id);
+		group->dying_below = group->dying_pages = group->dying_ns = 0;
+	}
+	for (uint32_t id = 1; id < m->ctx->n_cgroups; id++) {
+		const struct memcg_group *group = memcg_group(m, id);
+		int64_t own = 0;
+		for (unsigned kind = 0; kind < CGR_CHARGE_KIND_COUNT; kind++)
+			own += group->pages[kind];
+		if (!group->dying || !group->memory.usage)
+			continue;
+		for (uint32_t up = m->parent[id]; up != CGR_NONE; up = m->parent[up]) {
+			struct memcg_group *above = memcg_group(m, up);
+			above->dying_below++;
+			above->dying_pages += own;
+			above->dying_ns = CGR_MAX(above->dying_ns, (int64_t)m->ctx->now_ns - group->offline_ns);
+		}
+	}
 }
 
 static void memcg_sample(struct cgr_ctx *ctx)
 {
 	const struct memcg *m = memcg_of(ctx);
+	find_dying(m);
 	for (uint32_t cgroup = 0; cgroup < ctx->n_cgroups; cgroup++)
 		if (memcg_group(m, cgroup)->online || memcg_group(m, cgroup)->dying)
 			publish(m, cgroup);

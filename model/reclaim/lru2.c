@@ -34,6 +34,7 @@ struct lru2 {
 	struct cgr_memory_core *core;
 	uint32_t batch_size;
 	bool rotation_costs; /* 6.12: rotations count in the cost model, io weighs 32 */
+	bool reclaim_flushes; /* to 6.10: each pass of reclaim flushes the statistics first (mem_cgroup_flush_stats) */
 	bool batch_isolates; /* 6.12: a folio waiting in a batch cannot be isolated */
 	uint64_t flush_period_ns, flush_phase_ns;
 };
@@ -400,6 +401,8 @@ static bool inactive_is_low(uint64_t inactive, uint64_t active)
 /* prepare_scan_control: from the target's own statistics. */
 static void lru2_scan_prepare(struct cgr_ctx *ctx, struct cgr_scan *scan)
 {
+	if (lru2_of(ctx)->reclaim_flushes)
+		group_of(ctx, scan->target)->flush_number = 0;
 	const struct lru2_group *target = flushed(ctx, scan->target);
 	const uint64_t *size = target->flushed_size;
 	scan->anon_cost = target->cost[0];
@@ -550,6 +553,7 @@ static int lru2_init(struct cgr_ctx *ctx)
 	l->page = l->core->page;
 	l->batch_size = version >= CGR_KERNEL(6, 7, 0) ? BATCH_MAX : 15;
 	l->rotation_costs = version >= CGR_KERNEL(6, 12, 0);
+	l->reclaim_flushes = version < CGR_KERNEL(6, 11, 0);
 	l->batch_isolates = version >= CGR_KERNEL(6, 12, 0);
 	l->flush_period_ns = (uint64_t)cgr_param(ctx, PARAM_FLUSH_MS) * 1000000u;
 	l->flush_phase_ns = l->flush_period_ns ? cgr_random(ctx) % l->flush_period_ns : 0;

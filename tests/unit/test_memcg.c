@@ -249,6 +249,89 @@ static void protection(void **state)
 	host_free(h);
 }
 
+/* A removed cgroup keeps its page cache; the cgroups above say how many such there are, what they pin and since when. */
+static void dying(void **state)
+{
+	(void)state;
+	static const uint32_t tree[] = { 0, 1, 1 };
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V61, 0, 4, tree);
+	for (uint64_t i = 0; i < 4 * HOST_MIB; i++)
+		(void)host_read(h, 2, 1, i, 1);
+	assert_int_equal(host_metric(h, 1, "cgroup.stat.nr_dying_descendants"), 0);
+	h->memory.now_ns = 1000000000;
+	cgr_memory_memcg.head.cgroup_offline(&h->memory, 2);
+	h->memory.now_ns = 3000000000;
+	assert_int_equal(host_metric(h, 1, "cgroup.stat.nr_dying_descendants"), 1);
+	assert_int_equal(host_metric(h, 0, "cgroup.stat.nr_dying_descendants"), 1);
+	assert_int_equal(host_metric(h, 3, "cgroup.stat.nr_dying_descendants"), 0);
+	assert_int_equal(host_metric(h, 1, "memory.dying_bytes"), 4 << 20);
+	assert_int_equal(host_metric(h, 1, "memory.dying_usec"), 2000000);
+	host_knob(h, 1, "memory.max", 6 << 20); /* a limit above takes its pages first: nobody uses them */
+	for (uint64_t i = 0; i < 12 * HOST_MIB; i++)
+		(void)host_read(h, 3, 2, i, 1);
+	assert_true(host_metric(h, 1, "memory.dying_bytes") < 1 << 20);
+	host_check(h);
+	host_free(h);
+}
+
+/* What comes back from swap is no new page: usage stays at the limit, the slot is free again, and a page that is there
+ * costs nothing. */
+static void swap_in(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V61, 1ll << 30, 2, flat);
+	struct cgr_mem_request request = { .task = 1,
+		                               .cgroup = 1,
+		                               .kind = CGR_CHARGE_ANON,
+		                               .pages = 1,
+		                               .flags = CGR_MEM_SWAPIN,
+		                               .file = CGR_NONE };
+	host_knob(h, 1, "memory.max", 8 << 20);
+	for (int i = 0; i < 12 * HOST_MIB; i++)
+		(void)host_touch(h, 1);
+	int64_t out = host_metric(h, 1, "memory.swap.current");
+	assert_in_range(out, 4 << 20, 5 << 20);
+	/* each page had to be looked at twice: a new one is accessed */
+	assert_true(host_metric(h, 1, "memory.stat.pgscan") > 8 * HOST_MIB + out / 4096 - 64);
+	for (request.index = 0; request.index < 12 * HOST_MIB; request.index++) {
+		struct cgr_mem_outcome outcome = { 0 };
+		cgr_memory_memcg.access(&h->memory, &request, &outcome);
+		assert_int_equal(outcome.verdict, CGR_MEM_OK);
+	}
+	host_check(h);
+	assert_in_range(host_metric(h, 1, "memory.stat.workingset_refault_anon"), 12 * HOST_MIB * 9 / 10, 12 * HOST_MIB);
+	assert_in_range(host_metric(h, 1, "memory.stat.anon") + host_metric(h, 1, "memory.swap.current"), 12 << 20,
+	                12 << 20);
+	host_knob(h, 1, "memory.max", CGR_MAX);
+	int64_t refaults = host_metric(h, 1, "memory.stat.workingset_refault_anon");
+	for (request.index = 0; request.index < 24 * HOST_MIB; request.index++) {
+		struct cgr_mem_outcome outcome = { 0 };
+		cgr_memory_memcg.access(&h->memory, &request, &outcome);
+	}
+	out = host_metric(h, 1, "memory.swap.current");
+	assert_int_equal(out, 0);
+	assert_true(host_metric(h, 1, "memory.stat.workingset_refault_anon") > refaults);
+	host_check(h);
+	host_free(h);
+}
+
+/* MGLRU of 6.1 isolates 64 pages at a time and counts those as scanned, not what it sorts into younger generations: a
+ * scan that does not fit costs a pass per 64 pages. */
+static void mglru_batches(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_mglru, 2, V61, 0, 2, flat);
+	host_knob(h, 1, "memory.max", 8 << 20);
+	for (int pass = 0; pass < 4; pass++)
+		for (uint64_t i = 0; i < 12 * HOST_MIB; i++)
+			(void)host_read(h, 1, 1, i, 1);
+	int64_t stolen = host_metric(h, 1, "memory.stat.pgsteal"), passes = host_metric(h, 1, "memory.events.max");
+	assert_int_equal(host_metric(h, 1, "memory.stat.pgscan"), stolen);
+	assert_int_equal(stolen, passes * 64);
+	host_check(h);
+	host_free(h);
+}
+
 /* With swap an anonymous ramp above memory.max is swapped out instead of killed, until memory.swap.max. */
 static void swap(void **state)
 {
@@ -477,6 +560,9 @@ int main(void)
 		cmocka_unit_test(high),
 		cmocka_unit_test(protection),
 		cmocka_unit_test(swap),
+		cmocka_unit_test(swap_in),
+		cmocka_unit_test(dying),
+		cmocka_unit_test(mglru_batches),
 		cmocka_unit_test(stocks),
 		cmocka_unit_test(readahead_folios),
 		cmocka_unit_test(read_beyond_the_end),
