@@ -214,6 +214,7 @@ int cgr_build_swap_in(struct builder *b, uint32_t task)
 	bool born = op->cause != CGR_CHARGE_SWAPCACHE;
 
 	group->out = CGR_MAX(group->out - 1, (int64_t)0);
+	b->programs->calibration.swapped_in++;
 	op->cause = CGR_CHARGE_ANON;
 	if (!pop(s, &mm->out, &page)) {
 		if (born)
@@ -244,6 +245,7 @@ int cgr_build_swap_uncharged(struct builder *b, const struct cgr_event *e, uint6
 	int64_t left = reclaims ? CGR_MIN((int64_t)CGR_MIN(e->b, (uint64_t)INT32_MAX), room) : 0;
 
 	group->out += left;
+	b->programs->calibration.swapped_out += (uint64_t)left;
 	*ret_pages -= (uint64_t)left;
 	for (; left > 0 && pop(s, &group->resident, &page); left--) {
 		CGR_TRY(push(b, &s->mm[page.mm].out, page.mm, page.birth));

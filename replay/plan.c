@@ -159,6 +159,17 @@ void cgr_whatif_learn(struct cgr_whatif *plan, const struct cgr_programs *progra
 	for (unsigned i = 0; i < head->n_params; i++)
 		if (c->newidle_known && plan->cpu_param[i] < 0 && !strcmp(head->params[i].name, "newidle_ratio"))
 			plan->cpu_param[i] = c->newidle_ratio;
+	if (!plan->memory)
+		return;
+	head = &plan->memory->head;
+	for (unsigned i = 0; i < head->n_params; i++) {
+		if (plan->memory_param[i] >= 0)
+			continue;
+		if (!strcmp(head->params[i].name, "swapped_out"))
+			plan->memory_param[i] = (int64_t)c->swapped_out;
+		else if (!strcmp(head->params[i].name, "swap_returns_permille") && c->swapped_out)
+			plan->memory_param[i] = (int64_t)(c->swapped_in * 1000 / c->swapped_out);
+	}
 }
 
 static int read_params(struct cgr_whatif *plan, const struct cgr_scenario *s, struct cgr_error *reterr)

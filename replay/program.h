@@ -160,6 +160,7 @@ struct cgr_calibration {
 	uint64_t idle_wake_ns; /* median: wake-up to run on an idle CPU */
 	struct cgr_miss_price single, window; /* a page read by itself; a page of many read at once */
 	uint64_t reclaim_page_ns; /* CPU time of memcg reclaim per page freed, 0 not seen */
+	uint64_t swapped_out, swapped_in; /* pages that went to swap and came back */
 	uint32_t slow_percent; /* how long this machine's kernel takes for what the models have prices of their own for */
 };
 

@@ -18,6 +18,7 @@
 #define MEMCG_PAGE_SIZE 4096
 #define MEMCG_CHARGE_BATCH 64 /* 6.1 and later; the 32 of older kernels is not modelled */
 #define MEMCG_STOCK_SLOTS 7 /* 6.16 and later; one before */
+#define MEMCG_FREED_SLOTS 64 /* SWAP_SLOTS_CACHE_SIZE, to 6.14 */
 #define MEMCG_MAX_RECLAIM_RETRIES 16
 #define MEMCG_SWAP_CLUSTER_MAX 32
 #define MEMCG_DEF_PRIORITY 12
@@ -54,6 +55,7 @@ struct memcg_group { /* per cgroup */
 	int64_t attached, attached_per_page, loose;
 	/* file pages of this cgroup alone: inserted, used for the first time, written and then evicted (memcg_spread.c) */
 	int64_t inserted, first_used, written_evicted;
+	int64_t swappable_most; /* pages in memory and in swap when something went to swap: the most so far */
 	int64_t unseen_evicted[2]; /* anonymous and mapped file pages evicted: their next use leaves no event */
 	int64_t event[MEMCG_EVENT_COUNT];
 	int64_t pgfault, pgmajfault, pswpin, pswpout;
@@ -77,6 +79,8 @@ struct memcg_stock { /* per CPU */
 	uint32_t group[MEMCG_STOCK_SLOTS]; /* CGR_NONE = free */
 	uint8_t pages[MEMCG_STOCK_SLOTS];
 	uint8_t victim;
+	uint8_t freed; /* slots of swap freed here and not yet given back, and the cgroups they are charged to */
+	uint32_t freed_group[MEMCG_FREED_SLOTS];
 	bool drain_pending; /* another CPU asked; its worker has not run yet */
 	uint64_t drain_ns;
 };
@@ -91,7 +95,9 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	unsigned stock_slots;
 	bool map_recency; /* 6.3: references through a mapping that is MADV_RANDOM do not count */
 	bool v2, random_victim, partial_walk, recursive_protection;
+	bool slot_caches; /* to 6.14: CPUs give freed swap slots back 64 at a time (mm/swap_slots.c) */
 	bool swap; /* there is swap: anonymous pages need identity */
+	int64_t swapped_out, swap_returns_permille; /* what the recording shows of swap, from parameters */
 	int64_t swap_free; /* machine wide, slots */
 	int64_t scan_page_ns, reclaim_page_ns, round_ns, swapout_ns, writeback_wait_ns; /* prices, from parameters */
 	/* of the request being served */

@@ -67,17 +67,37 @@ static bool swap_out(struct memcg *m, struct memcg_group *group)
 	}
 	if (m->outcome)
 		m->outcome->cpu_ns += (uint64_t)m->swapout_ns;
+	for (uint32_t id = group->id; id != CGR_NONE; id = m->parent[id]) {
+		struct memcg_group *level = memcg_group(m, id);
+		int64_t pages = m->v2 ? level->memory.usage + level->swap.usage : level->memsw.usage;
+		level->swappable_most = CGR_MAX(level->swappable_most, pages);
+	}
 	m->swap_free--;
 	group->swapped++;
 	COUNT_TREE(m, group->id, pswpout, 1);
 	return true;
 }
 
-static void swap_slot_free(struct memcg *m, struct memcg_group *group)
+static void give_slot_back(struct memcg *m, struct memcg_group *group)
 {
 	m->swap_free++;
 	group->swapped--;
 	cgr_mem_counter_uncharge(m->v2 ? &group->swap : &group->memsw, 1);
+}
+
+/* free_swap_slot: a CPU keeps freed slots, charged, until it has a batch of them. On v1 what a swap-in frees is
+ * uncharged at once (mem_cgroup_swapin_uncharge_swap); slots of dying memory wait there, too. */
+static void swap_slot_free(struct memcg *m, struct memcg_group *group)
+{
+	struct memcg_stock *cpu = memcg_stock(m, m->cpu);
+	if (!m->slot_caches || !m->v2) {
+		give_slot_back(m, group);
+		return;
+	}
+	if (cpu->freed == MEMCG_FREED_SLOTS)
+		while (cpu->freed)
+			give_slot_back(m, memcg_group(m, cpu->freed_group[--cpu->freed]));
+	cpu->freed_group[cpu->freed++] = group->id;
 }
 
 /* ---- eviction ---- */

@@ -108,7 +108,8 @@ static const struct cgr_metric_desc metrics[METRIC_COUNT] = {
 	                   .worse = 1,
 	                   .tolerance_ppm = 20000,
 	                   .series = true },
-	[METRIC_DYING_BYTES] = BYTES("memory.dying_bytes", "what removed cgroups below still pin", CGR_METRIC_GAUGE, 1, true),
+	[METRIC_DYING_BYTES] =
+	    BYTES("memory.dying_bytes", "what removed cgroups below still pin", CGR_METRIC_GAUGE, 1, true),
 	[METRIC_DYING_USEC] = { .name = "memory.dying_usec",
 	                        .unit = "usec",
 	                        .help = "how long ago the first of them was removed",
@@ -126,6 +127,8 @@ enum param {
 	PARAM_RECURSIVE,
 	PARAM_CAPACITY,
 	PARAM_READAHEAD,
+	PARAM_SWAPPED_OUT,
+	PARAM_SWAP_RETURNS,
 	PARAM_COUNT
 };
 static const struct cgr_param_desc params[PARAM_COUNT] = {
@@ -142,6 +145,10 @@ static const struct cgr_param_desc params[PARAM_COUNT] = {
 	[PARAM_READAHEAD] = { "readahead_kb", "KiB",
 	                      "least readahead window of the device; larger ones are learned from the recording", 128, 4,
 	                      1 << 20 },
+	[PARAM_SWAPPED_OUT] = { "swapped_out", "pages", "pages that went to swap in the recording; -1: as it tells", -1, -1,
+	                        INT64_MAX },
+	[PARAM_SWAP_RETURNS] = { "swap_returns_permille", "permille",
+	                         "how many of those came back while it was recorded; -1: as it tells", -1, -1, 1000000 },
 };
 
 #define LIMIT(text, help_)                                                                                             \
@@ -213,6 +220,7 @@ static int memcg_init(struct cgr_ctx *ctx)
 	m->partial_walk = version >= CGR_KERNEL(6, 8, 0);
 	m->map_recency = version >= CGR_KERNEL(6, 3, 0);
 	m->recursive_protection = cgr_param(ctx, PARAM_RECURSIVE) != 0;
+	m->slot_caches = version < CGR_KERNEL(6, 15, 0);
 	m->swap = ctx->swap_total_bytes > 0;
 	m->swap_free = ctx->swap_total_bytes / MEMCG_PAGE_SIZE;
 	m->scan_page_ns = cgr_param(ctx, PARAM_SCAN_NS);
@@ -220,6 +228,8 @@ static int memcg_init(struct cgr_ctx *ctx)
 	m->round_ns = cgr_param(ctx, PARAM_ROUND_NS);
 	m->swapout_ns = cgr_param(ctx, PARAM_SWAPOUT_NS);
 	m->writeback_wait_ns = cgr_param(ctx, PARAM_WRITEBACK_NS);
+	m->swapped_out = CGR_MAX(cgr_param(ctx, PARAM_SWAPPED_OUT), (int64_t)0);
+	m->swap_returns_permille = CGR_MAX(cgr_param(ctx, PARAM_SWAP_RETURNS), (int64_t)0);
 	m->task = CGR_NONE;
 	m->parent = cgr_alloc(ctx, ctx->n_cgroups * sizeof(*m->parent));
 	if (!m->parent || !ctx->reclaim)
@@ -501,8 +511,22 @@ static void bound_old_refaults(struct cgr_ctx *ctx, uint32_t cgroup, const struc
 }
 
 /* How often pages that the replay evicted would have been used again through page tables is not in the recording. None
- * of them ever (all cold) is the prediction; all of them, pushing out others that come back too, the upper end. */
+ * of them ever (all cold) is the prediction; all of them, pushing out others that come back too, the upper end.
+ *
+ * Anonymous memory that does not fit thrashes as a whole: in a program that goes round its memory each page that comes
+ * back pushes out the one needed next. Where the recording swapped, it says how many of so many pages came back. */
 #define HOT_RETURNS 3
+#define THRASH_RETURNS 6
+#define SEEN_RETURNS 2
+static int64_t swap_returns(const struct memcg *m, const struct memcg_group *group)
+{
+	int64_t evicted = group->unseen_evicted[0], seen = CGR_MIN(evicted, m->swapped_out);
+	int64_t returns = seen * (SEEN_RETURNS * m->swap_returns_permille + 50) / 1000;
+	if (evicted > seen + seen / 8)
+		returns += CGR_MAX(evicted - seen, group->swappable_most) * THRASH_RETURNS;
+	return returns;
+}
+
 static void bound_unseen(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_group *group)
 {
 	static const struct {
@@ -520,11 +544,11 @@ static void bound_unseen(struct cgr_ctx *ctx, uint32_t cgroup, const struct memc
 		{ METRIC_STATS + CGR_STAT_PGSCAN, 2, true, 0 },
 		{ METRIC_STATS + CGR_STAT_PGSTEAL, 1, true, 0 },
 	};
-	int64_t both = group->unseen_evicted[0] + group->unseen_evicted[1], below, above;
+	int64_t returns[2] = { swap_returns(memcg_of(ctx), group), group->unseen_evicted[1] * HOT_RETURNS }, below, above;
 
 	memcg_unsure(memcg_of(ctx), cgroup, &below, &above);
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(row); i++) {
-		int64_t pages = row[i].any ? both : group->unseen_evicted[row[i].kind];
+		int64_t pages = row[i].any ? returns[0] + returns[1] : returns[row[i].kind];
 		int64_t value = row[i].metric == METRIC_FAILCNT              ? group->memory.failcnt
 		                : row[i].metric == METRIC_EVENTS + MEMCG_MAX ? group->event[MEMCG_MAX]
 		                : row[i].metric == METRIC_PGMAJFAULT         ? group->pgmajfault
@@ -538,7 +562,7 @@ static void bound_unseen(struct cgr_ctx *ctx, uint32_t cgroup, const struct memc
 			continue;
 		int64_t old = row[i].metric == METRIC_STATS + CGR_STAT_REFAULT_FILE ? group->old_refaults : 0;
 		cgr_metric_bound(ctx, cgroup, row[i].metric, CGR_MAX(low - old, (int64_t)0),
-		                 high + pages * HOT_RETURNS * row[i].events, CGR_METRIC_BOUNDED);
+		                 high + pages * row[i].events, CGR_METRIC_BOUNDED);
 	}
 }
 

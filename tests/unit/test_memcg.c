@@ -249,7 +249,8 @@ static void protection(void **state)
 	host_free(h);
 }
 
-/* A removed cgroup keeps its page cache; the cgroups above say how many such there are, what they pin and since when. */
+/* A removed cgroup keeps its page cache; the cgroups above say how many such there are, what they pin and since when.
+ */
 static void dying(void **state)
 {
 	(void)state;
@@ -279,13 +280,10 @@ static void dying(void **state)
 static void swap_in(void **state)
 {
 	(void)state;
-	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V61, 1ll << 30, 2, flat);
-	struct cgr_mem_request request = { .task = 1,
-		                               .cgroup = 1,
-		                               .kind = CGR_CHARGE_ANON,
-		                               .pages = 1,
-		                               .flags = CGR_MEM_SWAPIN,
-		                               .file = CGR_NONE };
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 2, V618, 1ll << 30, 2, flat);
+	struct cgr_mem_request request = {
+		.task = 1, .cgroup = 1, .kind = CGR_CHARGE_ANON, .pages = 1, .flags = CGR_MEM_SWAPIN, .file = CGR_NONE
+	};
 	host_knob(h, 1, "memory.max", 8 << 20);
 	for (int i = 0; i < 12 * HOST_MIB; i++)
 		(void)host_touch(h, 1);
@@ -348,7 +346,7 @@ static void swap(void **state)
 		(void)host_touch(h, 1);
 	assert_int_equal(h->kills, 1);
 	host_check(h);
-	assert_int_equal(host_metric(h, 1, "memory.swap.current"), 0);
+	assert_true(host_metric(h, 1, "memory.swap.current") <= 64 << 12); /* freed, but in the CPU's cache of slots */
 	host_free(h);
 }
 
