@@ -64,7 +64,8 @@ static int allocate(struct cgr_engine *e)
 	for (unsigned d = 0; d < 2; d++) {
 		e->parent[d] = cgr_calloc(g, sizeof *e->parent[d]);
 		e->online[d] = cgr_calloc(g, sizeof *e->online[d]);
-		if (!e->parent[d] || !e->online[d])
+		e->removed[d] = cgr_calloc(g, sizeof *e->removed[d]);
+		if (!e->parent[d] || !e->online[d] || !e->removed[d])
 			return CGR_E_NOMEM;
 	}
 	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
@@ -471,6 +472,7 @@ static void release_engine(struct cgr_engine *e)
 	for (unsigned d = 0; d < 2; d++) {
 		free(e->parent[d]);
 		free(e->online[d]);
+		free(e->removed[d]);
 	}
 	cgr_run_populated_fini(e);
 	cgr_run_playback_fini(e);

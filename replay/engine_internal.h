@@ -108,7 +108,7 @@ struct cgr_engine {
 	const struct cgr_memory_ops *memory;
 	uint32_t n_tasks, n_cpus, n_cgroups;
 	uint32_t *parent[2]; /* per domain: 0 cpu, 1 memory */
-	bool *online[2];
+	bool *online[2], *removed[2]; /* removed: its directory is gone; what is charged to it stays until it is freed */
 	uint32_t *group_next; /* ring of the tasks of a thread group */
 	uint64_t *affinity, *allowed, *cpuset; /* sets of cpu_words words each: by task (asked for, effective), by cgroup */
 	size_t cpu_words;

@@ -408,7 +408,8 @@ void cgr_run_online(struct cgr_engine *e, uint32_t cgroup, unsigned domain)
 	struct instance *m = &e->model[domain == 0 ? MODEL_CPU : MODEL_MEMORY];
 	uint32_t parent = e->parent[domain][cgroup];
 
-	if (e->online[domain][cgroup])
+	/* memory of a removed cgroup is freed, and charged by what still lives there, without bringing it back */
+	if (e->online[domain][cgroup] || (domain == 1 && e->removed[domain][cgroup]))
 		return;
 	if (parent != NONE)
 		cgr_run_online(e, parent, domain);
@@ -433,6 +434,7 @@ static void offline(struct cgr_engine *e, uint32_t cgroup, unsigned domain)
 	if (!e->online[domain][cgroup] || cgroup == 0)
 		return;
 	e->online[domain][cgroup] = false;
+	e->removed[domain][cgroup] = true;
 	if (m->head && m->head->cgroup_offline)
 		m->head->cgroup_offline(&m->ctx, cgroup);
 	if (domain == 1 && e->model[MODEL_RECLAIM].head && e->model[MODEL_RECLAIM].head->cgroup_offline)
@@ -466,10 +468,12 @@ static void perform(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 		for (unsigned domain = 0; domain < 2; domain++) {
 			if (op->c >= e->n_cgroups || !(op->b & (1u << domain)))
 				continue;
-			if (op->kind == CGR_OP_MKDIR)
+			if (op->kind == CGR_OP_MKDIR) {
+				e->removed[domain][op->c] = false;
 				cgr_run_online(e, op->c, domain);
-			else
+			} else {
 				offline(e, op->c, domain);
+			}
 		}
 		break;
 	case CGR_OP_ACCOUNT:
