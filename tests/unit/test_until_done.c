@@ -45,14 +45,19 @@ static void write_tables(struct cgr_writer *w)
 		                            .removed_ns = INT64_MAX,
 		                            .released_ns = INT64_MAX,
 		                            .has_cpu = true,
+		                            .has_memory = true,
 		                            .recorded = true };
 	struct cgr_error error = { 0 };
 	uint32_t cgroup;
 
 	assert_int_equal(cgr_writer_set_info(w, &info, &error), 0);
+	assert_int_equal(cgr_writer_add_hierarchy(w, 1, 2, "cpu,memory", &error), 0);
 	assert_int_equal(cgr_writer_add_cgroup(w, &job, &cgroup, &error), 0);
+	job.path = "/job/old";
+	job.parent = cgroup;
+	assert_int_equal(cgr_writer_add_cgroup(w, &job, &(uint32_t){ 0 }, &error), 0);
 	for (int32_t i = 1; i <= 2; i++) {
-		struct cgr_store_css_set set = { .cpu_cgroup = i == 1 ? cgroup : 0 };
+		struct cgr_store_css_set set = { .cpu_cgroup = i == 1 ? cgroup : 0, .memory_cgroup = i == 1 ? cgroup : 0 };
 		struct cgr_store_task task = { .tid = 1000 + i,
 			                           .tgid = 1000 + i,
 			                           .comm = "job",
@@ -98,7 +103,15 @@ static struct cgr_store *machine(void)
 	for (uint32_t i = 1; i <= 2; i++)
 		append(w,
 		       (struct cgr_event){ .ts_ns = MS, .kind = CGR_EV_SWITCH, .cpu = (uint16_t)(i - 1), .c = i, .d = PRIO });
+	struct cgr_event memory = { .ts_ns = MS, .task = 1, .a = 2, .b = 8, .c = CGR_CHARGE_FILE, .d = 8 };
+	memory.kind = CGR_EV_CHARGE;
+	append(w, memory);
 	life(w, 1);
+	/* the directory goes, half of the page cache goes later, the rest never */
+	append(w, (struct cgr_event){ .ts_ns = 30 * MS, .task = 2, .cpu = 1, .kind = CGR_EV_CGROUP_RMDIR, .a = 2, .b = 1 });
+	memory = (struct cgr_event){ .ts_ns = 40 * MS, .task = 2, .cpu = 1, .a = 2, .b = 4, .c = CGR_CHARGE_FILE, .d = 4 };
+	memory.kind = CGR_EV_UNCHARGE;
+	append(w, memory);
 	life(w, 2);
 	assert_int_equal(cgr_writer_commit(w, &error), 0);
 	cgr_writer_free(w);
@@ -107,7 +120,7 @@ static struct cgr_store *machine(void)
 	return store;
 }
 
-static int64_t periods(bool until_done)
+static int64_t metric(bool until_done, const char *path, const char *name)
 {
 	struct cgr_run_options options = { .threads = 1 };
 	struct cgr_store *store = machine();
@@ -126,8 +139,7 @@ static int64_t periods(bool until_done)
 	for (size_t i = 0; i < result->metrics; i++) {
 		const struct cgr_result_metric *m = &result->metric[i];
 
-		if (strcmp(result->cgroup_path[m->cgroup], "/job") == 0 &&
-		    strcmp(result->metric_desc[m->metric].name, "cpu.stat.nr_periods") == 0)
+		if (strcmp(result->cgroup_path[m->cgroup], path) == 0 && strcmp(result->metric_desc[m->metric].name, name) == 0)
 			found = m->predicted;
 	}
 	cgr_result_free(result);
@@ -140,16 +152,27 @@ static int64_t periods(bool until_done)
 /* 25 ms of work see two periods of 10 ms end, three at most; the timer itself goes on for two more. */
 static void test_until_done(void **state)
 {
-	int64_t done = periods(true), recorded_end = periods(false);
+	int64_t done = metric(true, "/job", "cpu.stat.nr_periods");
+	int64_t recorded_end = metric(false, "/job", "cpu.stat.nr_periods");
 
 	(void)state;
 	assert_in_range(done, 2, 3);
 	assert_in_range(recorded_end - done, 1, 2);
 }
 
+/* What is freed of a removed cgroup does not bring it back with nothing charged; the one above says what it still pins.
+ */
+static void test_removed(void **state)
+{
+	(void)state;
+	assert_int_equal(metric(false, "/job/old", "memory.current"), 4 << 12);
+	assert_int_equal(metric(false, "/job", "cgroup.stat.nr_dying_descendants"), 1);
+	assert_int_equal(metric(false, "/job", "memory.dying_bytes"), 4 << 12);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_until_done) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_until_done), cmocka_unit_test(test_removed) };
 
 	return cmocka_run_group_tests_name("until done", tests, NULL, NULL);
 }
