@@ -561,8 +561,8 @@ static void bound_unseen(struct cgr_ctx *ctx, uint32_t cgroup, const struct memc
 		if (!pages || (row[i].metric == METRIC_FAILCNT && memcg_of(ctx)->v2))
 			continue;
 		int64_t old = row[i].metric == METRIC_STATS + CGR_STAT_REFAULT_FILE ? group->old_refaults : 0;
-		cgr_metric_bound(ctx, cgroup, row[i].metric, CGR_MAX(low - old, (int64_t)0),
-		                 high + pages * row[i].events, CGR_METRIC_BOUNDED);
+		cgr_metric_bound(ctx, cgroup, row[i].metric, CGR_MAX(low - old, (int64_t)0), high + pages * row[i].events,
+		                 CGR_METRIC_BOUNDED);
 	}
 }
 
