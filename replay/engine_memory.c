@@ -232,6 +232,10 @@ void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 	}
 	if (request.cgroup >= e->n_cgroups || !request.pages)
 		return;
+	/* the kernel's own pages belong to the cgroup above once the directory is gone (memcg_reparent_objcgs) */
+	while ((request.kind == CGR_CHARGE_KMEM || request.kind == CGR_CHARGE_SOCK) && e->removed[1][request.cgroup] &&
+	       e->parent[1][request.cgroup] != NONE)
+		request.cgroup = e->parent[1][request.cgroup];
 	cgr_run_online(e, request.cgroup, 1);
 	switch (op->kind) {
 	case CGR_OP_CHARGE:
