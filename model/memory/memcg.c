@@ -566,14 +566,17 @@ static void bound_unseen(struct cgr_ctx *ctx, uint32_t cgroup, const struct memc
 	}
 }
 
-/* What the per-CPU stocks hold when usage is highest is chance; at the limit the watermark is the limit. */
+/* What the per-CPU stocks hold when usage is highest is chance. At the limit the watermark is the limit; where it is
+ * somewhat below, because what failed was too large for the rest, the next run may come closer. */
 static void bound_peak(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_group *group)
 {
 	int64_t stocks = (int64_t)ctx->n_cpus * MEMCG_CHARGE_BATCH, value = group->memory.watermark;
 
-	if (group->memory.failcnt || group->event[MEMCG_MAX] || value <= stocks)
+	bool hit = group->memory.failcnt || group->event[MEMCG_MAX];
+	int64_t most = hit ? CGR_MIN(group->memory.max, value + stocks) : value + stocks;
+	if (value <= stocks || (hit && value >= group->memory.max))
 		return;
-	cgr_metric_bound(ctx, cgroup, METRIC_PEAK, (value - stocks) * MEMCG_PAGE_SIZE, (value + stocks) * MEMCG_PAGE_SIZE,
+	cgr_metric_bound(ctx, cgroup, METRIC_PEAK, (value - stocks) * MEMCG_PAGE_SIZE, most * MEMCG_PAGE_SIZE,
 	                 CGR_METRIC_BOUNDED);
 }
 
