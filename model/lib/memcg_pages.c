@@ -240,7 +240,7 @@ bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_
 	m->hint = head;
 	m->had_shadow = had_shadow;
 	memcg_group(m, cgroup)->pages[kind_of(page)] += 1 << order;
-	memcg_group(m, cgroup)->inserted += flags & CGR_PG_ANON ? 0 : 1 << order;
+	memcg_group(m, cgroup)->inserted += flags & (CGR_PG_ANON | CGR_PG_DIRTY) ? 0 : 1 << order;
 	/* filemap_add_folio: a folio that is about to be overwritten (__GFP_WRITE) is no refault */
 	bool refault = had_shadow && !((flags & CGR_PG_DIRTY) && !(flags & CGR_PG_ANON));
 	m->reclaim->page_add(m->ctx->reclaim, head, m->cpu, refault ? &shadow : NULL);

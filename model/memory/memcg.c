@@ -494,6 +494,10 @@ static void bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t
 {
 	int64_t permille = metric == METRIC_FAILCNT ? SPREAD_STOCK_PERMILLE : SPREAD_PERMILLE, below, above;
 	memcg_unsure(memcg_of(ctx), cgroup, &below, &above);
+	if (metric == METRIC_FAILCNT) { /* and on the size of folios */
+		below = below * 4 / 3;
+		above = above * 5 / 3;
+	}
 	below = value * (permille + below) / 1000 + SPREAD_COUNT;
 	above = value * (permille + above) / 1000 + SPREAD_COUNT;
 	cgr_metric_bound(ctx, cgroup, metric, CGR_MAX(value - below, (int64_t)0), value + above, CGR_METRIC_BOUNDED);
