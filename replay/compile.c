@@ -431,7 +431,10 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 	(void)cgr_store_borrow_cgroups(store, &groups);
 	b->programs->groups = (uint32_t)groups;
 	b->programs->group_run_ns = cgr_calloc(groups + 1, sizeof *b->programs->group_run_ns);
-	return b->programs->group_run_ns ? 0 : cgr_error_set(b->error, CGR_E_NOMEM, "CPU time of %zu cgroups", groups);
+	b->late_pages = cgr_calloc(groups + 1, sizeof *b->late_pages);
+	return b->programs->group_run_ns && b->late_pages
+	           ? 0
+	           : cgr_error_set(b->error, CGR_E_NOMEM, "CPU time of %zu cgroups", groups);
 }
 
 int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, struct cgr_programs **ret_programs,
@@ -447,6 +450,8 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	cgr_progress_finish(progress);
 	if (rc >= 0 && !b.programs->switches && !b.programs->events)
 		rc = cgr_error_set(reterr, CGR_E_INPUT, "the store holds no events: nothing to replay");
+	if (rc >= 0)
+		rc = cgr_build_late_end(&b);
 	if (rc >= 0) {
 		b.has_runtime = b.programs->recorded_run_ns != 0;
 		rc = close_programs(&b);
@@ -469,6 +474,7 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	cgr_members_fini(&b.members);
 	cgr_histogram_fini(&b.fault);
 	free(b.tick_bin);
+	free(b.late_pages);
 	free(b.t);
 	free(b.cpu);
 	cgr_programs_free(b.programs);

@@ -112,6 +112,7 @@ struct builder {
 	struct cgr_histogram idle_wake; /* ns / 64 */
 	struct miss_sum miss[2]; /* of single pages, of windows of many */
 	struct cgr_histogram fault; /* ns / 8 of CPU time from one anonymous page to the next */
+	uint64_t *late_pages; /* by cgroup: kernel pages freed in interrupts since it charged something */
 	uint64_t reclaim_ns, reclaim_pages; /* CPU time in memcg reclaim, pages it freed */
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
@@ -194,6 +195,7 @@ void cgr_build_note_return(struct builder *b, uint32_t task); /* it has just got
 void cgr_build_note_signal(struct builder *b, const struct cgr_event *e);
 /* compile_memory.c */
 int cgr_build_memory(struct builder *b, const struct cgr_event *e);
+int cgr_build_late_end(struct builder *b); /* what was freed in interrupts and followed by no charge */
 /* compile_swap.c: pages that leave for swap and come back are no births and no deaths */
 int cgr_build_swap_init(struct builder *b);
 void cgr_build_swap_free(struct builder *b);

@@ -268,6 +268,39 @@ static bool ends_batch(struct builder *b, const struct cgr_event *e)
 	return empty;
 }
 
+/* Much of what exiting programs leave is freed a grace period later, in a soft interrupt of whoever runs then (tasks,
+ * stacks, page tables): no moment of the clock, but so long after as the cgroup goes on working meanwhile. It stands in
+ * front of the next charge of that cgroup; taken at its recorded time it would pile up where the what-if is faster. */
+static bool is_late(const struct builder *b, const struct cgr_event *e)
+{
+	return e->kind == CGR_EV_UNCHARGE && e->c == CGR_CHARGE_KMEM && e->a < b->programs->groups &&
+	       (e->task == 0 || cgr_event_in_irq(e));
+}
+
+static int emit_late(struct builder *b, const struct cgr_event *e)
+{
+	struct cgr_op op = { .kind = CGR_OP_UNCHARGE, .cause = CGR_CHARGE_KMEM, .c = (uint32_t)e->a };
+
+	if (e->kind != CGR_EV_CHARGE || e->a >= b->programs->groups || !b->late_pages[e->a] || e->task == 0 ||
+	    cgr_event_in_irq(e))
+		return 0;
+	op.a = op.b = b->late_pages[e->a];
+	b->late_pages[e->a] = 0;
+	return cgr_build_context(b, e, &op);
+}
+
+int cgr_build_late_end(struct builder *b)
+{
+	for (uint32_t group = 0; group < b->programs->groups; group++) {
+		struct cgr_op op = { .kind = CGR_OP_UNCHARGE, .cause = CGR_CHARGE_KMEM, .c = group };
+
+		op.a = op.b = b->late_pages[group];
+		if (op.a)
+			CGR_TRY(cgr_build_world(b, (uint64_t)b->info->duration_ns, &op));
+	}
+	return 0;
+}
+
 static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind kind)
 {
 	struct cgr_op op = { .kind = (uint8_t)kind, .cause = (uint8_t)e->c, .c = (uint32_t)e->a, .a = e->b, .b = e->d };
@@ -275,6 +308,11 @@ static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind
 
 	if (ends_batch(b, e))
 		return 0;
+	if (is_late(b, e)) {
+		b->late_pages[e->a] += e->b;
+		return 0;
+	}
+	CGR_TRY(emit_late(b, e));
 	if (kind == CGR_OP_UNCHARGE) {
 		CGR_TRY(cgr_build_swap_uncharged(b, e, &op.a));
 		if (!op.a)

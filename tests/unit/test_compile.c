@@ -742,6 +742,35 @@ static void test_phase(void **state)
 	cgr_programs_free(p);
 }
 
+/* Kernel pages freed in a soft interrupt on an idle CPU: they stand in front of the next charge of their cgroup, not at
+ * a moment of the clock; the last ones, which no charge follows, do. */
+static void test_late_free(void **state)
+{
+	struct cgr_store_cgroup group = {
+		.path = "/a", .parent = 0, .born_ns = -1, .removed_ns = INT64_MAX, .released_ns = INT64_MAX
+	};
+	struct cgr_error error = { 0 };
+	struct cgr_programs *p;
+	struct tape t;
+	uint32_t id;
+
+	(void)state;
+	tape_begin(&t);
+	assert_int_equal(cgr_writer_add_cgroup(t.writer, &group, &id, &error), 0);
+	turn(&t, 0, 0, 0, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		t.now_ns += MS;
+		tell(&t, CGR_EV_CHARGE, 0, 1, id, 4, CGR_CHARGE_KMEM, 1, 0);
+		t.now_ns += MS;
+		tell(&t, CGR_EV_UNCHARGE, 1, 0, id, 1, CGR_CHARGE_KMEM, 1, CGR_EVF_SOFTIRQ);
+		tell(&t, CGR_EV_UNCHARGE, 1, 0, id, 3, CGR_CHARGE_KMEM, 1, CGR_EVF_SOFTIRQ);
+	}
+	p = compiled(&t);
+	assert_int_equal(count_ops(p, 1, CGR_OP_UNCHARGE, 0), 2);
+	assert_int_equal(count_ops(p, 0, CGR_OP_UNCHARGE, 0), 1);
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -750,7 +779,7 @@ int main(void)
 		cmocka_unit_test(test_request),     cmocka_unit_test(test_stolen),       cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_paced),       cmocka_unit_test(test_grace_period), cmocka_unit_test(test_swap),
 		cmocka_unit_test(test_stolen_late), cmocka_unit_test(test_answers),      cmocka_unit_test(test_account_leaving),
-		cmocka_unit_test(test_phase),
+		cmocka_unit_test(test_phase),       cmocka_unit_test(test_late_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
