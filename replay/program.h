@@ -15,7 +15,7 @@
 #include "common/histogram.h"
 
 enum cgr_op_kind {
-	CGR_OP_NONE, /* the recording ended here */
+	CGR_OP_NONE, /* nothing: room for a wait that may have to stand here, or what has turned out to be no operation */
 	/* b: how much of it recording cost */
 	CGR_OP_RUN, /* a ns of CPU time */
 	CGR_OP_BLOCK, /* cause; a recorded delay ns, b recorded wake time (or expiry) ns; c waker task or timer site */
