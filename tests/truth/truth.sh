@@ -199,8 +199,8 @@ replay_one() { # FROM TO: one prediction beside its truth, rows appended
 	[ ! -s "$(dir)/$2-$2.json" ] || latency=(--latency "$(dir)/$2-$2.json")
 	# other work ran beside the recording or beside most of the repeats: shown, but not counted; in a guest that counts its
 	# own time nothing does
-	if [ "$table" != guest-cpu ] && grep -q ',disturbed,1' "$(dir)/$1.dat.csv" ||
-		[ "$table" != guest-cpu ] && [ "$(grep -c ',disturbed,1' "$(dir)/$2.measured.csv")" -gt $((repeats / 2)) ]; then
+	if [ "$table" != guest-cpu ] && { grep -q ',disturbed,1' "$(dir)/$1.dat.csv" ||
+		[ "$(grep -c ',disturbed,1' "$(dir)/$2.measured.csv")" -gt $((repeats / 2)) ]; }; then
 		disturbed=(--disturbed)
 	fi
 	"$truth_table" "${disturbed[@]}" --case "$CASE_NAME" --from "$1" --to "$2" --until "$CASE_UNTIL" --table "${table#guest-}" \
