@@ -29,6 +29,13 @@ static const void *const in_tree[] = {
 	NULL,
 };
 
+/* A plug-in made from a copy of an in-tree model defines a table of the same name, and means its own. The address
+ * sanitizer cannot live with this flag. */
+#if defined(RTLD_DEEPBIND) && !defined(__SANITIZE_ADDRESS__)
+#define OWN_SYMBOLS_FIRST RTLD_DEEPBIND
+#else
+#define OWN_SYMBOLS_FIRST 0
+#endif
 #define PLUGINS_MAX 64
 static const struct cgr_model_head *loaded[PLUGINS_MAX];
 static size_t n_loaded;
@@ -92,7 +99,7 @@ int cgr_model_load(const char *path, const struct cgr_model_head **ret_head, str
 	if (!cgr_strcpy(full, sizeof full, strchr(path, '/') ? "" : "./") || strlen(path) + 3 > sizeof full)
 		return cgr_error_set(reterr, CGR_E_USAGE, "--model: path is too long");
 	strcat(full, path);
-	handle = dlopen(full, RTLD_NOW | RTLD_LOCAL);
+	handle = dlopen(full, RTLD_NOW | RTLD_LOCAL | OWN_SYMBOLS_FIRST);
 	if (!handle)
 		return cgr_error_set(reterr, CGR_E_SCENARIO, "%s: cannot load this model: %s", path, dlerror());
 	plugin = dlsym(handle, CGR_PLUGIN_SYMBOL);

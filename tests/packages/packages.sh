@@ -109,6 +109,10 @@ echo 'CGR_MODEL_PLUGIN(cgr_cpu_outside);' >>"$work/outside.c"
 # shellcheck disable=SC2046
 check 'a model builds outside the tree' gcc -std=gnu17 -Wall -Wextra -Werror -fPIC -shared $(pkg-config --cflags cgr-model) -o "$work/outside.so" "$work/outside.c"
 check 'and is loaded' sh -c "cgreplay models --model '$work/outside.so' | grep -q outside"
+# a copy that kept the name of its table, as docs/writing-a-model.md has it, is the copy and not the program's own
+sed 's/cgr_cpu_outside/cgr_cpu_fifo/' "$work/outside.c" >"$work/copy.c"
+check 'under the name of an in-tree table, too' gcc -std=gnu17 -Wall -Wextra -Werror -fPIC -shared $(pkg-config --cflags cgr-model) -o "$work/copy.so" "$work/copy.c"
+check 'and is the one that is loaded' sh -c "cgreplay models --model '$work/copy.so' | grep -q outside"
 
 echo "1..$number"
 exit $failed
