@@ -230,6 +230,31 @@ int cgr_cgroup_dir(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_id
 	return bind_dir(norm, hierarchy, kernel_id, *ret_cgroup, born_ns);
 }
 
+int cgr_cgroup_left_over(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_id, const char *path,
+                         uint32_t *ret_cgroup)
+{
+	struct cgr_cgroups *cgroups = &norm->cgroups;
+	size_t known = cgroups->nodes;
+	uint32_t of_path, found = CGR_ID_NONE;
+
+	for (size_t i = known; i-- > 1 && found == CGR_ID_NONE;)
+		if (cgroups->node[i].removed_ns == CGR_REMOVED_BEFORE && (cgroups->node[i].ever >> hierarchy & 1) == 0 &&
+		    strcmp(cgroups->node[i].path, path) == 0)
+			found = (uint32_t)i;
+	if (found == CGR_ID_NONE) {
+		CGR_TRY(by_path(norm, path, -1, false, &of_path));
+		found = of_path;
+		if (cgroups->nodes == known) /* what has the path now keeps it */
+			CGR_TRY(new_node(norm, path, -1, cgroups->node[of_path].parent, &found));
+		cgroups->node[found].removed_ns = CGR_REMOVED_BEFORE;
+	}
+	CGR_TRY(bind_dir(norm, hierarchy, kernel_id, found, -1));
+	cgroups->dir[cgroups->dirs - 1].removed_ns = CGR_REMOVED_BEFORE;
+	cgroups->node[found].hierarchies &= ~(1ull << hierarchy);
+	*ret_cgroup = found;
+	return CGR_OK;
+}
+
 int cgr_cgroup_of_memcg(struct cgr_norm *norm, uint64_t kernel_id, uint32_t *ret_cgroup)
 {
 	struct cgr_cgroups *cgroups = &norm->cgroups;

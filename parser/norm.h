@@ -57,6 +57,7 @@ struct cgr_tasks {
 };
 
 /* ---- cgroups ---- */
+#define CGR_REMOVED_BEFORE (-1) /* removed_ns: before the trace, as born_ns -1 */
 struct cgr_cgroup_node {
 	char *path;
 	uint32_t parent;
@@ -234,6 +235,10 @@ int cgr_cgroup_by_path(struct cgr_norm *norm, const char *path, int64_t born_ns,
 int cgr_cgroup_dir(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_id, const char *path, int64_t born_ns,
                    uint32_t *ret_cgroup);
 /* CGR_ID_NONE when unknown. */
+/* A directory nobody knew of whose last reference goes: removed before the trace began. It belongs to a cgroup of its
+ * own (its directories on several hierarchies to one), and the path stays with whatever has it now. */
+int cgr_cgroup_left_over(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_id, const char *path,
+                         uint32_t *ret_cgroup);
 struct cgr_cgroup_dir *cgr_cgroup_dir_find(struct cgr_norm *norm, uint32_t hierarchy, uint64_t kernel_id);
 /* Cgroup of a memcg event id; an unknown id gets a cgroup "/memcg-id-N". */
 int cgr_cgroup_of_memcg(struct cgr_norm *norm, uint64_t kernel_id, uint32_t *ret_cgroup);

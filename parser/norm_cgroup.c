@@ -18,20 +18,38 @@ static int64_t relative(const struct cgr_norm *norm)
 	return (int64_t)(norm->now_ns - norm->from_ns);
 }
 
-static int group_of(struct cgr_norm *norm, const struct cgr_entry *entry, int64_t born_ns, uint32_t *ret_hierarchy,
-                    uint32_t *ret_cgroup)
+static int named(struct cgr_norm *norm, const struct cgr_entry *entry, char path[CGR_LIMIT_PATH],
+                 uint32_t *ret_hierarchy)
 {
-	char path[CGR_LIMIT_PATH];
 	uint64_t root = CGR_FIELD(entry, 0), id = CGR_FIELD(entry, 1);
 
-	(void)cgr_field_text(&entry->format->field[2], entry->payload, entry->record->length, path, sizeof(path));
+	(void)cgr_field_text(&entry->format->field[2], entry->payload, entry->record->length, path, CGR_LIMIT_PATH);
 	*ret_hierarchy = cgr_hierarchy_index(norm, (uint32_t)root, root == 0 ? 2 : 1, "");
 	if (*ret_hierarchy == CGR_ID_NONE)
 		return cgr_error_set(norm->err, CGR_E_LIMIT, "%s: more than %u cgroup hierarchies", norm->trace->input.path,
 		                     CGR_LIMIT_HIERARCHIES);
 	if (path[0] != '/') /* an old kernel names the last component only: nothing to join by */
-		(void)snprintf(path, sizeof(path), "/cgroup-%llu", (unsigned long long)id);
-	return cgr_cgroup_dir(norm, *ret_hierarchy, id, path, born_ns, ret_cgroup);
+		(void)snprintf(path, CGR_LIMIT_PATH, "/cgroup-%llu", (unsigned long long)id);
+	return CGR_OK;
+}
+
+static int group_of(struct cgr_norm *norm, const struct cgr_entry *entry, int64_t born_ns, uint32_t *ret_hierarchy,
+                    uint32_t *ret_cgroup)
+{
+	char path[CGR_LIMIT_PATH];
+
+	CGR_TRY(named(norm, entry, path, ret_hierarchy));
+	return cgr_cgroup_dir(norm, *ret_hierarchy, CGR_FIELD(entry, 1), path, born_ns, ret_cgroup);
+}
+
+/* Released without having been seen before: it was removed before the trace began (rmdir comes first). */
+static int left_over(struct cgr_norm *norm, const struct cgr_entry *entry)
+{
+	char path[CGR_LIMIT_PATH];
+	uint32_t hierarchy, cgroup;
+
+	CGR_TRY(named(norm, entry, path, &hierarchy));
+	return cgr_cgroup_left_over(norm, hierarchy, CGR_FIELD(entry, 1), path, &cgroup);
 }
 
 static int on_life(struct cgr_norm *norm, const struct cgr_entry *entry)
@@ -48,8 +66,9 @@ static int on_life(struct cgr_norm *norm, const struct cgr_entry *entry)
 	uint32_t index = cgr_hierarchy_index(norm, (uint32_t)CGR_FIELD(entry, 0), CGR_FIELD(entry, 0) == 0 ? 2 : 1, "");
 	struct cgr_cgroup_dir *dir = index != CGR_ID_NONE ? cgr_cgroup_dir_find(norm, index, id) : NULL;
 	if (dir == NULL) {
-		CGR_TRY(group_of(norm, entry, -1, &hierarchy, &cgroup));
-		dir = cgr_cgroup_dir_find(norm, hierarchy, id);
+		CGR_TRY(raw == CGR_RAW_CGROUP_RELEASE ? left_over(norm, entry)
+		                                      : group_of(norm, entry, -1, &hierarchy, &cgroup));
+		dir = cgr_cgroup_dir_find(norm, cgr_hierarchy_index(norm, (uint32_t)CGR_FIELD(entry, 0), 0, ""), id);
 	}
 	struct cgr_cgroup_node *node = &norm->cgroups.node[dir->cgroup];
 	if (raw == CGR_RAW_CGROUP_RMDIR) {

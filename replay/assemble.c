@@ -337,6 +337,8 @@ static int fill_descs(struct cgr_result *r, const struct cgr_engine_output *out,
 /* What the recording's cgroup can show at all: cpu.stat of a cgroup without a cpu directory says nothing. */
 static bool applies(const struct cgr_store_cgroup *g, uint32_t id, unsigned block)
 {
+	if (g->removed_ns < 0) /* before the recording: its path may be another's by now */
+		return false;
 	if (id == 0)
 		return block == CGR_BLOCK_ENGINE;
 	if (block == CGR_BLOCK_MEMORY)

@@ -255,7 +255,8 @@ static void mended_before_slice(void **state)
 static void host_of_guests(void **state)
 {
 	static const struct builder_kernel kernel = { builder_formats, BUILDER_FORMATS,
-		                                          "\tfield: char data;\toffset:16;\tsize:4080;\n", "web \x1b[31m" };
+		                                          "\tfield: char data;\toffset:16;\tsize:4080;\n", "web \x1b[31m",
+		                                          NULL };
 
 	(void)state;
 	for (unsigned form = 0; form < 2; form++) {

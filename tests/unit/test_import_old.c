@@ -38,10 +38,10 @@ static const struct builder_kernel kernel_2_6_32 = {
 	old_formats, sizeof(old_formats) / sizeof(old_formats[0]),
 	"\tfield: u64 timestamp;\toffset:0;\tsize:8;\n\tfield: local_t commit;\toffset:8;\tsize:8;\n"
 	"\tfield: char data;\toffset:16;\tsize:4080;\n",
-	NULL
+	NULL, NULL
 };
 static const struct builder_kernel kernel_2_6_29 = { old_formats, sizeof(old_formats) / sizeof(old_formats[0]), "",
-	                                                 NULL };
+	                                                 NULL, NULL };
 
 static char path[64];
 

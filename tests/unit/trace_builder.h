@@ -205,6 +205,7 @@ struct builder_kernel { /* what its tracing says of itself */
 	size_t format_count;
 	const char *header_page;
 	const char *guest; /* name of one that ran in threads 101 and 102, NULL none */
+	const char *system; /* of its events, NULL: sched */
 };
 struct builder {
 	int version; /* 6, 7 */
@@ -251,7 +252,7 @@ static void put_formats(struct bytes *b, const struct builder *f)
 	size_t count = f->kernel != NULL ? f->kernel->format_count : BUILDER_FORMATS;
 
 	put_number(b, 1, 4);
-	put_text(b, "sched");
+	put_text(b, f->kernel != NULL && f->kernel->system != NULL ? f->kernel->system : "sched");
 	put_number(b, count, 4);
 	for (size_t i = 0; i < count; i++) {
 		put_number(b, strlen(formats[i]), 8);
