@@ -265,8 +265,8 @@ int cgr_bandwidth_write(struct cgr_fair *fair, struct cgr_fair_group *group)
 	b->burst_ns = limited ? burst_usec * 1000 : 0;
 	b->used |= limited;
 	refill(b);
-	/* tg_set_cfs_bandwidth starts the timer; what is in force when the replay begins was written before it, and the timer of a
-	 * group that rests has stopped since: its first task starts it (assign_cfs_rq_runtime) */
+	/* tg_set_cfs_bandwidth starts the timer; what is in force when the replay begins was written before it, and the
+	 * timer of a group that rests has stopped since: its first task starts it (assign_cfs_rq_runtime) */
 	if (limited && fair->ctx->now_ns)
 		start_timer(fair, group);
 	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus; cpu++) {
