@@ -124,7 +124,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	                                                  : NULL;
 
 	if (script == NULL)
-		return cgr_error_set(reterr, CGR_E_USAGE, "cgreplay completion: name one shell: bash, zsh or fish");
+		return cgr_error_set(reterr, CGR_E_USAGE, "completion: name one shell: bash, zsh or fish");
 	(void)fputs(script, stdout);
 	return 0;
 }

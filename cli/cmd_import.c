@@ -1,5 +1,6 @@
 /* cgreplay import: trace.dat or perf.data -> event store. */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "common/optparse.h"
@@ -43,6 +44,24 @@ static void tell(const char *from, const char *to, const struct cgr_import_summa
 		fprintf(stderr, "note: not made by cgreplay record: limits and counters are unknown (cgreplay info %s)\n", to);
 }
 
+static int check(const struct arguments *a, char **trace, int count, struct cgr_error *reterr)
+{
+	if (count == 0)
+		return cgr_error_set(reterr, CGR_E_USAGE, "import: name the trace file: cgreplay import web.dat -o web.db");
+	for (int i = 0; i < count; i++)
+		if (strcmp(trace[i], "-") == 0) /* a trace is read from several places at once */
+			return cgr_error_set(
+			    reterr, CGR_E_USAGE,
+			    "import: a recording cannot be read from standard input: save it to a file first, then "
+			    "import that");
+	if (a->output == NULL)
+		return cgr_error_set(reterr, CGR_E_USAGE,
+		                     "import: name the store to write with -o: cgreplay import %s -o web.db", trace[0]);
+	if (a->to_ns >= 0 && a->to_ns <= a->from_ns)
+		return cgr_error_set(reterr, CGR_E_USAGE, "import: --to must be later than --from");
+	return 0;
+}
+
 static int import_it(const struct arguments *arguments, char **trace, int count, struct cgr_error *reterr)
 {
 	struct cgr_import_summary summary;
@@ -57,8 +76,6 @@ static int import_it(const struct arguments *arguments, char **trace, int count,
 		.progress = cgr_progress_terminal(arguments->quiet),
 	};
 
-	if (options.to_ns >= 0 && options.to_ns <= options.from_ns)
-		return cgr_error_set(reterr, CGR_E_USAGE, "--to must be later than --from");
 	CGR_TRY(cgr_import((const char *const *)trace, (size_t)count, arguments->output, &options, &summary, reterr));
 	if (!arguments->quiet)
 		tell(trace[0], arguments->output, &summary);
@@ -93,18 +110,14 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	int positionals, rest;
 	int rc = cgr_options_parse(&cgr_command_import, options, CGR_ARRAY_SIZE(options), argc, argv, &positionals, &rest,
 	                           reterr);
+	bool help = rc == 1;
 
-	if (rc == 0 && positionals == 0)
-		rc = cgr_error_set(reterr, CGR_E_USAGE, "import: name the trace file: cgreplay import web.dat -o web.db");
-	else if (rc == 0 && arguments.output == NULL)
-		rc = cgr_error_set(reterr, CGR_E_USAGE, "import: name the store to write with -o: cgreplay import %s -o web.db",
-		                   argv[1]);
-	else if (rc == 0)
+	if (rc == 0)
+		rc = check(&arguments, argv + 1, positionals, reterr);
+	if (rc == 0)
 		rc = import_it(&arguments, argv + 1, positionals, reterr);
-	else if (rc == 1)
-		rc = 0;
 	cgr_string_list_fini(&arguments.cgroups);
-	return rc;
+	return help ? 0 : rc;
 }
 
 const struct cgr_command cgr_command_import = {

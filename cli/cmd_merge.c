@@ -1,6 +1,8 @@
 /* cgreplay merge: the parts of a sharded sweep as one results store. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "common/util.h"
@@ -56,19 +58,11 @@ static int load_part(const char *path, struct item **items, size_t *count, size_
 	return rc;
 }
 
-static int merge(char **paths, int count, const char *output, struct cgr_error *reterr)
+static int write_runs(const struct item *items, size_t runs, const char *path, struct cgr_error *reterr)
 {
-	struct item *items = NULL;
-	size_t runs = 0, capacity = 0;
 	struct cgr_results *out = NULL;
-	int rc = 0;
+	int rc = cgr_results_open(path, true, &out, reterr);
 
-	for (int i = 0; i < count && rc >= 0; i++)
-		rc = load_part(paths[i], &items, &runs, &capacity, reterr);
-	if (rc >= 0 && runs)
-		qsort(items, runs, sizeof *items, by_point);
-	if (rc >= 0)
-		rc = cgr_results_open(output, true, &out, reterr);
 	for (size_t i = 0; i < runs && rc >= 0; i++) {
 		int64_t run;
 
@@ -76,6 +70,42 @@ static int merge(char **paths, int count, const char *output, struct cgr_error *
 			rc = cgr_results_append(out, items[i].result, &run, reterr);
 	}
 	cgr_results_free(out);
+	return rc;
+}
+
+/* A store that is there gets what it lacks, run by run. A new one appears under its name when it is whole. */
+static int write_store(const struct item *items, size_t runs, const char *output, struct cgr_error *reterr)
+{
+	char *temp;
+	int rc;
+
+	CGR_TRY(cgr_outfile_check(output, reterr));
+	if (access(output, F_OK) == 0)
+		return write_runs(items, runs, output, reterr);
+	temp = cgr_printf("%s.cgr-tmp-%d", output, (int)getpid());
+	if (!temp)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "merge: out of memory");
+	rc = write_runs(items, runs, temp, reterr);
+	if (rc >= 0 && runs && rename(temp, output) != 0)
+		rc = cgr_error_errno(reterr, CGR_E_IO, "%s: cannot rename into place", output);
+	if (rc < 0)
+		(void)unlink(temp);
+	free(temp);
+	return rc;
+}
+
+static int merge(char **paths, int count, const char *output, struct cgr_error *reterr)
+{
+	struct item *items = NULL;
+	size_t runs = 0, capacity = 0;
+	int rc = 0;
+
+	for (int i = 0; i < count && rc >= 0; i++)
+		rc = load_part(paths[i], &items, &runs, &capacity, reterr);
+	if (rc >= 0 && runs)
+		qsort(items, runs, sizeof *items, by_point);
+	if (rc >= 0)
+		rc = write_store(items, runs, output, reterr);
 	for (size_t i = 0; i < runs; i++)
 		cgr_result_free(items[i].result);
 	free(items);

@@ -118,7 +118,7 @@ static int unknown_option(const struct parse *p, const char *name)
 			names[i] = p->options[i].name;
 		near = cgr_did_you_mean(name, names, p->count);
 	}
-	int rc = cgr_error_set(p->err, CGR_E_USAGE, "cgreplay %s: unknown option '--%s'%s%s%s; see cgreplay %s --help",
+	int rc = cgr_error_set(p->err, CGR_E_USAGE, "%s: unknown option '--%s'%s%s%s; see cgreplay %s --help",
 	                       p->command->name, name, near == NULL ? "" : "; did you mean --", near == NULL ? "" : near,
 	                       near == NULL ? "" : "?", p->command->name);
 	free(names);
@@ -177,7 +177,7 @@ static int store(const struct parse *p, const struct cgr_option *o, const char *
 		break;
 	}
 	if (rc < 0)
-		return cgr_error_cause(p->err, "cgreplay %s: --%s", p->command->name, o->name);
+		return cgr_error_cause(p->err, "%s: --%s", p->command->name, o->name);
 	return 0;
 }
 
@@ -199,13 +199,11 @@ static int parse_long(const struct parse *p, int argc, char **argv, int *index)
 			continue;
 		if (o->type == CGR_OPT_FLAG) {
 			if (equals != NULL)
-				return cgr_error_set(p->err, CGR_E_USAGE, "cgreplay %s: --%s takes no value", p->command->name,
-				                     o->name);
+				return cgr_error_set(p->err, CGR_E_USAGE, "%s: --%s takes no value", p->command->name, o->name);
 			return store(p, o, NULL);
 		}
 		if (equals == NULL && *index + 1 >= argc)
-			return cgr_error_set(p->err, CGR_E_USAGE, "cgreplay %s: --%s needs %s", p->command->name, o->name,
-			                     argument_word(o));
+			return cgr_error_set(p->err, CGR_E_USAGE, "%s: --%s needs %s", p->command->name, o->name, argument_word(o));
 		return store(p, o, equals == NULL ? argv[++*index] : equals + 1);
 	}
 	char word[64];
@@ -222,7 +220,7 @@ static int parse_short(const struct parse *p, int argc, char **argv, int *index)
 			if (p->options[i].letter == *at)
 				found = &p->options[i];
 		if (found == NULL)
-			return cgr_error_set(p->err, CGR_E_USAGE, "cgreplay %s: unknown option '-%c'; see cgreplay %s --help",
+			return cgr_error_set(p->err, CGR_E_USAGE, "%s: unknown option '-%c'; see cgreplay %s --help",
 			                     p->command->name, *at, p->command->name);
 		if (found->type == CGR_OPT_FLAG) {
 			CGR_TRY(store(p, found, NULL));
@@ -231,8 +229,7 @@ static int parse_short(const struct parse *p, int argc, char **argv, int *index)
 		if (at[1] != '\0')
 			return store(p, found, at + 1);
 		if (*index + 1 >= argc)
-			return cgr_error_set(p->err, CGR_E_USAGE, "cgreplay %s: -%c needs %s", p->command->name, *at,
-			                     argument_word(found));
+			return cgr_error_set(p->err, CGR_E_USAGE, "%s: -%c needs %s", p->command->name, *at, argument_word(found));
 		return store(p, found, argv[++*index]);
 	}
 	return 0;

@@ -24,6 +24,10 @@ int cgr_outfile_check(const char *path, struct cgr_error *reterr)
 
 	if (path[0] == '\0')
 		return cgr_error_set(reterr, CGR_E_USAGE, "the name of the output file is empty");
+	if (strcmp(path, "-") == 0)
+		return cgr_error_set(reterr, CGR_E_USAGE,
+		                     "-: this output is written beside its place and renamed, so it cannot go to standard "
+		                     "output: name a file");
 	if (stat(path, &st) < 0)
 		return 0; /* absent, or unreachable: open() will tell */
 	if (S_ISREG(st.st_mode))

@@ -92,10 +92,12 @@ int cgr_results_open(const char *path, bool writable, struct cgr_results **ret_r
 {
 	struct cgr_results *results = cgr_calloc(1, sizeof(*results));
 	struct stat st;
-	int rc;
+	int rc = writable ? cgr_outfile_check(path, reterr) : 0;
 
-	if (results == NULL)
-		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
+	if (rc < 0 || results == NULL) {
+		free(results);
+		return rc < 0 ? rc : cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
+	}
 	results->writable = writable;
 	if (writable && (stat(path, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size == 0)))
 		rc = cgr_db_open_writable(&results->db, path, path, reterr);

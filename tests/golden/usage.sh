@@ -2,4 +2,10 @@
 "$CGREPLAY" complation; echo "exit $?"
 "$CGREPLAY" completion --comands; echo "exit $?"
 "$CGREPLAY" completion ksh; echo "exit $?"
+"$CGREPLAY" replay web.db --set; echo "exit $?"
+"$CGREPLAY" replay web.db --seeds many; echo "exit $?"
+"$CGREPLAY" replay -Q; echo "exit $?"
+"$CGREPLAY" import -; echo "exit $?"
+"$CGREPLAY" import - -o web.db; echo "exit $?"
+"$CGREPLAY" import "$SOURCE/samples/spinner.dat" -o - -q; echo "exit $?"
 "$CGREPLAY" --version
