@@ -224,7 +224,7 @@ static int print_json(struct cgr_query *query, int64_t top, struct cgr_error *re
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(section); i++) {
 		printf(",\n\"%s\": ", section[i].name);
 		CGR_TRY(start_section(query, i, top, reterr));
-		CGR_TRY(cgr_rows_print(stdout, query, CGR_ROWS_JSON, reterr));
+		CGR_TRY(cgr_rows_print_limits(stdout, query, CGR_ROWS_JSON, reterr));
 	}
 	printf("}\n");
 	return 0;
@@ -242,5 +242,5 @@ int cgr_info_print(struct cgr_query *query, const char *path, enum cgr_rows_form
 	if (format == CGR_ROWS_TABLE)
 		return print_tables(query, path, top, reterr);
 	CGR_TRY(start_section(query, 0, top, reterr)); /* CSV has one table: the cgroups */
-	return cgr_rows_print(stdout, query, CGR_ROWS_CSV, reterr);
+	return cgr_rows_print_limits(stdout, query, CGR_ROWS_CSV, reterr);
 }

@@ -69,7 +69,37 @@ static int written(FILE *out, struct cgr_error *reterr)
 	return 0;
 }
 
-static int print_csv(FILE *out, struct cgr_query *query, struct cgr_error *reterr)
+enum unit { UNIT_NONE, UNIT_BYTES, UNIT_NS, UNIT_USEC };
+
+static enum unit unit_of(const char *name, size_t *ret_length)
+{
+	static const struct {
+		const char *end;
+		enum unit unit;
+	} known[] = { { "_bytes", UNIT_BYTES }, { "_ns", UNIT_NS }, { "_usec", UNIT_USEC } };
+	size_t length = strlen(name);
+
+	*ret_length = length;
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(known); i++) {
+		size_t end = strlen(known[i].end);
+
+		if (length > end && strcmp(name + length - end, known[i].end) == 0) {
+			*ret_length = length - end;
+			return known[i].unit;
+		}
+	}
+	return UNIT_NONE;
+}
+
+static bool is_unlimited(const struct cgr_query *query, size_t column)
+{
+	size_t length;
+
+	return cgr_query_type(query, column) == CGR_QUERY_INTEGER && cgr_query_integer(query, column) == CGR_UNLIMITED &&
+	       unit_of(cgr_query_borrow_column_name(query, column), &length) == UNIT_BYTES;
+}
+
+static int print_csv(FILE *out, struct cgr_query *query, bool limits, struct cgr_error *reterr)
 {
 	size_t columns = cgr_query_columns(query);
 	struct cgr_strbuf line = { 0 };
@@ -93,6 +123,8 @@ static int print_csv(FILE *out, struct cgr_query *query, struct cgr_error *reter
 			cgr_strbuf_printf(&line, c == 0 ? "" : ",");
 			if (cgr_query_type(query, c) == CGR_QUERY_TEXT)
 				cgr_text_csv(&line, cgr_query_borrow_text(query, c));
+			else if (limits && is_unlimited(query, c))
+				cgr_strbuf_printf(&line, "max");
 			else
 				plain_cell(&line, query, c);
 		}
@@ -150,7 +182,7 @@ static void json_cell(struct cgr_strbuf *out, const struct cgr_query *query, siz
 }
 
 /* One array of objects, a row per line. */
-static int print_json(FILE *out, struct cgr_query *query, struct cgr_error *reterr)
+static int print_json(FILE *out, struct cgr_query *query, bool limits, struct cgr_error *reterr)
 {
 	size_t columns = cgr_query_columns(query), rows = 0;
 	struct cgr_strbuf line = { 0 };
@@ -163,7 +195,10 @@ static int print_json(FILE *out, struct cgr_query *query, struct cgr_error *rete
 			cgr_strbuf_printf(&line, c == 0 ? "" : ", ");
 			json_string(&line, cgr_query_borrow_column_name(query, c));
 			cgr_strbuf_printf(&line, ": ");
-			json_cell(&line, query, c);
+			if (limits && is_unlimited(query, c))
+				json_string(&line, "max");
+			else
+				json_cell(&line, query, c);
 		}
 		cgr_strbuf_printf(&line, "}");
 		if (line.failed || fwrite(line.text, 1, line.length, out) != line.length)
@@ -219,28 +254,6 @@ static void free_cells(char **cell, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		free(cell[i]);
-}
-
-enum unit { UNIT_NONE, UNIT_BYTES, UNIT_NS, UNIT_USEC };
-
-static enum unit unit_of(const char *name, size_t *ret_length)
-{
-	static const struct {
-		const char *end;
-		enum unit unit;
-	} known[] = { { "_bytes", UNIT_BYTES }, { "_ns", UNIT_NS }, { "_usec", UNIT_USEC } };
-	size_t length = strlen(name);
-
-	*ret_length = length;
-	for (size_t i = 0; i < CGR_ARRAY_SIZE(known); i++) {
-		size_t end = strlen(known[i].end);
-
-		if (length > end && strcmp(name + length - end, known[i].end) == 0) {
-			*ret_length = length - end;
-			return known[i].unit;
-		}
-	}
-	return UNIT_NONE;
 }
 
 static void people_cell(struct cgr_strbuf *out, const struct cgr_query *query, size_t column)
@@ -367,13 +380,18 @@ static int print_table(FILE *out, struct cgr_query *query, const char *title, st
 	return rc < 0 ? rc : written(out, reterr);
 }
 
+int cgr_rows_print_limits(FILE *out, struct cgr_query *query, enum cgr_rows_format format, struct cgr_error *reterr)
+{
+	return format == CGR_ROWS_JSON ? print_json(out, query, true, reterr) : print_csv(out, query, true, reterr);
+}
+
 int cgr_rows_print(FILE *out, struct cgr_query *query, enum cgr_rows_format format, struct cgr_error *reterr)
 {
 	switch (format) {
 	case CGR_ROWS_CSV:
-		return print_csv(out, query, reterr);
+		return print_csv(out, query, false, reterr);
 	case CGR_ROWS_JSON:
-		return print_json(out, query, reterr);
+		return print_json(out, query, false, reterr);
 	default:
 		return print_table(out, query, NULL, reterr);
 	}

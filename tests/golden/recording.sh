@@ -2,6 +2,10 @@
 "$CGREPLAY" import "$SOURCE/samples/periodic-service.dat" -o p.db; echo "exit $?"
 # the cgroups and tasks that happened to be there beside the workload's are left out
 "$CGREPLAY" info p.db | grep -v '^digest' | sed '/^cgroups, /,/^CPUs/d; /^kernel events/,/^throttled/d'
+echo "--- info for scripts: no limit is max"
+"$CGREPLAY" info p.db --format csv | tr -d '\r' | grep '^/cgrlab,' | cut -d, -f1,4,9
+"$CGREPLAY" info p.db --format csv | grep -c 9223372036854775807
+"$CGREPLAY" info p.db --format json | grep -oE '"memory_max_bytes": ("max"|9223372036854775807)' | sort -u
 echo "--- sql"
 "$CGREPLAY" sql p.db "SELECT switches, run_ns, max_wait_ns FROM sched_summary WHERE comm = 'cgr-load' ORDER BY switches LIMIT 5"
 "$CGREPLAY" sql p.db --format csv "SELECT * FROM throttled"
