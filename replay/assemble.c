@@ -75,6 +75,11 @@ static int64_t least_usec(const struct cgr_seed_set *set, const struct cgr_metri
 	return 5000 + 1000000 / (hz > 0 ? hz : 250);
 }
 
+static bool is_share(unsigned block, unsigned metric)
+{
+	return block == CGR_BLOCK_ENGINE && metric == CGR_EM_THROTTLED_SHARE;
+}
+
 static void widen_to_kernel(struct cgr_spread *s, const struct cgr_metric_desc *desc, bool reads_device, int64_t least)
 {
 	int64_t slack;
@@ -112,7 +117,7 @@ struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned bloc
 	}
 	if (s.low != s.high && s.class == CGR_CLASS_EXACT)
 		s.class = CGR_CLASS_BOUNDED;
-	if (of_cpu(block))
+	if (of_cpu(block) && !is_share(block, metric)) /* a share says itself how far a period carries */
 		widen_to_kernel(&s, &set->output[0].block[block].desc[metric], set->output[0].reads_device,
 		                least_usec(set, &set->output[0].block[block].desc[metric], cgroup));
 	if (extrapolates(set, cgroup, block, metric))
@@ -134,6 +139,43 @@ static int64_t recorded_latency(const struct cgr_programs *programs, const struc
 	value = (int64_t)cgr_histogram_quantile(&all, permille);
 	cgr_histogram_fini(&all);
 	return value;
+}
+
+/* Of a counter, what the trace added to it. */
+static bool recorded_counter(const struct cgr_store *store, const char *name, enum cgr_metric_kind kind,
+                             uint32_t cgroup, int64_t *ret_value)
+{
+	size_t count;
+	const struct cgr_store_cgroup *groups = cgr_store_borrow_cgroups(store, &count);
+	bool old = groups[cgroup].born_ns < 0; /* counters of a cgroup made during the trace began at 0 */
+	int64_t first = 0, last;
+
+	if (!cgr_store_counter_last(store, cgroup, name, &last))
+		return false;
+	if (kind == CGR_METRIC_COUNTER && old && !cgr_store_counter_first(store, cgroup, name, &first))
+		return false;
+	/* a peak that did not move during the trace is older than it */
+	if (kind == CGR_METRIC_PEAK && old && cgr_store_counter_first(store, cgroup, name, &first) && first == last)
+		return false;
+	*ret_value = kind == CGR_METRIC_COUNTER ? last - first : last;
+	return true;
+}
+
+/* Where the model at hand has periods to compare it with. */
+static bool recorded_share(const struct cgr_store *store, const struct cgr_engine_output *output, uint32_t cgroup,
+                           int64_t *ret_value)
+{
+	const struct cgr_metric_block *cpu = &output->block[CGR_BLOCK_CPU];
+	int64_t periods, throttled;
+	bool modelled = false;
+
+	for (unsigned i = 0; i < cpu->count; i++)
+		modelled |= strcmp(cpu->desc[i].name, "cpu.stat.nr_periods") == 0;
+	if (!modelled || !recorded_counter(store, "cpu.stat.nr_periods", CGR_METRIC_COUNTER, cgroup, &periods) ||
+	    !recorded_counter(store, "cpu.stat.nr_throttled", CGR_METRIC_COUNTER, cgroup, &throttled))
+		return false;
+	*ret_value = periods > 0 ? (int64_t)((__int128)throttled * 1000000 / periods) : 0;
+	return true;
 }
 
 static bool below(const struct cgr_store_cgroup *cgroup, uint32_t id, uint32_t root)
@@ -183,6 +225,8 @@ static bool recorded_engine(const struct cgr_store *store, const struct cgr_prog
 	case CGR_EM_WAKE_MAX:
 		*ret_value = recorded_latency(programs, output, cgroup, 1000, &any);
 		return any;
+	case CGR_EM_THROTTLED_SHARE:
+		return recorded_share(store, output, cgroup, ret_value);
 	default:
 		return false;
 	}
@@ -193,22 +237,10 @@ bool cgr_recorded_metric(const struct cgr_store *store, const struct cgr_program
                          int64_t *ret_value)
 {
 	const struct cgr_metric_desc *desc = &output->block[block].desc[metric];
-	size_t count;
-	const struct cgr_store_cgroup *groups = cgr_store_borrow_cgroups(store, &count);
-	int64_t first = 0, last;
+	int64_t last;
 
-	if (cgr_store_counter_last(store, cgroup, desc->name, &last)) {
-		/* counters of a cgroup made during the trace began at 0 */
-		if (desc->kind == CGR_METRIC_COUNTER && groups[cgroup].born_ns < 0 &&
-		    !cgr_store_counter_first(store, cgroup, desc->name, &first))
-			return false;
-		/* a peak that did not move during the trace is older than it */
-		if (desc->kind == CGR_METRIC_PEAK && groups[cgroup].born_ns < 0 &&
-		    cgr_store_counter_first(store, cgroup, desc->name, &first) && first == last)
-			return false;
-		*ret_value = desc->kind == CGR_METRIC_COUNTER ? last - first : last;
-		return true;
-	}
+	if (cgr_store_counter_last(store, cgroup, desc->name, &last))
+		return recorded_counter(store, desc->name, desc->kind, cgroup, ret_value);
 	return block == CGR_BLOCK_ENGINE && recorded_engine(store, programs, output, metric, cgroup, ret_value);
 }
 
@@ -513,6 +545,8 @@ int cgr_result_assemble(const struct cgr_store *store, const struct cgr_programs
 		rc = fill_fidelity(r, store, programs, baseline, base, reterr);
 	if (rc >= 0)
 		rc = cgr_result_series(r, store, asked, reterr);
+	if (rc >= 0 && options->curves)
+		rc = cgr_result_recorded_memory(r, store, out, reterr);
 	if (rc >= 0 && options->curves)
 		rc = cgr_result_curves(r, store, reterr);
 	if (rc >= 0 && out->spans) {

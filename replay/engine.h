@@ -67,6 +67,7 @@ enum cgr_engine_metric {
 	CGR_EM_WAKE_P95,
 	CGR_EM_WAKE_P99,
 	CGR_EM_WAKE_MAX,
+	CGR_EM_THROTTLED_SHARE,
 	CGR_EM_COUNT
 };
 extern const struct cgr_metric_desc cgr_engine_metrics[CGR_EM_COUNT];

@@ -4,6 +4,8 @@
 
 #include "replay/engine_internal.h"
 
+#define PPM 1000000
+
 const struct cgr_metric_desc cgr_engine_metrics[CGR_EM_COUNT] = {
 	[CGR_EM_USAGE] = { "cpu.stat.usage_usec", "usec", "CPU time used by the cgroup and its descendants",
 	                   CGR_METRIC_COUNTER, 0, 20000, true },
@@ -30,6 +32,8 @@ const struct cgr_metric_desc cgr_engine_metrics[CGR_EM_COUNT] = {
 	                      CGR_METRIC_GAUGE, 1, 100000, false },
 	[CGR_EM_WAKE_MAX] = { "wakeup_latency.max_usec", "usec", "longest time from wake-up to CPU", CGR_METRIC_GAUGE, 1,
 	                      200000, false },
+	[CGR_EM_THROTTLED_SHARE] = { "cpu.throttled_share", "ppm", "throttled periods of all periods", CGR_METRIC_GAUGE, 1,
+	                             50000, false },
 };
 
 /* ---- series ---- */
@@ -236,6 +240,36 @@ static void latencies(struct cgr_engine *e)
 	}
 }
 
+static const int64_t *find_cpu_metric(const struct cgr_engine *e, const char *name)
+{
+	const struct cgr_metric_block *b = &e->out->block[CGR_BLOCK_CPU];
+
+	for (unsigned m = 0; m < b->count; m++)
+		if (strcmp(b->desc[m].name, name) == 0)
+			return b->value + (size_t)m * e->n_cgroups;
+	return NULL;
+}
+
+/* nr_throttled of nr_periods in ppm. Whether the first and the last period count is chance: one period either way. */
+static void throttled_share(struct cgr_engine *e)
+{
+	const int64_t *periods = find_cpu_metric(e, "cpu.stat.nr_periods");
+	const int64_t *throttled = find_cpu_metric(e, "cpu.stat.nr_throttled");
+	struct cgr_metric_block *own = &e->out->block[CGR_BLOCK_ENGINE];
+
+	for (uint32_t g = 0; periods && throttled && g < e->n_cgroups; g++) {
+		size_t to = (size_t)CGR_EM_THROTTLED_SHARE * e->n_cgroups + g;
+
+		if (periods[g] <= 0 || throttled[g] <= 0)
+			continue;
+		own->value[to] = throttled[g] * PPM / periods[g];
+		own->bound[to] = (struct cgr_bound){ .set = true,
+			                                 .class = CGR_METRIC_BOUNDED,
+			                                 .low = CGR_MAX(own->value[to] - PPM / periods[g], 0),
+			                                 .high = CGR_MIN(own->value[to] + PPM / periods[g], PPM) };
+	}
+}
+
 void cgr_run_finish(struct cgr_engine *e)
 {
 	for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++) {
@@ -260,6 +294,7 @@ void cgr_run_finish(struct cgr_engine *e)
 		if (e->model[m].head && e->model[m].head->finish)
 			e->model[m].head->finish(&e->model[m].ctx);
 	cgr_run_populated_finish(e);
+	throttled_share(e);
 	bound_completion(e);
 	for (unsigned m = 0; m < MODEL_COUNT && !e->out->broken; m++)
 		if (e->model[m].head && e->model[m].head->self_check)

@@ -62,61 +62,26 @@ static void metric_values(const struct cgr_result *result, const struct cgr_resu
 	v->class = m->class;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Throttled periods of the periods of the same seed, in ppm; the interval is one period wider than the seeds. */
-static int share_values(const struct cgr_result *result, const struct cgr_result_metric *throttled,
-                        const struct cgr_result_metric *periods, struct values *v)
-{
-	int64_t fewest = INT64_MAX, *sorted = cgr_calloc(v->seeds + 1, sizeof *sorted);
-
-	if (!sorted)
-		return CGR_E_NOMEM;
-	for (uint32_t i = 0; i < v->seeds; i++) {
-		int64_t count = seed_value(result, periods, i);
-
-		sorted[i] = v->of_seed[i] = count > 0 ? seed_value(result, throttled, i) * PPM / count : 0;
-		fewest = CGR_MIN(fewest, CGR_MAX(count, 1));
-	}
-	qsort(sorted, v->seeds, sizeof *sorted, by_value);
-	v->middle = sorted[v->seeds / 2];
-	v->low = v->middle ? CGR_MAX(sorted[0] - PPM / fewest, 0) : 0;
-	v->high = sorted[v->seeds - 1] ? CGR_MIN(sorted[v->seeds - 1] + PPM / fewest, PPM) : 0;
-	v->class = throttled ? throttled->class : CGR_CLASS_EXACT;
-	free(sorted);
-	return 0;
-}
-
 static int take_values(const struct cgr_store *store, const struct cgr_result *result, uint32_t cgroup,
                        const struct cgr_requirement *r, struct values *v, struct cgr_error *reterr)
 {
+	const struct cgr_result_metric *m;
 	bool known = false;
-	int rc = 0;
 
 	v->seeds = result->seeds;
 	v->of_seed = cgr_calloc(v->seeds + 1, sizeof *v->of_seed);
 	if (!v->of_seed)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "--require '%s'", r->text);
-	if (!strcmp(r->metric, "cpu.throttled_share")) {
-		const struct cgr_result_metric *periods = cgr_figure_metric(result, cgroup, "cpu.stat.nr_periods", &known);
-
-		rc = share_values(result, cgr_figure_metric(result, cgroup, "cpu.stat.nr_throttled", &known), periods, v);
-	} else {
-		const struct cgr_result_metric *m = cgr_figure_metric(result, cgroup, r->metric, &known);
-
-		metric_values(result, m, v);
-		if (!m && !strcmp(r->metric, "completion_usec"))
-			return cgr_error_set(
-			    reterr, CGR_E_SCENARIO,
-			    "--require '%s': no task of the cgroup ended in the recording, so nothing there completes", r->text);
+	m = cgr_figure_metric(result, cgroup, r->metric, &known);
+	metric_values(result, m, v);
+	if (!m && !strcmp(r->metric, "completion_usec"))
+		return cgr_error_set(reterr, CGR_E_SCENARIO,
+		                     "--require '%s': no task of the cgroup ended in the recording, so nothing there completes",
+		                     r->text);
+	if (!strcmp(r->metric, "cpu.throttled_share")) { /* a model without bandwidth control throttles nothing, ever */
+		known = false;
+		(void)cgr_figure_metric(result, cgroup, "cpu.stat.nr_periods", &known);
 	}
-	if (rc < 0)
-		return cgr_error_set(reterr, rc, "--require '%s'", r->text);
 	return known ? 0 : unknown_metric(store, result, r, reterr);
 }
 

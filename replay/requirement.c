@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/metricname.h"
 #include "common/units.h"
 #include "common/util.h"
 #include "replay/recommend.h"
@@ -14,25 +15,14 @@ void cgr_requirement_fini(struct cgr_requirement *requirement)
 	*requirement = (struct cgr_requirement){ 0 };
 }
 
-static const struct {
-	const char *said, *metric;
-} words[] = {
-	{ "completion", "completion_usec" },
-	{ "p50 wakeup_latency", "wakeup_latency.p50_usec" },
-	{ "p95 wakeup_latency", "wakeup_latency.p95_usec" },
-	{ "p99 wakeup_latency", "wakeup_latency.p99_usec" },
-	{ "max wakeup_latency", "wakeup_latency.max_usec" },
-	{ "oom_kill", "memory.events.oom_kill" },
-};
-
 static char *metric_name(const char *text, size_t length)
 {
+	const char *meant;
+
 	while (length && isspace((unsigned char)text[length - 1]))
 		length--;
-	for (size_t i = 0; i < CGR_ARRAY_SIZE(words); i++)
-		if (strlen(words[i].said) == length && !memcmp(words[i].said, text, length))
-			return cgr_strdup(words[i].metric);
-	return cgr_printf("%.*s", (int)length, text);
+	meant = cgr_metric_meant(text, length);
+	return meant ? cgr_strdup(meant) : cgr_printf("%.*s", (int)length, text);
 }
 
 /* "1%" of a share is 10000 ppm; times are usec, everything else takes size suffixes. */

@@ -14,7 +14,7 @@ struct cgr_run_options {
 	bool with_recorder; /* the recorder's own CPU time is part of the replay too (verify) */
 	bool spans; /* keep the simulated schedule of the first seed */
 	bool seed_values; /* keep what each seed said of each metric */
-	bool curves; /* add the miss-ratio curves of the recording (one more pass over it) */
+	bool curves; /* read the recording once more: its miss-ratio curves, its memory between the samples */
 	const char *command; /* how to make this result again, NULL unknown */
 	struct cgr_progress *progress;
 };

@@ -25,6 +25,9 @@ bool cgr_recorded_metric(const struct cgr_store *store, const struct cgr_program
                          int64_t *ret_value);
 int cgr_result_series(struct cgr_result *r, const struct cgr_store *store, const struct cgr_seed_set *asked,
                       struct cgr_error *reterr);
+/* Recorded memory.current from sample to sample as the recorded charges went, where they were recorded. */
+int cgr_result_recorded_memory(struct cgr_result *r, const struct cgr_store *store, const struct cgr_engine_output *out,
+                               struct cgr_error *reterr);
 /* How often the recorded look-ups of cached pages would miss in a cache of each size. */
 int cgr_result_curves(struct cgr_result *r, const struct cgr_store *store, struct cgr_error *reterr);
 int cgr_result_assemble(const struct cgr_store *store, const struct cgr_programs *programs,

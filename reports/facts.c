@@ -303,6 +303,8 @@ size_t cgr_facts_top(const struct cgr_result *result, size_t *ret_metric, size_t
 			bool taken = false;
 			for (size_t j = 0; j < found; j++)
 				taken |= result->metric[ret_metric[j]].metric == result->metric[i].metric;
+			/* what nr_throttled and nr_periods say already needs no place of its own */
+			taken |= strcmp(result->metric_desc[result->metric[i].metric].name, "cpu.throttled_share") == 0;
 			int64_t weight = taken || !result->metric[i].has_recorded ? 0 : top_weight(result, i);
 			if (weight > best_weight) {
 				best_weight = weight;

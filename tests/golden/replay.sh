@@ -9,3 +9,8 @@ echo '--- json'; twice "${ask[@]}" --format json | grep -oE '^ {0,2}"[a-z_]+"' |
 echo '--- explain'; "$CGREPLAY" replay periodic-service.db --set '/cgrlab:cpu=300m' --set '/cgrlab:cpu.max=max@1s' --explain
 echo '--- killed'; twice "$CGREPLAY" replay oom-ramp.db --set '/cgrlab:memory=48Mi' | grep -E '^(scenario|models|verdict|next)|oom_kill' | mask
 echo '--- verify'; for tolerance in 5% 0.5 x; do "$CGREPLAY" verify periodic-service.db --tolerance $tolerance -q | tail -n 1 | cut -d';' -f1; echo "exit ${PIPESTATUS[0]}"; done
+echo '--- the share of throttled periods is a metric like any other'
+"${ask[@]}" -o runs.db -q >/dev/null
+printf 'rules:\n  - {metric: cpu.throttled_share, cgroup: /cgrlab, max: 50%%}\n  - {metric: cpu.throttled_share, cgroup: /cgrlab, min: 90%%}\n  - {metric: p99 wakeup_latency, cgroup: /cgrlab, max: 10s}\n' >rules.yaml
+"$CGREPLAY" check runs.db --rules rules.yaml | mask; echo "exit ${PIPESTATUS[0]}"
+"$CGREPLAY" report runs.db --format csv | tr -d '\r' | grep ',cpu.throttled_share,' | cut -d, -f2-5,9

@@ -9,13 +9,13 @@
 
 #include "replay/recommend_internal.h"
 
-enum { COMPLETION, PERIODS, THROTTLED, METRICS };
+enum { COMPLETION, PERIODS, SHARE, METRICS };
 #define SEEDS 3u
 
 static struct cgr_result_metric_desc desc[METRICS] = {
 	{ .name = (char *)"completion_usec", .unit = (char *)"usec" },
 	{ .name = (char *)"cpu.stat.nr_periods", .unit = (char *)"count" },
-	{ .name = (char *)"cpu.stat.nr_throttled", .unit = (char *)"count" },
+	{ .name = (char *)"cpu.throttled_share", .unit = (char *)"ppm" },
 };
 
 struct fixture {
@@ -125,10 +125,11 @@ static void what_never_ends_completes_nothing(void **state)
 	cgr_requirement_fini(&r);
 }
 
-static void share_of_the_same_seed(void **state)
+static void share_at_the_ends_of_its_interval(void **state)
 {
-	/* many periods go with many throttled ones: 50 % in each seed, though 80 of 100 seem possible across them */
-	static const int64_t limited[METRICS][SEEDS] = { [PERIODS] = { 100, 160, 60 }, [THROTTLED] = { 50, 80, 30 } };
+	static const int64_t limited[METRICS][SEEDS] = {
+		[PERIODS] = { 100, 160, 60 }, [SHARE] = { 500000, 520000, 490000 }
+	};
 	struct fixture f;
 	struct cgr_figure got;
 	bool kept, broken;
@@ -137,18 +138,40 @@ static void share_of_the_same_seed(void **state)
 	make(&f, limited);
 	got = figure("cpu.throttled_share<55%", &f, &f, &kept, &broken);
 	assert_true(kept);
-	assert_int_equal(got.worst, 500000 + 1000000 / 60);
+	assert_int_equal(got.worst, 520000);
+	(void)figure("cpu.throttled_share<50%", &f, &f, &kept, &broken);
+	assert_true(!kept && !broken);
 	(void)figure("cpu.throttled_share<48%", &f, &f, &kept, &broken);
 	assert_true(!kept && broken);
+}
+
+/* A model without bandwidth control throttles nothing, which proves nothing. */
+static void no_share_without_periods(void **state)
+{
+	static const int64_t limited[METRICS][SEEDS] = { { 0 } };
+	struct cgr_requirement r;
+	struct cgr_error error = { 0 };
+	struct cgr_figure got;
+	struct fixture f;
+	char message[300];
+
+	(void)state;
+	make(&f, limited);
+	f.result.metric_descs = 1;
+	f.result.metrics = 0;
+	assert_int_equal(cgr_requirement_parse("cpu.throttled_share<1%", &r, NULL), 0);
+	assert_int_equal(cgr_figure_make(NULL, &f.result, &f.result, 1, &r, &got, &error), CGR_E_SCENARIO);
+	cgr_error_format(&error, message, sizeof message);
+	assert_non_null(strstr(message, "no metric 'cpu.throttled_share'"));
+	cgr_requirement_fini(&r);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(seeds_against_themselves),
-		cmocka_unit_test(never_is_broken),
-		cmocka_unit_test(what_never_ends_completes_nothing),
-		cmocka_unit_test(share_of_the_same_seed),
+		cmocka_unit_test(seeds_against_themselves),          cmocka_unit_test(never_is_broken),
+		cmocka_unit_test(what_never_ends_completes_nothing), cmocka_unit_test(share_at_the_ends_of_its_interval),
+		cmocka_unit_test(no_share_without_periods),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,9 +7,10 @@ let zooming = false;
 const gauges = /^(memory\.(current|max|high|low|min|swap\.current|swap\.max|peak|stat\.(anon|file|kernel))|cpu\.(usage|max|weight))$/;
 const styles = {
 	recorded: { colour: 'recorded', dash: [5, 4], width: 1.6 },
+	held: { colour: 'recorded', dash: [5, 4], width: 1.6, step: true }, // as read: nothing is known of the way between
 	predicted: { colour: 'predicted', width: 2 },
-	limit: { colour: 'limit', dash: [9, 4], width: 1.6, step: true },
-	waslimit: { colour: 'was-limit', dash: [2, 4], width: 1.6, step: true },
+	limit: { colour: 'limit', dash: [9, 4], width: 1.6, step: true, stays: true },
+	waslimit: { colour: 'was-limit', dash: [2, 4], width: 1.6, step: true, stays: true },
 	anon: { colour: 'anon', width: 1.3, fill: true },
 	file: { colour: 'file', width: 1.3, fill: true },
 	throttle: { colour: 'throttle', width: 1.8 },
@@ -25,7 +26,7 @@ function memoryChart(list) {
 	for (const [name, style] of [['memory.stat.file', 'file'], ['memory.stat.anon', 'anon']])
 		if (find(name, 0))
 			lines.push(line(find(name, 0), style, style + ' predicted', 'bytes'));
-	for (const [name, recorded, style, label] of [['memory.current', 1, 'recorded', 'recorded'],
+	for (const [name, recorded, style, label] of [['memory.current', 1, 'held', 'recorded'],
 		['memory.current', 0, 'predicted', 'predicted'], ['memory.max', 1, 'waslimit', 'memory.max recorded'],
 		['memory.max', 0, 'limit', 'memory.max'], ['memory.high', 0, 'limit', 'memory.high']]) {
 		const series = find(name, recorded);
@@ -62,8 +63,8 @@ function otherCharts(list, duration) {
 		const lines = [];
 		let unit = 'count';
 		for (const series of list.filter((s) => s.n === name)) {
-			const style = series.r ? 'recorded' : name.includes('throttled') ? 'throttle' : 'predicted';
 			const grows = series.u !== 'bytes' && series.u !== 'ppm' && series.values.length > 1 && series.values.every((v, i) => v !== null && (i === 0 || v >= series.values[i - 1]));
+			const style = series.r ? (grows ? 'recorded' : 'held') : name.includes('throttled') ? 'throttle' : 'predicted';
 			unit = grows ? (series.u === 'usec' ? 'usec/s' : series.u + '/s') : series.u;
 			lines.push({ ...line(series, style, series.r ? 'recorded' : 'predicted', unit),
 				...(grows ? rateOf(series, rateBins(duration)) : {}) });
@@ -175,7 +176,7 @@ const byteSteps = Array.from({ length: 50 }, (_, i) => 2 ** i);
 // A recorded knob is known where it was read; it holds from there to the end.
 function extend(l, duration) {
 	const style = styles[l.style];
-	if (!style.step || l.times.length === 0 || l.times[l.times.length - 1] >= duration)
+	if (!style.stays || l.times.length === 0 || l.times[l.times.length - 1] >= duration)
 		return l;
 	return { ...l, times: [...l.times, duration], values: [...l.values, l.values[l.values.length - 1]] };
 }
