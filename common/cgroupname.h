@@ -15,4 +15,10 @@ enum cgr_name_match {
 /* container may be NULL. */
 bool cgr_name_matches(const char *path, const char *container, const char *text, enum cgr_name_match how);
 
+/* Patterns of paths, the same wherever one may be written: "*", "?" and "[...]" stay within one directory as in a
+ * shell, the leading '/' may be left out, a last directory of two asterisks is all that lies below, however deep, and
+ * an asterisk alone is every cgroup. */
+bool cgr_name_is_pattern(const char *text);
+bool cgr_name_fits(const char *path, const char *pattern); /* never the root */
+
 #endif

@@ -1,12 +1,12 @@
 #include "replay/plan.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cgroupname.h"
 #include "common/limits.h"
 #include "common/optparse.h"
 #include "common/units.h"
@@ -308,7 +308,7 @@ static bool is_pattern(const struct cgr_whatif *plan, const char *text)
 	size_t count;
 	const struct cgr_store_cgroup *cgroup = cgr_store_borrow_cgroups(plan->store, &count);
 
-	if (!strpbrk(text, "*?["))
+	if (!cgr_name_is_pattern(text))
 		return false;
 	for (size_t i = 0; i < count; i++)
 		if (!strcmp(cgroup[i].path, text))
@@ -324,7 +324,7 @@ static int apply_setting(struct cgr_whatif *plan, const struct cgr_setting *s, s
 
 	if (is_pattern(plan, s->cgroup)) {
 		for (size_t i = 0; i < count; i++)
-			if (cgroup[i].parent != CGR_ID_NONE && fnmatch(s->cgroup, cgroup[i].path, FNM_PATHNAME) == 0) {
+			if (cgr_name_fits(cgroup[i].path, s->cgroup)) {
 				matched++;
 				CGR_TRY(apply_one(plan, s, (uint32_t)i, reterr));
 			}

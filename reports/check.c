@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cgroupname.h"
 #include "common/event.h"
+#include "common/metricname.h"
 #include "common/optparse.h"
 #include "common/units.h"
 #include "reports/facts.h"
@@ -28,15 +30,26 @@ static int bad(struct check *c, const char *what, const char *text)
 	                     c->rule->column, what, text);
 }
 
-static bool matches(const char *pattern, const char *text)
+/* Names of runs are no paths: "*" is anything there. */
+static bool is_run(const struct cgr_rule *rule, const struct cgr_result *result)
 {
-	return !pattern || fnmatch(pattern, text, 0) == 0;
+	return !rule->run || strcmp(rule->run, result->name) == 0 || fnmatch(rule->run, result->name, 0) == 0;
 }
 
-/* "completion" is completion_usec, as recommend and the table of a replay call it. */
+/* As in a scenario: a path is itself before it is a pattern. */
+static bool is_cgroup(const struct cgr_rule *rule, const struct cgr_result *result, uint32_t cgroup)
+{
+	const char *path = result->cgroup_path[cgroup];
+
+	if (!rule->cgroup || strcmp(rule->cgroup, path) == 0)
+		return true;
+	return cgr_name_is_pattern(rule->cgroup) && cgr_facts_cgroup(result, rule->cgroup) == CGR_ID_NONE &&
+	       cgr_name_fits(path, rule->cgroup);
+}
+
 static const struct cgr_result_metric_desc *find_desc(const struct cgr_result *result, const char *name)
 {
-	const char *wanted = strcmp(name, "completion") == 0 ? "completion_usec" : name;
+	const char *meant = cgr_metric_meant(name, strlen(name)), *wanted = meant ? meant : name;
 	for (size_t i = 0; i < result->metric_descs; i++)
 		if (strcmp(result->metric_desc[i].name, wanted) == 0)
 			return &result->metric_desc[i];
@@ -265,12 +278,11 @@ static int evaluate_rule(struct check *c, const struct cgr_result *const *result
 		const struct cgr_result *result = results[i];
 		const struct cgr_result_metric_desc *here = find_desc(result, c->rule->metric);
 		desc = here ? here : desc;
-		if (!here || !matches(c->rule->run, result->name))
+		if (!here || !is_run(c->rule, result))
 			continue;
 		for (size_t j = 0; j < result->metrics; j++) {
 			const struct cgr_result_metric *metric = &result->metric[j];
-			if (&result->metric_desc[metric->metric] != here ||
-			    !matches(c->rule->cgroup, result->cgroup_path[metric->cgroup]) ||
+			if (&result->metric_desc[metric->metric] != here || !is_cgroup(c->rule, result, metric->cgroup) ||
 			    (needs_recorded && !metric->has_recorded))
 				continue;
 			CGR_TRY(evaluate_one(c, result, metric));

@@ -15,7 +15,7 @@ enum cgr_rule_kind {
 enum cgr_rule_value { CGR_VALUE_PREDICTED, CGR_VALUE_RECORDED, CGR_VALUE_LOW, CGR_VALUE_HIGH };
 
 struct cgr_rule {
-	char *name, *metric, *cgroup, *run; /* cgroup and run are globs, "*" crosses / */
+	char *name, *metric, *cgroup, *run; /* cgroup: path or pattern (cgr_name_fits); run: name or glob */
 	char *limit_text; /* as written: "5ms", "64M" */
 	enum cgr_rule_kind kind;
 	enum cgr_rule_value value;

@@ -83,6 +83,11 @@ rules 'rules:' '  - metric: memory.peak' '    cgroup: /web' '    max: 256M' '  -
 expect 'limits with units' 0 "$cgreplay" check "$stores/good.db" --rules rules.yaml
 rules 'rules:' '  - metric: cpu.stat.throttled_usec' '    against: baseline' '    cgroup: /web' '    worse: lower'
 expect 'a direction of its own' 1 "$cgreplay" check "$stores/good.db" --rules rules.yaml --baseline "$stores/worse.db"
+for pattern in '/w* 1' 'web 0' 'w*b 1' '/web/* 0' '/web/** 1' '/* 2' '* 3'; do # as in a scenario
+	rules 'rules:' '  - metric: memory.peak' "    cgroup: '${pattern% *}'" '    min: 1'
+	"$cgreplay" check "$stores/good.db" --rules rules.yaml --format csv >found 2>/dev/null
+	expect "pattern ${pattern% *} takes ${pattern#* } cgroups" 0 test "$(grep -c '^1,' found)" = "${pattern#* }"
+done
 rules 'rules:' '  - metric: memory.peek' '    max: 1'
 expect 'unknown metric' 2 "$cgreplay" check "$stores/good.db" --rules rules.yaml
 has 'place, what is wrong, remedy' err "rules.yaml:2:5: unknown metric 'memory.peek'; did you mean 'memory.peak'?"

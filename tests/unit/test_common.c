@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "common/cgroupname.h"
 #include "common/histogram.h"
 #include "common/optparse.h"
 #include "common/units.h"
@@ -194,6 +195,7 @@ static void output_replaces_only_regular_files(void **state)
 	assert_int_equal(cgr_outfile_open(&file, fifo, NULL), CGR_E_USAGE);
 	assert_int_equal(cgr_outfile_check(folder, NULL), CGR_E_USAGE);
 	assert_int_equal(cgr_outfile_check("", NULL), CGR_E_USAGE);
+	assert_int_equal(cgr_outfile_check("-", NULL), CGR_E_USAGE);
 	assert_int_equal(cgr_outfile_check(file_path, NULL), 0);
 	/* through a link: the link stays, its target is replaced */
 	(void)close(open(file_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
@@ -209,6 +211,28 @@ static void output_replaces_only_regular_files(void **state)
 	(void)unlink(link_path);
 	(void)unlink(file_path);
 	assert_int_equal(rmdir(folder), 0);
+}
+
+static void patterns_of_paths(void **state)
+{
+	(void)state;
+	assert_true(cgr_name_fits("/web", "/web*"));
+	assert_true(cgr_name_fits("/web2", "web?"));
+	assert_false(cgr_name_fits("/web/worker", "/web*")); /* as in a shell, and in a scenario as in a rule */
+	assert_true(cgr_name_fits("/web/worker", "/web/*"));
+	assert_false(cgr_name_fits("/web/worker/1", "/web/*"));
+	assert_true(cgr_name_fits("/web/worker/1", "/web/**"));
+	assert_true(cgr_name_fits("/web/worker/1", "/w*/**"));
+	assert_false(cgr_name_fits("/web", "/web/**"));
+	assert_false(cgr_name_fits("/webber/1", "/web/**"));
+	for (const char *const *all = (const char *const[]){ "*", "**", "/**", NULL }; *all; all++) {
+		assert_true(cgr_name_fits("/web/worker/1", *all));
+		assert_true(cgr_name_fits("/web", *all));
+		assert_false(cgr_name_fits("/", *all));
+	}
+	assert_false(cgr_name_fits("/web/worker", "/*"));
+	assert_true(cgr_name_is_pattern("/a[bc]"));
+	assert_false(cgr_name_is_pattern("/a.b"));
 }
 
 static void options_from_a_table(void **state)
@@ -278,6 +302,7 @@ int main(void)
 		cmocka_unit_test(random_is_reproducible),
 		cmocka_unit_test(output_appears_whole_or_not),
 		cmocka_unit_test(output_replaces_only_regular_files),
+		cmocka_unit_test(patterns_of_paths),
 		cmocka_unit_test(options_from_a_table),
 	};
 
