@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* "completion", "p99 wakeup_latency", "oom_kill": the metric that is meant, a constant; NULL for every other text, which
- * is a metric's own name. */
+/* "completion", "p99 wakeup_latency", "oom_kill": the metric that is meant, a constant; NULL for every other text,
+ * which is a metric's own name. */
 const char *cgr_metric_meant(const char *text, size_t length);
 
 #endif
