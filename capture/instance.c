@@ -200,6 +200,37 @@ static int configure(struct cgr_instance *instance, uint64_t buffer_kib, const c
 	return read_page_bytes(instance, reterr);
 }
 
+/* Whether an event is on, or soon may be, in the top instance or in one of `instances` but ours. */
+static bool is_traced_by_others(const char *dir, const char *ours)
+{
+	char path[1024], line[8];
+
+	(void)snprintf(path, sizeof(path), "%s/set_event", dir);
+	bool traced = cgr_procfile_line(AT_FDCWD, path, line, sizeof(line)) && line[0] != '\0';
+	(void)snprintf(path, sizeof(path), "%s/instances", dir);
+	DIR *list = opendir(path);
+	for (struct dirent *entry; list != NULL && !traced && (entry = readdir(list)) != NULL;) {
+		if (entry->d_name[0] == '.' || strcmp(entry->d_name, ours) == 0)
+			continue;
+		(void)snprintf(path, sizeof(path), "%s/instances/%s/set_event", dir, entry->d_name);
+		traced = strncmp(entry->d_name, CGR_INSTANCE_PREFIX, strlen(CGR_INSTANCE_PREFIX)) == 0 ||
+		         (cgr_procfile_line(AT_FDCWD, path, line, sizeof(line)) && line[0] != '\0');
+	}
+	if (list != NULL)
+		(void)closedir(list);
+	return traced;
+}
+
+/* With record-cmd every switch and wake-up writes names into one table under one lock of all CPUs (kernel/trace/
+ * trace_sched_switch.c: probe_sched_switch), a quarter of the cost of these events; ours carry the names. An instance
+ * has the flag from the top one and may drop it through trace_options, but that drops it for all events that are on
+ * anywhere (trace_event_enable_cmd_record): so only while nobody else traces. */
+static void leave_names_out(struct cgr_instance *instance, const char *dir)
+{
+	if (!is_traced_by_others(dir, instance->name))
+		(void)tracefs_instance_file_write(instance->handle, "trace_options", "norecord-cmd");
+}
+
 static int create_locked(struct cgr_instance *instance, const char *dir, struct cgr_error *reterr)
 {
 	for (unsigned i = 0; i < 1000; i++) {
@@ -236,6 +267,8 @@ int cgr_instance_open(struct cgr_instance *instance, uint64_t buffer_kib_per_cpu
 	if (lock >= 0)
 		(void)remove_stale(dir);
 	int rc = create_locked(instance, dir, reterr);
+	if (rc == 0 && lock >= 0)
+		leave_names_out(instance, dir);
 	if (lock >= 0)
 		(void)close(lock);
 	if (rc == 0)

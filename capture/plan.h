@@ -49,6 +49,7 @@ struct cgr_planned_event {
 	bool all_items; /* all its items but the excluded are wanted */
 	int64_t least_item; /* of those wanted one by one; -1: none yet */
 	int64_t large_item; /* wanted where it changes by more than one; -1: none */
+	int64_t shunned_item; /* wanted by nobody and frequent: goes before the others are looked at; -1: none */
 	bool paged; /* carries a memory cgroup id: --cgroup narrows it */
 };
 

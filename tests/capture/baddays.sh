@@ -34,6 +34,13 @@ check "tracefs mounted elsewhere is found" is "$?" 0
 check "and its recording imports" "$cgreplay" import -q a.dat -o a.db
 setpriv --bounding-set -sys_admin --inh-caps -sys_admin \
 	unshare -m true 2>/dev/null && echo "SKIP dropping capabilities has no effect here"
+for backend in ftrace perf; do
+	unshare -m sh -c "for at in \$(awk '\$3 == \"tracefs\" || \$3 == \"debugfs\" { print \$2 }' /proc/mounts | sort -r); do umount -l \$at; done
+		exec setpriv --bounding-set -sys_admin --inh-caps -sys_admin '$cgreplay' record -q --backend $backend -o a.dat -d 0.2s" 2>a.err
+	check "tracefs mounted nowhere, and no right to mount it ($backend): exit 2" is $? 2
+	check "and one sentence" is "$(grep -c . a.err)" 1
+	check "that says so" says "tracefs" a.err
+done
 
 # capabilities, one at a time: either it works, or one clear sentence says what is missing
 for cap in sys_admin perfmon dac_override dac_read_search sys_ptrace sys_resource syslog bpf ipc_lock kill; do
@@ -50,6 +57,18 @@ done
 setpriv --bounding-set -all --inh-caps -all --reuid=65534 --clear-groups "$cgreplay" record --backend perf -o /dev/null/x -d 0.1s 2>d.err
 check "the perf backend without any right: exit 2" is $? 2
 check "says what it needs" says "CAP_PERFMON\|tracefs" d.err
+
+for cap in sys_admin perfmon dac_override dac_read_search sys_ptrace sys_resource syslog ipc_lock; do
+	rm -f d.data
+	setpriv --bounding-set "-$cap" --inh-caps "-$cap" "$cgreplay" record -q --backend perf --preset cpu -o d.data -d 0.2s 2>d.err
+	status=$?
+	if [ $status = 0 ]; then
+		check "without CAP_${cap^^} the perf backend records, and the file imports" "$cgreplay" import -q d.data -o d.db
+	else
+		check "the perf backend without CAP_${cap^^}: exit 2" is $status 2
+		check "and one sentence" is "$(grep -c . d.err)" 1
+	fi
+done
 
 # a command that is setuid to somebody else
 cp "$(command -v sleep)" other && chown 65534 other && chmod 4755 other
@@ -96,6 +115,7 @@ check "says that events were lost" says "events were lost" h.err
 "$cgreplay" import -q h.dat -o h.db
 check "and where: CPU, from and to" test "$(of h.db 'SELECT count(*) FROM lost')" -gt 0
 check "info shows it" test "$("$cgreplay" info h.db | grep -c ' lost')" -gt 0
+check "and nothing is predicted as exact" is "$("$cgreplay" replay --format json h.db | grep -c '"exact"')" 0
 "$cgreplay" import -q --max-lost 0 h.dat -o h2.db 2>i.err
 check "import --max-lost 0 refuses it" is $? 3
 
@@ -135,6 +155,17 @@ mkdir small && mount -t tmpfs -o size=3m cgr-small small 2>/dev/null && {
 	check "that says where they are" says "x.dat" j.err
 	file=$(ls small/x.dat.* | head -n 1)
 	check "the first of them imports ($file)" "$cgreplay" import -q "$file" -o j.db
+	rm -f small/*
+	head -c 2600K /dev/zero >small/rest
+	"$cgreplay" record --no-calibrate -o small/f.dat --ring 4M -d 2s -- sh -c 'for i in $(seq 500); do /bin/true; done' 2>j.err
+	check "a disk without room for what the flight recorder holds is an I/O error" is $? 4
+	check "that says where" says "small/f.dat" j.err
+	check "and leaves no file under the final name" test ! -e small/f.dat
+	rm -f small/f.dat*
+	"$cgreplay" record --backend perf --preset cpu -o small/p.data -d 20s -- sh -c 'for i in $(seq 2000); do /bin/true; done' 2>j.err
+	check "so is one that fills up under the perf backend" is $? 4
+	check "which says where" says "small/p.data" j.err
+	check "and leaves nothing" is "$(ls -A small)" rest
 	umount small
 }
 

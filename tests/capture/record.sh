@@ -79,6 +79,25 @@ if [ -d "$tracing/events/timer/timer_expire_entry" ]; then # some kernel timer a
 	check "classic timers are told as their soft interrupt, begun and ended" is "$("$cgreplay" sql d.db "SELECT count(DISTINCT kind) || ' of vector ' || max(number) FROM irq
 		WHERE kind IN (SELECT id FROM event_kind WHERE name GLOB 'softirq_*')" --format csv | tail -n 1 | tr -d '\r')" "2 of vector 1"
 fi
+if [ -z "$(cat "$tracing/set_event" "$tracing"/instances/*/set_event 2>/dev/null)" ]; then
+	flag() { # NAME PID: record-cmd or norecord-cmd, as its instance has it
+		local i
+		for ((i = 0; i < 300; i++)); do ls "names.$1.dat.partial" >/dev/null 2>&1 && break; sleep 0.02; done
+		grep -h 'record-cmd$' "$tracing/instances/cgreplay-$2"-*/trace_options
+	}
+	"$cgreplay" record -q --no-calibrate -o names.1.dat & pid=$!
+	check "alone, it has the kernel keep no table of names" is "$(flag 1 $pid)" norecord-cmd
+	"$cgreplay" record -q --no-calibrate -o names.2.dat & second=$!
+	check "beside somebody who traces, it leaves that as it is" is "$(flag 2 $second)" record-cmd
+	kill -INT $pid $second
+	wait $pid $second
+	if command -v trace-cmd >/dev/null; then
+		"$cgreplay" record -q --no-calibrate --preset cpu -o names.3.dat -- sh -c 'for i in $(seq 100); do /bin/true; done'
+		check "trace-cmd finds the names all the same" is "$(trace-cmd report names.3.dat 2>/dev/null | grep -c '^ *<\.\.\.>')" 0
+	fi
+else
+	echo "SKIP somebody else traces here: nothing is changed about the kernel's table of names"
+fi
 "$cgreplay" record -o /no/such/folder/x.dat -d 1s 2>e.err
 check "a folder that is not there is an I/O error" is $? 4
 setpriv --reuid=65534 --clear-groups "$cgreplay" record -o /dev/null/x -d 1s 2>f.err

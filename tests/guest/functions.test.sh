@@ -1,5 +1,6 @@
+# guest: --steady
 # Without kprobes the function tracer tells of throttling: the same spans as the kernel's own counters, and as kprobes say
-# in a second recording beside it.
+# in a second recording beside it. Time is counted in instructions: a host that is held up shows as no span.
 set -eu
 . /job/truth/lab.sh
 lab_find
@@ -29,9 +30,9 @@ for one in f k; do cgreplay import -q /tmp/$one.dat -o /tmp/$one.db; done
 [ "$(sqlite3 /tmp/f.db 'SELECT min(inferred) FROM throttle_span')" = 1 ] # whose a span is the tracer does not say
 [ "$(sqlite3 /tmp/k.db 'SELECT max(inferred) FROM throttle_span')" = 0 ]
 cp /tmp/f.dat "$OUT"/
-spans() { # STORE: per cgroup, spans of 2 to 200 ms and their sum in ms
+spans() { # STORE: per cgroup, spans of 2 ms and more and their sum in ms
 	sqlite3 "$1" "SELECT c.path, count(*), CAST(sum(s.to_ns - s.from_ns) / 1e6 AS INTEGER) FROM throttle_span s
-		JOIN cgroup c ON c.id = s.cgroup WHERE s.to_ns - s.from_ns BETWEEN 2000000 AND 200000000 AND c.path IN ('/cgrlab/a', '/cgrlab/b') GROUP BY 1 ORDER BY 1"
+		JOIN cgroup c ON c.id = s.cgroup WHERE s.to_ns - s.from_ns >= 2000000 AND c.path IN ('/cgrlab/a', '/cgrlab/b') GROUP BY 1 ORDER BY 1"
 }
 echo "function tracer:"; spans /tmp/f.db | tee /tmp/f.spans
 echo "kprobes:"; spans /tmp/k.db | tee /tmp/k.spans

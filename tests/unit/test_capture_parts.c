@@ -86,8 +86,9 @@ static struct cgr_td_bytes make_btf(unsigned memcg)
 	enumerator(&b, "PGPGIN", 0);
 	enumerator(&b, "PGPGOUT", 1);
 	enumerator(&b, "PGFAULT", 23);
-	type(&b, text(&b, "node_stat_item"), 6, 2, 4); /* 7 */
+	type(&b, text(&b, "node_stat_item"), 6, 3, 4); /* 7 */
 	enumerator(&b, "NR_ANON_MAPPED", 17);
+	enumerator(&b, "NR_FILE_MAPPED", 18);
 	enumerator(&b, "NR_FILE_PAGES", 19);
 	if (memcg) {
 		type(&b, text(&b, "mem_cgroup"), 4, memcg, memcg * 4); /* 8 */
@@ -376,9 +377,9 @@ static void test_plan_takes_what_is_there(void **state)
 	assert_non_null(strstr(plan.signal[CGR_SIG_wakeup].why, "sched:sched_waking"));
 	assert_int_equal(plan.signal[CGR_SIG_kmem].use->kind, CGR_SOURCE_SAMPLING);
 	/* names this kernel lacks are left out of the filter, known ones carry its numbers */
-	/* ... and what is rejected most comes first: small numbers, then single anonymous pages */
+	/* ... and what is rejected most comes first: small numbers, then single anonymous pages, then mapped file pages */
 	assert_string_equal(find(&plan, "mod_memcg_lruvec_state")->filter,
-	                    "item>=17&&(item!=17||val>1||val<-1)&&(item==19||item==17)");
+	                    "item>=17&&(item!=17||val>1||val<-1)&&item!=18&&(item==19||item==17)");
 	assert_true(plan.anon_implied);
 	assert_string_equal(find(&plan, "count_memcg_events")->filter, "item!=23");
 	assert_string_equal(find(&plan, "hrtimer_start")->filter, "function==0xffffffff81000010");
@@ -392,7 +393,7 @@ static void test_plan_takes_what_is_there(void **state)
 	assert_string_equal(find(&plan, "count_memcg_events")->filter, "(item!=23)&&(id!=1&&id!=7)");
 	assert_string_equal(find(&plan, "count_memcg_events")->wide_filter, "item!=23");
 	assert_string_equal(find(&plan, "mod_memcg_lruvec_state")->filter,
-	                    "(item>=17&&(item!=17||val>1||val<-1)&&(item==19||item==17))&&(id!=1&&id!=7)");
+	                    "(item>=17&&(item!=17||val>1||val<-1)&&item!=18&&(item==19||item==17))&&(id!=1&&id!=7)");
 	assert_string_equal(find(&plan, "sched_switch")->filter, "");
 	cgr_plan_fini(&plan);
 
