@@ -16,10 +16,10 @@ function ratio(n, column, kind,  i, k, off, on, x, y, z) {
 	return off > 0 ? on / off : 0
 }
 function told(column, kind, resamplings,  i, j, middle, b) {
-	for (i = 1; i <= rounds; i++) pick[i] = i
+	for (i = 1; i <= rounds; i++) pick[i] = whole[i]
 	middle = ratio(rounds, column, kind)
 	for (j = 1; j <= resamplings; j++) {
-		for (i = 1; i <= rounds; i++) pick[i] = 1 + int(rand() * rounds)
+		for (i = 1; i <= rounds; i++) pick[i] = whole[1 + int(rand() * rounds)]
 		b[j] = ratio(rounds, column, kind)
 	}
 	if (!resamplings) return sprintf("%+.1f %%", (middle - 1) * 100)
@@ -30,6 +30,9 @@ function told(column, kind, resamplings,  i, j, middle, b) {
 	n = ++runs[k, $2]
 	value[k, $2, n, 1] = $3; value[k, $2, n, 2] = $4 }
 END {
+	for (i = 1; i <= rounds; i++) # the last one of a run that was ended is not whole
+		if (runs[i, "off"] >= 2 && runs[i, "on"] >= 2) whole[++complete] = i
+	rounds = complete
 	srand(1)
 	quartile = told(1, "quartile", 300)
 	printf "%s --preset %s: %d rounds, bound %d %%, calibration %s %% of the machine\n", what, preset, rounds, bound, share

@@ -24,10 +24,10 @@ done
 mkdir -p "$work"
 tracing=$(awk '$3 == "tracefs" { print $2; exit }' /proc/mounts)
 
-# Each takes about a second; server and client of redis have a CPU each, or the scheduler's placement would be measured
+# Each takes some tenths of a second, a compile a second or two; server and client of redis have a CPU each, or the scheduler's placement would be measured
 compile() { rm -rf "$work/objects"; make -s -j2 -f "$here/overhead.mk" TOP="$top" OUT="$work/objects" GENERATED="$build/generated"; }
 storm() { "$build/tests/cgr-load" faults mib=64 loops=10 >/dev/null; }
-redis() { taskset -c 0 redis-benchmark -p 7398 -t set,get -n 12000 -c 8 -q >/dev/null; }
+redis() { taskset -c 0 redis-benchmark -p 7398 -t set,get -n 5000 -c 8 -q >/dev/null; }
 server_usec() { # CPU time of the redis server so far, all its threads
 	local sum=0 ns
 	for task in /proc/"$(<"$work/redis.pid")"/task/*/schedstat; do read -r ns _ <"$task" && sum=$((sum + ns)); done
@@ -112,6 +112,7 @@ for entry in "compile full 5" "redis full 5" "compile cpu 2" "redis cpu 2" "stor
 	[ -z "${4:-}" ] || [ "$4" = "$preset" ] || continue
 	[ -n "${CGR_OVERHEAD_ADD:-}" ] || rm -f "$work/rounds.$what.$preset" "$work/share.$what.$preset"
 	[ "$rounds" = 0 ] || $wrap bash "$here/overhead.sh" "$build" "$rounds" one "$what" "$preset" >>"$work/rounds.$what.$preset"
+	touch "$work/share.$what.$preset"
 	share=$(sort -n "$work/share.$what.$preset" | awk '{ x[NR] = $1 } END { print x[int((NR + 1) / 2)] }')
 	awk -v what="$what" -v preset="$preset" -v bound="$bound" -v share="$share" -f "$here/overhead.awk" "$work/rounds.$what.$preset"
 done

@@ -1,6 +1,7 @@
 #!/bin/bash
 # The flight recorder over a long time: SECONDS of work in a cgroup, then an OOM kill; what is on disk afterwards must
 # hold the last seconds before the kill and stay under its bound: flight.sh CGREPLAY CGR-LOAD [SECONDS, default 600]
+# Kills elsewhere are none of its business: the recorder is told the cgroup.
 set -u
 cgreplay=$(readlink -f "$1") load=$(readlink -f "$2") seconds=${3:-600}
 skip() { echo "SKIP: $*"; exit 77; }
@@ -16,7 +17,7 @@ finish() { # what the kill left of the group goes a moment later
 }
 trap finish EXIT
 echo 96M >"$group/$limit"
-"$cgreplay" record -o "$work/flight.dat" --ring 8M --until oom -d $((seconds + 300)) 2>"$work/err" & recorder=$!
+"$cgreplay" record -o "$work/flight.dat" --cgroup "/${group##*/}" --ring 8M --until oom -d $((seconds + 300)) 2>"$work/err" & recorder=$!
 sleep 2
 (
 	echo 0 >"$group/cgroup.procs"
@@ -36,4 +37,6 @@ bytes=$(stat -c %s "$work/flight.dat" 2>/dev/null || echo 0)
 span=$(sqlite3 "$work/flight.db" "SELECT printf('%.1f', (max(time) - min(time)) / 1e9) FROM event" 2>/dev/null ||
 	"$cgreplay" info --format json "$work/flight.db" | grep -m 1 duration)
 echo "status $status, $bytes bytes, events span $span s"
-[ $status = 0 ] && [ "$bytes" -gt 100000 ] && [ "$bytes" -le $((9 << 20)) ]
+kills=$(sqlite3 "$work/flight.db" "SELECT count(*) FROM oom_kill" 2>/dev/null)
+echo "OOM kills in it: $kills"
+[ $status = 0 ] && [ "$bytes" -gt 100000 ] && [ "$bytes" -le $((9 << 20)) ] && [ "${kills:-1}" -ge 1 ]

@@ -38,11 +38,11 @@ echo "function tracer:"; spans /tmp/f.db | tee /tmp/f.spans
 echo "kprobes:"; spans /tmp/k.db | tee /tmp/k.spans
 for group in a b; do
 	grep -H . /sys/fs/cgroup/cgrlab/$group/cpu.stat | grep throttled
-	usec=$(awk '$1 == "throttled_usec" { print $2 }' /sys/fs/cgroup/cgrlab/$group/cpu.stat)
+	read -r times usec < <(awk '$1 == "nr_throttled" { n = $2 } $1 == "throttled_usec" { print n, $2 }' /sys/fs/cgroup/cgrlab/$group/cpu.stat)
 	for one in f k; do
-		awk -F'|' -v path=/cgrlab/$group -v usec="$usec" -v one=$one '$1 == path { n = $2; ms = $3 }
-			END { printf "%s %s: %d spans, %d ms, the kernel counts %d ms\n", one, path, n, ms, usec / 1000
-				exit !(n >= 10 && ms > usec / 1000 * 0.85 && ms < usec / 1000 * 1.1) }' /tmp/$one.spans
+		awk -F'|' -v path=/cgrlab/$group -v times="$times" -v usec="$usec" -v one=$one '$1 == path { n = $2; ms = $3 }
+			END { printf "%s %s: %d spans, %d ms, the kernel counts %d and %d ms\n", one, path, n, ms, times, usec / 1000
+				exit !(n >= 10 && n >= times - 1 && n <= times + 1 && ms >= usec / 1000 * 0.98 - 2 && ms <= usec / 1000 * 1.02 + 2) }' /tmp/$one.spans
 	done
 done
 rmdir /sys/fs/cgroup/cgrlab/a/deep /sys/fs/cgroup/cgrlab/a /sys/fs/cgroup/cgrlab/b
