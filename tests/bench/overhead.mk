@@ -1,5 +1,5 @@
-# A real C project for the overhead measurement: our own sources, compiled file by file.
-sources := $(wildcard $(TOP)/common/*.c $(TOP)/model/lib/*.c)
+# A real C project for the overhead measurement: eight of our own sources, compiled file by file.
+sources := $(wordlist 1,8,$(sort $(wildcard $(TOP)/common/*.c)))
 objects := $(patsubst $(TOP)/%.c,$(OUT)/%.o,$(sources))
 all: $(objects)
 $(OUT)/%.o: $(TOP)/%.c

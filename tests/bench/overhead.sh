@@ -24,7 +24,7 @@ done
 mkdir -p "$work"
 tracing=$(awk '$3 == "tracefs" { print $2; exit }' /proc/mounts)
 
-# Each takes some tenths of a second, a compile a second or two; server and client of redis have a CPU each, or the scheduler's placement would be measured
+# Each takes some tenths of a second; server and client of redis have a CPU each, or the scheduler's placement would be measured
 compile() { rm -rf "$work/objects"; make -s -j2 -f "$here/overhead.mk" TOP="$top" OUT="$work/objects" GENERATED="$build/generated"; }
 storm() { "$build/tests/cgr-load" faults mib=64 loops=10 >/dev/null; }
 redis() { taskset -c 0 redis-benchmark -p 7398 -t set,get -n 5000 -c 8 -q >/dev/null; }
