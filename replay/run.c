@@ -12,7 +12,7 @@
 /* How far another run of the same work lies from a recorded one: chosen on half of the truth workloads, see
  * docs/ACCURACY.md. */
 #define OTHER_RUN_PPM 120000
-#define SWITCH_PERCENT 50
+#define SWITCH_PERCENT 20
 #define SAME_RUN_PPM 15000
 #define SWITCH_MAX_NS 50000u
 #define WAKE_PERCENT 60
