@@ -116,6 +116,7 @@ struct cgr_task_info { /* borrowed, valid for the whole run; prio and cgroup may
 	int32_t session; /* setsid id where the recording's kernel groups by it (autogroup); 0 not or unknown */
 	const uint64_t *cpus_beyond; /* the same for CPUs 64.. in words of 64; NULL: there are no more than 64 */
 	uint32_t nr_cpus_allowed;
+	bool exiting; /* in do_exit (PF_EXITING): it does not return to user mode */
 };
 
 /* Services. Call through the inline wrappers below. */

@@ -416,7 +416,7 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 	if (!b->t || !b->cpu || !b->tick_bin)
 		return cgr_error_set(b->error, CGR_E_NOMEM, "compiling programs of %zu tasks", tasks);
 	for (uint32_t i = 0; i < b->n_tasks; i++) {
-		b->t[i].tail = b->t[i].sites = b->t[i].loop_chunk = b->t[i].told_by = CGR_ID_NONE;
+		b->t[i].tail = b->t[i].sites = b->t[i].loop_chunk = b->t[i].told_by = b->t[i].meet_chunk = CGR_ID_NONE;
 		b->t[i].completion.worker = b->t[i].callee = b->t[i].paid_by = CGR_ID_NONE;
 		b->t[i].prio = -1;
 	}

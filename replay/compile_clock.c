@@ -23,6 +23,7 @@ void cgr_build_note_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum
 	t->previous_block_end_ns = t->block_end_ns;
 	t->block_end_ns = ts_ns;
 	t->last_cause = (uint8_t)cause;
+	t->block_run_ns = b->programs->program[task].run_ns + t->run_ns;
 	t->block_count++;
 	/* remember the end of block 1, 2, 4, 8, ...: the last one but the newest lies in the first half of its life */
 	if ((t->block_count & (t->block_count - 1)) == 0 && t->tail != CGR_ID_NONE) {
@@ -109,14 +110,27 @@ static bool ended_by_signal(const struct builder *b, uint32_t task, uint64_t exi
 	return true;
 }
 
+/* It has not slept for long, and not because it was kept off the CPU: it has worked for longer than between its sleeps
+ * before. */
+static bool has_spun(const struct builder *b, uint32_t task, uint64_t exit_ns)
+{
+	const struct task_build *t = &b->t[task];
+	uint64_t since_ns = b->programs->program[task].run_ns + t->run_ns - t->block_run_ns;
+
+	return t->block_end_ns + 4 * LOOK_NS < exit_ns && t->back_ns > t->block_end_ns &&
+	       since_ns * t->block_count >= 4 * t->block_run_ns;
+}
+
 void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)
 {
 	const struct task_build *t = &b->t[task];
 	struct cgr_program *p = &b->programs->program[task];
 	uint64_t start = t->exec_ns ? t->exec_ns : (uint64_t)p->start_ns, look, length;
 	unsigned chance = CHANCE_PERCENT;
-	bool spins = t->block_end_ns + 4 * LOOK_NS < exit_ns && t->back_ns > t->block_end_ns, looked = false;
+	bool spins, looked = false;
 
+	cgr_build_book(b, task, exit_ns);
+	spins = has_spun(b, task, exit_ns);
 	if ((p->start != CGR_START_FORKED && p->start != CGR_START_LATE) || exit_ns < start + SHORTEST_LIFE_NS)
 		return;
 	if (ended_by_signal(b, task, exit_ns, &look) && look > (uint64_t)p->start_ns) {

@@ -54,6 +54,10 @@ struct task_build {
 	uint32_t callee, calls, waits, paid_by, call_chunk, call_position;
 	uint64_t call_ns;
 	bool waits_soon; /* the first of those waits began right after the call */
+	/* the last thread of its own process that it woke since it last slept; the WAKE, chunk CGR_ID_NONE: there is none
+	 */
+	uint32_t meet_wakee, meet_chunk, meet_position;
+	uint64_t meet_ns;
 	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;
@@ -65,6 +69,7 @@ struct task_build {
 	uint64_t away_ns, back_ns; /* its last absence from the CPU, after which it has run but for a moment or at all */
 	uint64_t signal_ns; /* a signal that ends processes was sent to it */
 	uint32_t block_count, loop_chunk, loop_position;
+	uint64_t block_run_ns; /* CPU time when its last sleep ended */
 	uint8_t last_cause;
 	uint64_t pulled_ns; /* moved to the CPU on which the move was made; 0 not since it last ran */
 	bool looked; /* the last operation written was a look at its CPU clock */
@@ -173,6 +178,7 @@ void cgr_build_judge_timers(struct cgr_programs *programs);
 int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t *ret_id);
 void cgr_build_relation_waking(struct builder *b, const struct cgr_event *e, uint32_t relation);
 void cgr_build_relation_wakeup(struct builder *b, const struct cgr_event *e);
+void cgr_build_meeting(struct builder *b, const struct cgr_event *e, uint32_t relation); /* its WAKE was just written */
 int cgr_build_judge_relations(struct builder *b);
 /* compile_answer.c */
 int cgr_build_call(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t relation);

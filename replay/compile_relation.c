@@ -8,6 +8,10 @@
 #include "common/util.h"
 #include "replay/compile_internal.h"
 
+#define MEETING_NS 30000u /* who lets several go on at once wakes one right after the other */
+#define MEETINGS_MIN 16u
+#define MEETINGS_PART 4u /* and others do so at least in one of so many cases: at a barrier it is whoever comes last   \
+	                      */
 #define LOOKS_MAX 64u /* wake-ups judged per relation: each means a look at all tasks */
 
 static uint32_t process_of(const struct builder *b, uint32_t task)
@@ -81,6 +85,38 @@ void cgr_build_relation_wakeup(struct builder *b, const struct cgr_event *e)
 	t->told_by = CGR_ID_NONE;
 }
 
+static void count_meeting(struct cgr_relation *r, uint32_t host)
+{
+	if (!r->meetings)
+		r->meeting_host = host;
+	if (r->meeting_host == host)
+		r->meetings++;
+	else
+		r->other_meetings++;
+}
+
+void cgr_build_meeting(struct builder *b, const struct cgr_event *e, uint32_t relation)
+{
+	struct task_build *t = &b->t[e->task];
+	struct cgr_relation *r = &b->programs->relation[relation];
+	struct cgr_chunk *chunk = cgr_chunk_at(b->programs, t->tail);
+
+	if (!r->threads)
+		return;
+	if (t->meet_chunk != CGR_ID_NONE && t->meet_wakee != e->c && e->ts_ns - t->meet_ns < MEETING_NS) {
+		struct cgr_op *first = &cgr_chunk_at(b->programs, t->meet_chunk)->op[t->meet_position];
+
+		if (!(first->flags & CGR_OPF_MEET))
+			count_meeting(r, e->task);
+		first->flags |= CGR_OPF_MEET;
+		chunk->op[chunk->count - 1].flags |= CGR_OPF_MEET;
+	}
+	t->meet_wakee = e->c;
+	t->meet_chunk = t->tail;
+	t->meet_position = chunk->count - 1;
+	t->meet_ns = e->ts_ns;
+}
+
 int cgr_build_judge_relations(struct builder *b)
 {
 	struct cgr_programs *programs = b->programs;
@@ -88,7 +124,10 @@ int cgr_build_judge_relations(struct builder *b)
 	for (uint32_t i = 0; i < programs->relations; i++) {
 		struct cgr_relation *r = &programs->relation[i];
 
+		uint32_t meetings = r->meetings + r->other_meetings;
+
 		r->sync = r->to_waker + r->elsewhere ? r->elsewhere * 8 < r->to_waker : !r->threads;
+		r->meets = meetings >= MEETINGS_MIN && r->other_meetings * MEETINGS_PART >= meetings;
 	}
 	return cgr_build_judge_peers(b);
 }

@@ -113,6 +113,7 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 	}
 	t->missed = false;
 	t->timer_armed = false;
+	t->meet_chunk = CGR_ID_NONE;
 	p->blocks[cause]++;
 	t->state = TASK_RUNNABLE;
 	CGR_TRY(cgr_build_emit(b, task, &op));
@@ -137,6 +138,8 @@ static int emit_wake(struct builder *b, const struct cgr_event *e, unsigned flag
 	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
 	cgr_build_book(b, e->task, e->ts_ns);
 	CGR_TRY(cgr_build_emit(b, e->task, &op));
+	if (!flags)
+		cgr_build_meeting(b, e, relation);
 	return flags ? 0 : cgr_build_called(b, e->task, e->c, relation, e->ts_ns);
 }
 

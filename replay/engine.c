@@ -186,7 +186,7 @@ static int init_tasks(struct cgr_engine *e)
 		e->ended_ns[i] = -1;
 		t->free = e->recorder_tgid && s->tgid == e->recorder_tgid;
 		t->rt = is_rt_prio(e, info->prio);
-		t->waker = t->rt_next = NONE;
+		t->waker = t->rt_next = t->holds = t->held_by = NONE;
 		t->cursor = cgr_cursor_start(e->programs, i);
 		e->out->task[i].start_ns = e->out->task[i].end_ns = -1;
 		e->out->task[i].cgroup = info->cpu_cgroup;

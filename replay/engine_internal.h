@@ -30,6 +30,7 @@ struct task_run {
 	uint32_t token; /* blocks paid by tasks so far */
 	uint32_t far_tokens; /* its tokens too early for the mask: they stand in early[] */
 	uint32_t waker; /* task it waits for, NONE */
+	uint32_t holds, held_by; /* task that waits for it at a meeting; task it waits for at one; NONE */
 	uint32_t rt_next;
 	uint8_t state;
 	bool free; /* the recorder's own work: costs nothing in a what-if */
@@ -107,6 +108,7 @@ struct cgr_engine {
 	const struct cgr_cpu_ops *ops;
 	const struct cgr_memory_ops *memory;
 	uint32_t n_tasks, n_cpus, n_cgroups;
+	uint32_t held_tasks; /* tasks that wait at a meeting */
 	uint32_t *parent[2]; /* per domain: 0 cpu, 1 memory */
 	bool *online[2], *removed[2]; /* removed: its directory is gone; what is charged to it stays until it is freed */
 	uint32_t *group_next; /* ring of the tasks of a thread group */
@@ -184,6 +186,7 @@ void cgr_run_set_prio(struct cgr_engine *e, uint32_t task, int prio);
 void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task);
 /* engine_ops.c */
 void cgr_run_ops(struct cgr_engine *e, uint32_t cpu);
+void cgr_run_token(struct cgr_engine *e, uint32_t task, uint32_t token, uint32_t cpu, unsigned flags); /* paid */
 void cgr_run_first_wait(struct cgr_engine *e, uint32_t task);
 void cgr_run_world(struct cgr_engine *e);
 void cgr_run_task_timer(struct cgr_engine *e, uint32_t task);
@@ -191,6 +194,11 @@ void cgr_run_kill(struct cgr_engine *e, uint32_t task);
 void cgr_run_born(struct cgr_engine *e, uint32_t task, uint32_t parent);
 void cgr_run_online(struct cgr_engine *e, uint32_t cgroup, unsigned domain);
 bool cgr_run_release_stalled(struct cgr_engine *e);
+/* engine_meet.c */
+bool cgr_run_meet(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
+bool cgr_run_meet_last(struct cgr_engine *e, uint32_t task, uint32_t cpu);
+void cgr_run_meet_circle(struct cgr_engine *e, uint32_t task);
+void cgr_run_meet_free(struct cgr_engine *e, uint32_t task);
 /* engine_recorded.c */
 int cgr_run_playback_init(struct cgr_engine *e);
 void cgr_run_playback_fini(struct cgr_engine *e);

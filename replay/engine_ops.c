@@ -24,7 +24,7 @@ static bool token_take(struct cgr_engine *e, uint32_t task)
 	return paid;
 }
 
-static void token_post(struct cgr_engine *e, uint32_t task, uint32_t token, uint32_t cpu, unsigned flags)
+void cgr_run_token(struct cgr_engine *e, uint32_t task, uint32_t token, uint32_t cpu, unsigned flags)
 {
 	struct task_run *t = &e->task[task];
 	uint32_t ahead = token - t->token;
@@ -56,7 +56,7 @@ static void request(struct cgr_engine *e, const struct cgr_op *op, uint32_t cpu)
 	if (e->config->open_loop)
 		return;
 	if (!worker->waiting || worker->token != (uint32_t)op->a) {
-		token_post(e, op->c, (uint32_t)op->a, cpu, CGR_WAKE_IRQ);
+		cgr_run_token(e, op->c, (uint32_t)op->a, cpu, CGR_WAKE_IRQ);
 		return;
 	}
 	token_take(e, op->c);
@@ -95,6 +95,8 @@ static void finish_program(struct cgr_engine *e, uint32_t task)
 	if (!e->task[task].finished && e->programs->program[task].ops)
 		e->active--;
 	e->task[task].finished = true;
+	if (e->task[task].holds != NONE)
+		cgr_run_wake(e, e->task[task].holds, e->task_info[task].cpu, 0);
 }
 
 static void lost_token(struct cgr_engine *e, uint32_t task, uint64_t delay_ns);
@@ -308,6 +310,10 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 			token_take(e, task);
 			return false;
 		}
+		if (t->holds != NONE && cgr_run_meet_last(e, task, cpu)) {
+			token_take(e, task);
+			return false;
+		}
 		if (e->task[op->c].state == RUN_GONE) {
 			lost_token(e, task, op->a);
 			at_ns = t->truncated ? 0 : e->now_ns + op->a;
@@ -315,6 +321,8 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		}
 		t->waiting = true;
 		t->waker = op->c;
+		if (e->held_tasks)
+			cgr_run_meet_circle(e, task);
 		sleep_until(e, cpu, task, UINT64_MAX, (op->flags & CGR_OPF_MISS) != 0);
 		return true;
 	case CGR_CAUSE_TIMER:
@@ -446,7 +454,7 @@ static void perform(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 {
 	switch (op->kind) {
 	case CGR_OP_WAKE:
-		token_post(e, op->c, (uint32_t)op->a, cpu, e->programs->relation[op->b].sync ? CGR_WAKE_SYNC : 0);
+		cgr_run_token(e, op->c, (uint32_t)op->a, cpu, e->programs->relation[op->b].sync ? CGR_WAKE_SYNC : 0);
 		break;
 	case CGR_OP_REQUEST:
 		request(e, op, cpu);
@@ -610,12 +618,22 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 			if (block(e, cpu, task, op))
 				return;
 			break;
+		case CGR_OP_WAKE:
+			t->cursor.position--;
+			if (cgr_run_meet(e, task, op)) {
+				sleep_until(e, cpu, task, UINT64_MAX, false);
+				return;
+			}
+			t->cursor.position++;
+			if (!t->repeating || t->exiting)
+				perform(e, task, cpu, op);
+			break;
 		case CGR_OP_EXIT:
 			if (t->stop_ns && !t->truncated && e->now_ns < t->stop_ns) {
 				repeat(e, task);
 				break;
 			}
-			t->exiting = true;
+			t->exiting = e->task_info[task].exiting = true;
 			break;
 		case CGR_OP_END:
 			gone(e, task);

@@ -56,6 +56,7 @@ enum cgr_cause {
 };
 const char *cgr_cause_name(enum cgr_cause cause);
 
+#define CGR_OPF_MEET 0x02u /* WAKE: one of several by which a task lets others go on at once */
 #define CGR_OPF_PACED 0x02u /* RUN: between two looks at its own CPU clock */
 #define CGR_OPF_DIRECT 0x01u /* UNCHARGE: kernel memory that does not pass through a stock */
 #define CGR_OPF_SWAPIN 0x10u /* CHARGE: of a page that had been in swap: its owner touched it */
@@ -105,6 +106,8 @@ struct cgr_relation {
 	int32_t waker, wakee; /* thread groups; waker 0: the idle task */
 	uint32_t soft; /* wake-ups of the second by a soft interrupt in the context of the first */
 	bool peers; /* verdict: those were the first one's messages */
+	uint32_t meeting_host, meetings, other_meetings; /* wake-ups of several threads at once: by one task; by others */
+	bool meets; /* verdict: threads that wait for the last of them, a barrier */
 	/* Wake-ups of one task by another that had waited for it since the last one, at once or after something else, or
 	 * had not. */
 	uint32_t answered, late, unanswered;

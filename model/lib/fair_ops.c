@@ -503,7 +503,8 @@ uint32_t cgr_fair_pick(struct cgr_ctx *ctx, uint32_t cpu, uint32_t prev)
 	}
 	uint32_t task = se->id;
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
-	if (throttled && !cgr_task(ctx, task)->kernel_thread)
+	/* task_throttle_setup_work: neither kernel threads nor exiting tasks return to user mode */
+	if (throttled && !cgr_task(ctx, task)->kernel_thread && !cgr_task(ctx, task)->exiting)
 		t->throttle_work = true;
 	if (rq->curr == CGR_NONE)
 		set_chain(fair, cpu, task);

@@ -191,7 +191,8 @@ bool cgr_throttle_return_to_user(struct cgr_fair *fair, uint32_t cpu, uint32_t t
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
 	t->throttle_work = false;
 	struct cgr_fair_queue *queue = t->entity.queue;
-	if (!t->entity.on_rq || t->entity.delayed || t->throttled || !queue->throttle_count)
+	if (!t->entity.on_rq || t->entity.delayed || t->throttled || !queue->throttle_count ||
+	    cgr_task(fair->ctx, task)->exiting)
 		return false;
 	cgr_fair_dequeue_task(fair, task, CGR_DEQ_SLEEP | CGR_FAIR_DEQ_THROTTLE);
 	limbo_add(fair, queue, task);

@@ -17,7 +17,7 @@
 #define CPUS 2u
 
 /* Tasks 1 and 2 are threads of one process, 3 is a process of its own, 4 a second one, 5 a kernel thread, 6 that of
- * RCU. */
+ * RCU, 7 a third thread of the first. */
 struct tape {
 	struct cgr_writer *writer;
 	char path[32];
@@ -38,14 +38,14 @@ static void tape_begin(struct tape *t)
 	close(fd);
 	assert_int_equal(cgr_writer_new(t->path, 0, &t->writer, &error), 0);
 	assert_int_equal(cgr_writer_add_css_set(t->writer, &set, NULL, 0, &id, &error), 0);
-	for (int32_t i = 1; i <= 6; i++) {
+	for (int32_t i = 1; i <= 7; i++) {
 		struct cgr_store_task task = { .tid = 100 + i,
-			                           .tgid = i == 2 ? 101 : 100 + i,
+			                           .tgid = i == 2 || i == 7 ? 101 : 100 + i,
 			                           .comm = i == 6 ? "rcu_preempt" : "tape",
 			                           .start_ns = -1,
 			                           .end_ns = INT64_MAX,
 			                           .parent = CGR_ID_NONE,
-			                           .kernel_thread = i >= 5,
+			                           .kernel_thread = i == 5 || i == 6,
 			                           .prio = 120 };
 
 		assert_int_equal(cgr_writer_add_task(t->writer, &task, &id, &error), 0);
@@ -435,6 +435,95 @@ static void test_relation(void **state)
 	}
 }
 
+/* Three threads; the last to come wakes the two others, right one after the other: whoever it is (a barrier), or always
+ * the same (a master that hands out work). */
+static void test_meeting(void **state)
+{
+	static const uint32_t thread[] = { 1, 2, 7 };
+
+	(void)state;
+	for (unsigned master = 0; master < 2; master++) {
+		struct tape t;
+		struct cgr_programs *p;
+		unsigned meetings = 0;
+
+		tape_begin(&t);
+		t.now_ns = MS;
+		for (unsigned i = 0; i < 3; i++) {
+			turn(&t, 0, 0, 0, thread[i]);
+			t.now_ns += MS;
+			turn(&t, 0, thread[i], 1, 0);
+		}
+		for (unsigned i = 0; i < 30; i++) {
+			uint32_t last = thread[master ? 0 : i % 3];
+
+			t.now_ns += MS;
+			wake(&t, 0, 0, last, 0, 0, CGR_EVF_HARDIRQ);
+			turn(&t, 0, 0, 0, last);
+			t.now_ns += MS;
+			for (unsigned k = 0; k < 3; k++) {
+				if (thread[k] == last)
+					continue;
+				wake(&t, 0, last, thread[k], 1, 1, 0);
+				t.now_ns += 5000;
+			}
+			turn(&t, 0, last, 1, 0);
+			for (unsigned k = 0; k < 3; k++) {
+				if (thread[k] == last)
+					continue;
+				turn(&t, 1, 0, 0, thread[k]);
+				t.now_ns += MS;
+				turn(&t, 1, thread[k], 1, 0);
+			}
+		}
+		p = compiled(&t);
+		for (uint32_t i = 0; i < p->relations; i++) {
+			assert_true(!p->relation[i].threads || p->relation[i].meets == !master);
+			meetings += p->relation[i].meetings + p->relation[i].other_meetings;
+		}
+		assert_int_equal(meetings, 30);
+		cgr_programs_free(p);
+	}
+}
+
+/* A thread that burns and sleeps, held up by a limit after its last sleep, does not spin: out of work before its time
+ * it sleeps on as before. One that has worked on instead spins. */
+static void test_held_up_at_the_end(void **state)
+{
+	(void)state;
+	for (unsigned spins = 0; spins < 2; spins++) {
+		struct tape t;
+		struct cgr_programs *p;
+
+		tape_begin(&t);
+		t.now_ns = 100 * MS;
+		tell(&t, CGR_EV_FORK, 1, 4, 0, 0, 3, 0, 0);
+		tell(&t, CGR_EV_WAKEUP_NEW, 1, 4, 0, 0, 3, 0u | 120u << 16, 0);
+		turn(&t, 0, 0, 0, 3);
+		for (unsigned i = 0; i < 40; i++) {
+			t.now_ns += 7 * MS;
+			tell(&t, CGR_EV_HRTIMER_START, 0, 3, t.now_ns + 2 * MS, 64, CGR_TIMER_HRTIMER_WAKEUP, 1, 0);
+			turn(&t, 0, 3, 1, 0);
+			t.now_ns += 2 * MS;
+			tell(&t, CGR_EV_HRTIMER_EXPIRE, 0, 0, t.now_ns, 64, CGR_TIMER_HRTIMER_WAKEUP, 0, CGR_EVF_HARDIRQ);
+			wake(&t, 0, 0, 3, 0, 0, CGR_EVF_HARDIRQ);
+			turn(&t, 0, 0, 0, 3);
+		}
+		t.now_ns += spins ? 70 * MS : MS;
+		turn(&t, 0, 3, 0x100, 0);
+		t.now_ns = 600 * MS - MS;
+		turn(&t, 0, 0, 0, 3);
+		t.now_ns = 600 * MS + 200000;
+		tell(&t, CGR_EV_EXIT, 0, 3, 0, 0, 3, 0, 0);
+		t.now_ns += 100000;
+		turn(&t, 0, 3, 0x10, 0);
+		p = compiled(&t);
+		assert_int_equal(p->program[3].stop_ns / MS, 500);
+		assert_int_equal(p->program[3].loop_chunk == CGR_ID_NONE, spins);
+		cgr_programs_free(p);
+	}
+}
+
 /* Tasks 1 and 3 wait on CPU 0 while CPU 1 runs out of work: every fourth time it pulls one. */
 static void test_newly_idle(void **state)
 {
@@ -774,12 +863,25 @@ static void test_late_free(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grid),        cmocka_unit_test(test_length),       cmocka_unit_test(test_account),
-		cmocka_unit_test(test_relation),    cmocka_unit_test(test_newly_idle),   cmocka_unit_test(test_woken_early),
-		cmocka_unit_test(test_request),     cmocka_unit_test(test_stolen),       cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_paced),       cmocka_unit_test(test_grace_period), cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_stolen_late), cmocka_unit_test(test_answers),      cmocka_unit_test(test_account_leaving),
-		cmocka_unit_test(test_phase),       cmocka_unit_test(test_late_free),
+		cmocka_unit_test(test_grid),
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_account),
+		cmocka_unit_test(test_relation),
+		cmocka_unit_test(test_newly_idle),
+		cmocka_unit_test(test_meeting),
+		cmocka_unit_test(test_held_up_at_the_end),
+		cmocka_unit_test(test_woken_early),
+		cmocka_unit_test(test_request),
+		cmocka_unit_test(test_stolen),
+		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_paced),
+		cmocka_unit_test(test_grace_period),
+		cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_stolen_late),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_account_leaving),
+		cmocka_unit_test(test_phase),
+		cmocka_unit_test(test_late_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -287,6 +287,22 @@ static void period_phase(void **state)
 	}
 }
 
+/* Who is on its way out does not return to user mode, where 6.18 throttles (throttle_cfs_rq_work: PF_EXITING). */
+static void exit_beyond_quota(void **state)
+{
+	(void)state;
+	struct mini *m = mini_new(&cgr_cpu_eevdf, 1, 2, flat, V618, 3, NULL);
+	assert_int_equal(mini_knob(m, 1, "cpu.max", 20000, 100000), 0);
+	mini_start(m, 1, 1, 0, MINI_NEVER, 0);
+	mini_run(m, SEC);
+	within((int64_t)m->task[1].used_ns, 190 * (int64_t)MS, 230 * (int64_t)MS);
+	uint64_t used_ns = m->task[1].used_ns;
+	m->task[1].info.exiting = true; /* from its next stretch on */
+	mini_run(m, 2 * SEC);
+	within((int64_t)(m->task[1].used_ns - used_ns), 890 * (int64_t)MS, SEC);
+	mini_free(m);
+}
+
 static void attach_in_mid_run(void **state)
 {
 	(void)state;
@@ -389,6 +405,7 @@ int main(void)
 		cmocka_unit_test(burst),
 		cmocka_unit_test(limit_changes_in_mid_run),
 		cmocka_unit_test(period_phase),
+		cmocka_unit_test(exit_beyond_quota),
 		cmocka_unit_test(attach_in_mid_run),
 		cmocka_unit_test(pipe_and_balance),
 		cmocka_unit_test(autogroup_sessions),
