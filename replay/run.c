@@ -11,7 +11,7 @@
 #define BASELINE_SEEDS 3u
 /* How far another run of the same work lies from a recorded one: chosen on half of the truth workloads, see
  * docs/ACCURACY.md. */
-#define OTHER_RUN_PPM 120000
+#define OTHER_RUN_PPM 150000
 #define SWITCH_PERCENT 20
 #define SAME_RUN_PPM 15000
 #define SWITCH_MAX_NS 50000u

@@ -500,7 +500,7 @@ static void test_held_up_at_the_end(void **state)
 		tell(&t, CGR_EV_FORK, 1, 4, 0, 0, 3, 0, 0);
 		tell(&t, CGR_EV_WAKEUP_NEW, 1, 4, 0, 0, 3, 0u | 120u << 16, 0);
 		turn(&t, 0, 0, 0, 3);
-		for (unsigned i = 0; i < 40; i++) {
+		for (unsigned i = 0; i < 213; i++) {
 			t.now_ns += 7 * MS;
 			tell(&t, CGR_EV_HRTIMER_START, 0, 3, t.now_ns + 2 * MS, 64, CGR_TIMER_HRTIMER_WAKEUP, 1, 0);
 			turn(&t, 0, 3, 1, 0);
@@ -511,14 +511,14 @@ static void test_held_up_at_the_end(void **state)
 		}
 		t.now_ns += spins ? 70 * MS : MS;
 		turn(&t, 0, 3, 0x100, 0);
-		t.now_ns = 600 * MS - MS;
+		t.now_ns = 2099 * MS;
 		turn(&t, 0, 0, 0, 3);
-		t.now_ns = 600 * MS + 200000;
+		t.now_ns = 2100 * MS + 200000;
 		tell(&t, CGR_EV_EXIT, 0, 3, 0, 0, 3, 0, 0);
 		t.now_ns += 100000;
 		turn(&t, 0, 3, 0x10, 0);
 		p = compiled(&t);
-		assert_int_equal(p->program[3].stop_ns / MS, 500);
+		assert_int_equal(p->program[3].stop_ns / MS, 2000);
 		assert_int_equal(p->program[3].loop_chunk == CGR_ID_NONE, spins);
 		cgr_programs_free(p);
 	}
