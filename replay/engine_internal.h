@@ -108,7 +108,6 @@ struct cgr_engine {
 	const struct cgr_cpu_ops *ops;
 	const struct cgr_memory_ops *memory;
 	uint32_t n_tasks, n_cpus, n_cgroups;
-	uint32_t held_tasks; /* tasks that wait at a meeting */
 	uint32_t *parent[2]; /* per domain: 0 cpu, 1 memory */
 	bool *online[2], *removed[2]; /* removed: its directory is gone; what is charged to it stays until it is freed */
 	uint32_t *group_next; /* ring of the tasks of a thread group */
@@ -197,7 +196,6 @@ bool cgr_run_release_stalled(struct cgr_engine *e);
 /* engine_meet.c */
 bool cgr_run_meet(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
 bool cgr_run_meet_last(struct cgr_engine *e, uint32_t task, uint32_t cpu);
-void cgr_run_meet_circle(struct cgr_engine *e, uint32_t task);
 void cgr_run_meet_free(struct cgr_engine *e, uint32_t task);
 /* engine_recorded.c */
 int cgr_run_playback_init(struct cgr_engine *e);

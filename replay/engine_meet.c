@@ -1,10 +1,10 @@
 /* Threads that meet (a barrier, the end of a parallel loop) go on when the last of them has come, whichever that is in
  * the what-if. The recording tells one order of coming: the last one woke all the others. Taken as tokens with memory,
  * a last one that comes early would not wait for those who come late; so it waits until they are there, and who is the
- * last in the what-if lets all the others go. */
+ * last in the what-if lets all the others go. It waits for who is at work on the way there only: one that waits for
+ * something else may wait for it, and then the order of the recording holds. */
 #include "replay/engine_internal.h"
 
-#define CHAIN_MAX 64u /* of tasks that wait for each other */
 #define MEETING_NS 30000u /* CPU time between two wake-ups of one meeting */
 #define MEETING_MAX 64u /* operations that belong to one */
 
@@ -22,23 +22,6 @@ void cgr_run_meet_free(struct cgr_engine *e, uint32_t task)
 		return;
 	e->task[t->held_by].holds = NONE;
 	t->held_by = NONE;
-	e->held_tasks--;
-}
-
-/* Does from wait, over whomever, for to? *ret_held: a task on the way that waits at a meeting. */
-static bool waits_for(const struct cgr_engine *e, uint32_t from, uint32_t to, uint32_t *ret_held)
-{
-	*ret_held = NONE;
-	for (unsigned i = 0; i < CHAIN_MAX && from != to; i++) {
-		const struct task_run *t = &e->task[from];
-
-		if (t->held_by != NONE)
-			*ret_held = from;
-		from = t->held_by != NONE ? t->held_by : t->state == RUN_BLOCKED && t->waiting ? t->waker : NONE;
-		if (from == NONE)
-			return false;
-	}
-	return from == to;
 }
 
 /* The next wake-up of the meeting that the cursor stands in, NULL: that was all. */
@@ -56,13 +39,13 @@ static const struct cgr_op *next_of(const struct cgr_engine *e, struct cgr_curso
 	return NULL;
 }
 
-/* Is the one it wakes still on its way there? */
+/* Is the one it wakes at work on the way there? */
 static bool absent(const struct cgr_engine *e, const struct cgr_op *op)
 {
 	const struct task_run *t = &e->task[op->c];
 
-	return t->state != RUN_NONE && t->state != RUN_GONE && !t->finished && !t->truncated && !t->exiting &&
-	       (int32_t)((uint32_t)op->a - t->token) >= 0 && !(t->waiting && t->token == (uint32_t)op->a);
+	return (t->state == RUN_RUNNING || t->state == RUN_QUEUED) && !t->finished && !t->truncated && !t->exiting &&
+	       (int32_t)((uint32_t)op->a - t->token) >= 0;
 }
 
 /* One of those that task is about to wake who has not come yet; NONE: all are there. */
@@ -80,17 +63,28 @@ static uint32_t missing(const struct cgr_engine *e, uint32_t task)
 /* task stands before the wake-ups of a meeting. True: somebody has not come yet, and it has to wait. */
 bool cgr_run_meet(struct cgr_engine *e, uint32_t task, const struct cgr_op *op)
 {
-	uint32_t by, held;
+	uint32_t by;
 
 	if (!(op->flags & CGR_OPF_MEET) || !e->programs->relation[op->b].meets || e->config->open_loop || e->plays_back ||
 	    e->task[task].repeating || e->task[task].exiting)
 		return false;
 	by = missing(e, task);
-	if (by == NONE || e->task[by].holds != NONE || waits_for(e, by, task, &held))
+	if (by == NONE || e->task[by].holds != NONE)
 		return false;
 	hold(e, task, by);
-	e->held_tasks++;
 	return true;
+}
+
+/* Is the wait that task stands before the one that ends with host's wake-up? */
+static bool comes_to(const struct cgr_engine *e, uint32_t host, uint32_t task)
+{
+	struct cgr_cursor at = e->task[host].cursor;
+	const struct cgr_op *op;
+
+	while ((op = next_of(e, &at)))
+		if (op->c == task)
+			return (uint32_t)op->a == e->task[task].token;
+	return false;
 }
 
 /* task, for which another one waits at a meeting, is about to wait for its token. True: it is the last to come, has let
@@ -102,10 +96,10 @@ bool cgr_run_meet_last(struct cgr_engine *e, uint32_t task, uint32_t cpu)
 	struct cgr_cursor at = e->task[host].cursor;
 	const struct cgr_op *op;
 
-	t->waiting = true; /* it is there; who else is not? */
+	t->state = RUN_BLOCKED; /* it is there; who else is not? */
 	next = missing(e, host);
-	t->waiting = false;
-	if (next == task)
+	t->state = RUN_RUNNING;
+	if (!comes_to(e, host, task))
 		return false; /* this is an earlier wait of its own */
 	if (next != NONE && e->task[next].holds == NONE) {
 		t->holds = NONE;
@@ -119,15 +113,4 @@ bool cgr_run_meet_last(struct cgr_engine *e, uint32_t task, uint32_t cpu)
 		if (op->c != task)
 			cgr_run_token(e, op->c, (uint32_t)op->a, cpu, 0);
 	return true;
-}
-
-/* task has begun to wait. If it waits for somebody who waits for it at a meeting, the order of the recording holds. */
-void cgr_run_meet_circle(struct cgr_engine *e, uint32_t task)
-{
-	uint32_t held, waker = e->task[task].waker;
-
-	if (waker == NONE || !waits_for(e, waker, task, &held) || held == NONE)
-		return;
-	e->out->violations++;
-	cgr_run_wake(e, held, e->task_info[held].cpu, 0);
 }

@@ -225,6 +225,8 @@ static void sleep_until(struct cgr_engine *e, uint32_t cpu, uint32_t task, uint6
 	t->restored = t->restored && !missing;
 
 	cgr_run_advance(e, cpu);
+	if (t->holds != NONE) /* it may wait for that one */
+		cgr_run_wake(e, t->holds, cpu, 0);
 	cgr_run_dequeue(e, task, CGR_DEQ_SLEEP);
 	cgr_run_psi_change(e, task, -1, 0, memstall ? 1 : 0);
 	t->state = RUN_BLOCKED;
@@ -321,8 +323,6 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		}
 		t->waiting = true;
 		t->waker = op->c;
-		if (e->held_tasks)
-			cgr_run_meet_circle(e, task);
 		sleep_until(e, cpu, task, UINT64_MAX, (op->flags & CGR_OPF_MISS) != 0);
 		return true;
 	case CGR_CAUSE_TIMER:
