@@ -10,8 +10,7 @@
 
 #define MEETING_NS 30000u /* who lets several go on at once wakes one right after the other */
 #define MEETINGS_MIN 16u
-#define MEETINGS_PART 2u /* and others do so at least in one of so many cases: at a barrier it is whoever comes last   \
-	                      */
+#define MEETINGS_PART 2u /* and others do so in half of the cases: at a barrier whoever comes last */
 #define LOOKS_MAX 64u /* wake-ups judged per relation: each means a look at all tasks */
 
 static uint32_t process_of(const struct builder *b, uint32_t task)
