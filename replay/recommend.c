@@ -44,9 +44,9 @@ static int replay_value(struct search *s, int64_t value, struct cgr_result **ret
 	    s->period_usec ? cgr_printf("%" PRId64 " %" PRId64, value, s->period_usec) : cgr_printf("%" PRId64, value);
 	int rc = cgr_scenario_copy(&scenario, s->base, s->error);
 
-	run.fidelity = false;
 	run.seed_values = true;
-	run.curves = s->out->keep_runs && value >= 0 && !s->out->points; /* once: they do not depend on the limit */
+	/* once: neither depends on the limit */
+	run.fidelity = run.curves = s->out->keep_runs && value >= 0 && !s->out->points;
 	if (rc >= 0 && !text)
 		rc = cgr_error_set(s->error, CGR_E_NOMEM, "recommend");
 	if (rc >= 0 && value >= 0)

@@ -371,3 +371,20 @@ const struct cgr_result *cgr_facts_curves(const struct cgr_result *result, const
 			return results[i];
 	return NULL;
 }
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
+const struct cgr_result *cgr_facts_trusted(const struct cgr_result *result, const struct cgr_result *const *results,
+                                           size_t count)
+{
+	for (size_t i = 0; i < count && result->fidelities == 0; i++)
+		if (results[i]->fidelities > 0 && same_text(results[i]->source_digest, result->source_digest) &&
+		    same_text(results[i]->cpu_model, result->cpu_model) &&
+		    same_text(results[i]->memory_model, result->memory_model) &&
+		    same_text(results[i]->reclaim_model, result->reclaim_model))
+			return results[i];
+	return result;
+}

@@ -69,6 +69,11 @@ int64_t cgr_facts_share_ppm(int64_t part, int64_t whole);
 const struct cgr_result *cgr_facts_curves(const struct cgr_result *result, const struct cgr_result *const *results,
                                           size_t count);
 
+/* The result that was held against the recorded counters for this one: itself, or the first of the same recording and
+ * models that was. Itself, without fidelity, when none was. */
+const struct cgr_result *cgr_facts_trusted(const struct cgr_result *result, const struct cgr_result *const *results,
+                                           size_t count);
+
 /* How much a difference stands out, 0..1000000: |predicted - recorded| against the larger of both and a floor of the
  * unit, so that 0 -> 3 wake-ups does not drown 400M -> 200M. 0 when the recording has no value. */
 int64_t cgr_facts_weight(const struct cgr_result *result, const struct cgr_result_metric *metric);

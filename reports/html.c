@@ -38,7 +38,7 @@ static void put_runs(struct cgr_strbuf *out, const struct page *page)
 			continue;
 		cgr_strbuf_printf(out, "<section class=run data-run=\"%zu\">", i);
 		cgr_html_verdict(out, page->results[i]);
-		cgr_html_trust(out, page->results[i]);
+		cgr_html_trust(out, page->results[i], cgr_facts_trusted(page->results[i], page->results, page->count));
 		cgr_html_numbers(out, page->results[i], budget);
 		cgr_strbuf_printf(out, "</section>\n");
 	}

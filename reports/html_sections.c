@@ -221,7 +221,8 @@ static void put_trust_sentence(struct cgr_strbuf *out, const struct cgr_result *
                                const struct cgr_facts_fidelity *facts)
 {
 	if (facts->counters == 0) {
-		cgr_strbuf_printf(out, "<p class=lead>The recording holds no counters to compare the models with.</p>");
+		cgr_strbuf_printf(out, "<p class=lead>Not held against recorded counters here: "
+		                       "<code>cgreplay verify</code> says how well the models reproduce a recording.</p>");
 		return;
 	}
 	struct cgr_strbuf words = { 0 };
@@ -253,12 +254,12 @@ static void put_quality(struct cgr_strbuf *out, const struct cgr_result *result)
 	    by_class[CGR_CLASS_EXACT], by_class[CGR_CLASS_BOUNDED], by_class[CGR_CLASS_EXTRAPOLATED]);
 }
 
-void cgr_html_trust(struct cgr_strbuf *out, const struct cgr_result *result)
+void cgr_html_trust(struct cgr_strbuf *out, const struct cgr_result *result, const struct cgr_result *trusted)
 {
 	struct cgr_facts_fidelity facts;
-	cgr_facts_fidelity(result, &facts);
+	cgr_facts_fidelity(trusted, &facts);
 	cgr_strbuf_printf(out, "<section class=\"card trust\"><h2>How far to trust it</h2>");
-	put_trust_sentence(out, result, &facts);
+	put_trust_sentence(out, trusted, &facts);
 	put_quality(out, result);
 	if (facts.counters > 0) {
 		cgr_strbuf_printf(
@@ -266,9 +267,9 @@ void cgr_html_trust(struct cgr_strbuf *out, const struct cgr_result *result)
 		         "<thead><tr><th scope=col><span class=sr>Good</span></th><th scope=col>cgroup</th>"
 		         "<th scope=col>counter</th><th scope=col class=n>recorded</th><th scope=col class=n>replayed"
 		         "</th><th scope=col class=n>range</th><th scope=col class=n>error</th></tr></thead><tbody>\n");
-		for (size_t i = 0, shown = 0; i < result->fidelities && shown < 500; i++)
-			if (result->fidelity[i].recorded != 0 || result->fidelity[i].replayed != 0) {
-				put_trust_row(out, result, &result->fidelity[i]);
+		for (size_t i = 0, shown = 0; i < trusted->fidelities && shown < 500; i++)
+			if (trusted->fidelity[i].recorded != 0 || trusted->fidelity[i].replayed != 0) {
+				put_trust_row(out, trusted, &trusted->fidelity[i]);
 				shown++;
 			}
 		cgr_strbuf_printf(out, "</tbody></table></div></details>");

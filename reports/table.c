@@ -44,7 +44,7 @@ static void put_fidelity(struct table *t)
 	struct cgr_facts_fidelity f;
 	cgr_facts_fidelity(t->result, &f);
 	if (f.counters == 0) {
-		cgr_strbuf_printf(&t->text, "fidelity   nothing recorded to compare with at the recorded limits\n");
+		cgr_strbuf_printf(&t->text, "fidelity   not held against recorded counters: see cgreplay verify\n");
 		return;
 	}
 	cgr_strbuf_printf(&t->text, "fidelity   at the recorded limits ");

@@ -381,6 +381,31 @@ static void test_page_of_an_hour(void **state)
 	cgr_result_free(r);
 }
 
+/* Of a sweep only one run is held against the counters: it speaks for all of the same recording and models. */
+static void test_trust_of_other_runs(void **state)
+{
+	(void)state;
+	struct cgr_result *r[] = { fixture_result(256), fixture_result(128), fixture_result(64) };
+	struct cgr_strbuf out = { 0 };
+	struct cgr_error err = { 0 };
+	const char *at;
+	size_t held = 0;
+	r[1]->fidelities = r[2]->fidelities = 0;
+	free(r[2]->cpu_model);
+	r[2]->cpu_model = cgr_strdup("another");
+	assert_int_equal(cgr_report_html(&out, (const struct cgr_result *const *)r, 3, NULL, &err), 0);
+	for (at = out.text; (at = strstr(at, "At the recorded limits the models reproduce")) != NULL; at++)
+		held++;
+	assert_int_equal(held, 2);
+	at = strstr(out.text, "Not held against recorded counters here");
+	assert_non_null(at);
+	assert_null(strstr(at + 1, "Not held against recorded counters here"));
+	assert_null(strstr(out.text, "holds no counters"));
+	cgr_strbuf_fini(&out);
+	for (size_t i = 0; i < 3; i++)
+		cgr_result_free(r[i]);
+}
+
 static void test_no_runs(void **state)
 {
 	(void)state;
@@ -407,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_page),
 		cmocka_unit_test(test_page_keeps_its_size),
 		cmocka_unit_test(test_page_of_an_hour),
+		cmocka_unit_test(test_trust_of_other_runs),
 		cmocka_unit_test(test_no_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -91,6 +91,7 @@ function markPlugin(run, cgroup, kinds) {
 			if (b >= left && a <= left + width)
 				ctx.fillRect(a, top + height - 5 * ratio, Math.max(b - a, ratio), 5 * ratio);
 		}
+		let labelled = -Infinity; // kills in a row: a label only where there is room for it
 		for (const mark of marks) {
 			const x = u.valToPos(mark.t, 'x', true), size = 5 * ratio, kill = mark.k === 'oom_kill';
 			if (x < left || x > left + width)
@@ -114,7 +115,11 @@ function markPlugin(run, cgroup, kinds) {
 			ctx.stroke();
 			ctx.font = `600 ${11 * ratio}px ${getComputedStyle(document.body).fontFamily}`;
 			ctx.textAlign = x > left + width - 160 * ratio ? 'right' : 'left';
-			ctx.fillText(`killed ${mark.c}`, x + (ctx.textAlign === 'left' ? 10 : -10) * ratio, top + 13 * ratio);
+			const label = `killed ${mark.c}`, length = ctx.measureText(label).width + 10 * ratio;
+			if ((ctx.textAlign === 'left' ? x : x - length) < labelled)
+				continue;
+			ctx.fillText(label, x + (ctx.textAlign === 'left' ? 10 : -10) * ratio, top + 13 * ratio);
+			labelled = ctx.textAlign === 'left' ? x + length : x;
 		}
 		ctx.restore();
 	}] } };
