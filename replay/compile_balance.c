@@ -10,6 +10,8 @@
 
 #define LOOKS_MAX 8192u /* each means a look at all tasks */
 #define LOOKS_MIN 24u /* fewer tell nothing */
+#define SCANS_MIN 6u
+#define SCANS_PART 2u /* of so many no more than one otherwise: some go to the CPU they had used before */
 #define CACHE_HOT_NS 500000u /* sysctl_sched_migration_cost: who ran this recently is not moved */
 #define WAKING_NS 50000u /* a move this soon after its wake-up is the wake-up's own choice of a CPU */
 #define PULL_NS 100000u /* from the move to the switch that it was made for */
@@ -56,10 +58,43 @@ void cgr_build_note_newly_idle(struct builder *b, const struct cgr_event *e, uin
 	}
 }
 
+static bool may_move(const struct cgr_store_task *task)
+{
+	return !task->kernel_thread && (!task->cpus_allowed || strpbrk(task->cpus_allowed, "-,"));
+}
+
+/* A task is woken by another one that runs on the task's own CPU, while another CPU is idle: does it go there? The
+ * kernel looks for idle CPUs as long as utilization lets it (select_idle_cpu, nr_idle_scan); one that was seen here
+ * never does. A task whose CPU has not been idle since may still be queued there (delayed dequeue), and is asked
+ * nothing. */
+void cgr_build_note_scan(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->c];
+	uint32_t cpu = e->d & 0xffff;
+
+	if (e->kind == CGR_EV_WAKING) {
+		t->scan_cpu = 0;
+		if (cgr_event_in_irq(e) || !e->task || cpu != e->cpu || !may_move(&b->task[e->c]) || t->state != TASK_BLOCKED ||
+		    b->cpu[cpu].idle_ns < t->block_ns)
+			return;
+		for (uint32_t i = 0; i < b->n_cpus; i++)
+			if (b->cpu[i].current == 0)
+				t->scan_cpu = cpu + 1;
+	} else if (t->scan_cpu) {
+		b->scan_stays += cpu + 1 == t->scan_cpu;
+		b->scan_moves += cpu + 1 != t->scan_cpu;
+		t->scan_cpu = 0;
+	}
+}
+
 void cgr_build_calibrate_balance(struct builder *b)
 {
 	uint32_t tries = b->pulls + b->idle_though_waiting;
 
+	b->programs->calibration.idle_scan_known =
+	    b->scan_stays + b->scan_moves >= SCANS_MIN &&
+	    (b->scan_stays * SCANS_PART <= b->scan_moves || b->scan_moves * SCANS_PART <= b->scan_stays);
+	b->programs->calibration.idle_scan = b->scan_moves >= b->scan_stays;
 	b->programs->calibration.newidle_known = tries >= LOOKS_MIN && b->idle_looks < LOOKS_MAX;
 	if (b->programs->calibration.newidle_known)
 		b->programs->calibration.newidle_ratio = (uint32_t)(1024ull * b->pulls / tries);

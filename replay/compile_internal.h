@@ -42,6 +42,7 @@ struct task_build {
 	int64_t timer_expiry_ns;
 	uint32_t timer_site;
 	uint32_t relation_wakee, relation; /* whom it woke last, and the relation of the two; 0: nobody yet */
+	uint32_t scan_cpu; /* the wake-up under way tells whether idle CPUs are looked for: its CPU + 1; 0: it does not */
 	uint32_t told_by, told_cpu; /* the wake-up under way tells about this relation; CGR_ID_NONE: about none */
 	struct recent_add add[RECENT_ADDS];
 	struct recent_add fault; /* its last look-up through a mapping, chunk CGR_ID_NONE when there is none to claim */
@@ -90,6 +91,7 @@ struct cpu_build {
 	int irq; /* handler running, -1 none */
 	int softirq; /* vector running, -1 none */
 	bool softirq_inline; /* entered from a task's own context, not from an interrupt's end */
+	uint64_t idle_ns; /* when it last went idle */
 	uint64_t irq_exit_ns, timer_expire_ns, block_done_ns;
 	uint64_t timer_expire_address;
 	uint32_t timer_expire_function;
@@ -112,6 +114,7 @@ struct builder {
 	uint64_t world_ns;
 	bool has_irq, has_softirq, has_waking, has_runtime, has_quota;
 	uint32_t idle_looks, idle_though_waiting, pulls; /* of newly idle CPUs */
+	uint32_t scan_stays, scan_moves; /* wake-ups on a busy CPU while another one was idle */
 	uint32_t soft_wakes;
 	struct cgr_intern relations; /* by (process of the waker, of the woken) */
 	struct cgr_histogram idle_wake; /* ns / 64 */
@@ -191,6 +194,7 @@ int cgr_build_judge_peers(struct builder *b);
 void cgr_build_note_quota(struct builder *b);
 void cgr_build_note_migration(struct builder *b, const struct cgr_event *e);
 void cgr_build_note_newly_idle(struct builder *b, const struct cgr_event *e, uint32_t next);
+void cgr_build_note_scan(struct builder *b, const struct cgr_event *e);
 void cgr_build_calibrate_balance(struct builder *b);
 /* compile_phase.c */
 int cgr_build_judge_phases(struct builder *b);

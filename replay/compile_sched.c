@@ -99,7 +99,7 @@ static int on_switch(struct builder *b, const struct cgr_event *e)
 		CGR_TRY(switch_out(b, e));
 	}
 	if (!next)
-		b->idle_ns = e->ts_ns;
+		b->idle_ns = cpu->idle_ns = e->ts_ns;
 	if (prev && b->t[prev].state == TASK_BLOCKED)
 		cgr_build_note_newly_idle(b, e, next);
 	cpu->current = next;

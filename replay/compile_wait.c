@@ -217,6 +217,7 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 	if (e->c == 0 || e->c >= b->n_tasks)
 		return 0;
 	t = &b->t[e->c];
+	cgr_build_note_scan(b, e);
 	if (e->kind == CGR_EV_WAKEUP) {
 		cgr_build_relation_wakeup(b, e);
 		t->woken_early = t->woken_early && t->state != TASK_RUNNING;

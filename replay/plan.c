@@ -159,6 +159,8 @@ void cgr_whatif_learn(struct cgr_whatif *plan, const struct cgr_programs *progra
 	for (unsigned i = 0; i < head->n_params; i++)
 		if (c->newidle_known && plan->cpu_param[i] < 0 && !strcmp(head->params[i].name, "newidle_ratio"))
 			plan->cpu_param[i] = c->newidle_ratio;
+		else if (c->idle_scan_known && plan->cpu_param[i] < 0 && !strcmp(head->params[i].name, "idle_scan"))
+			plan->cpu_param[i] = c->idle_scan;
 	if (!plan->memory)
 		return;
 	head = &plan->memory->head;

@@ -160,6 +160,8 @@ struct cgr_calibration {
 	bool tick_phase_known;
 	bool newidle_known;
 	uint32_t newidle_ratio; /* of 1024 times a CPU ran out of work it pulled a waiting task */
+	bool idle_scan_known;
+	bool idle_scan; /* a task woken on its own, busy CPU went to one that was idle */
 	uint64_t idle_wake_ns; /* median: wake-up to run on an idle CPU */
 	struct cgr_miss_price single, window; /* a page read by itself; a page of many read at once */
 	uint64_t reclaim_page_ns; /* CPU time of memcg reclaim per page freed, 0 not seen */

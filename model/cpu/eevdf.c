@@ -317,7 +317,8 @@ enum {
 	PARAM_PHASE,
 	PARAM_THROTTLE,
 	PARAM_MIGRATION_COST,
-	PARAM_NEWIDLE
+	PARAM_NEWIDLE,
+	PARAM_IDLE_SCAN
 };
 static const struct cgr_param_desc params[] = {
 	{ "slice_ns", "ns", "base slice after scaling by CPUs; 0: as the kernel scales it", 0, 0, 100000000 },
@@ -332,6 +333,11 @@ static const struct cgr_param_desc params[] = {
 	  "part of its chances a newly idle CPU takes to look for work, at the start; learned from then on (6.18); -1: as "
 	  "the recording shows, else drawn by lot",
 	  -1, -1, 1024 },
+	{ "idle_scan", "",
+	  "1: a waking task whose own CPU is busy looks for an idle one as far as utilization lets it (SIS_UTIL); 0: it "
+	  "does "
+	  "not; -1: as the recording shows, else 1",
+	  -1, -1, 1 },
 };
 
 /* get_update_sysctl_factor */
@@ -363,6 +369,7 @@ static int init(struct cgr_ctx *ctx)
 	/* what the machine had learned before the recording: sd_init begins with 512, success rates then pull it down */
 	fair->newidle_ratio = cgr_param(ctx, PARAM_NEWIDLE) < 0 ? 16 + (uint32_t)(cgr_random(ctx) % 241)
 	                                                        : (uint32_t)cgr_param(ctx, PARAM_NEWIDLE);
+	fair->no_idle_scan = cgr_param(ctx, PARAM_IDLE_SCAN) == 0;
 	return cgr_fair_init(ctx, &policy);
 }
 

@@ -154,6 +154,7 @@ struct cgr_fair {
 	uint64_t tick_ns, migration_cost_ns;
 	int64_t phase_ns; /* fixed period phase or -1 */
 	uint32_t newidle_ratio;
+	bool no_idle_scan; /* a waking task does not look beyond its own and its waker's CPU */
 	uint32_t n_sessions; /* autogroup: hidden groups of the root's tasks, numbered after the cgroups */
 	struct cgr_fair_group *session_group;
 	struct cgr_fair_slot *session_slot;

@@ -111,7 +111,7 @@ static uint32_t idle_sibling(struct cgr_fair *fair, uint32_t task, uint32_t prev
 	t->recent_cpu = prev_cpu;
 	if (recent < n && recent != prev_cpu && recent != target && takes_task(fair, info, recent))
 		return recent;
-	uint32_t depth = scan_depth(fair);
+	uint32_t depth = fair->no_idle_scan ? 0 : scan_depth(fair);
 	if (!depth)
 		return target;
 	for (uint32_t i = 1, looked = 0; i <= n; i++) {

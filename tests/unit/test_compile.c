@@ -524,6 +524,47 @@ static void test_held_up_at_the_end(void **state)
 	}
 }
 
+/* Task 4 wakes task 3, which slept on the same CPU, while CPU 1 is idle: does it go there? One that is still queued
+ * there, since its CPU has not been idle, tells nothing. */
+static void test_idle_scan(void **state)
+{
+	(void)state;
+	for (unsigned kind = 0; kind < 3; kind++) { /* stays, goes, tells nothing */
+		struct tape t;
+		struct cgr_programs *p;
+
+		tape_begin(&t);
+		t.now_ns = MS;
+		turn(&t, 1, 0, 0, 1);
+		t.now_ns += MS;
+		turn(&t, 1, 1, 1, 0);
+		turn(&t, 0, 0, 0, 4);
+		t.now_ns += MS;
+		turn(&t, 0, 4, 1, 0);
+		turn(&t, 0, 0, 0, 3);
+		for (unsigned i = 0; i < 30; i++) {
+			t.now_ns += MS;
+			if (kind == 2) {
+				turn(&t, 0, 3, 1, 4);
+			} else {
+				turn(&t, 0, 3, 1, 0);
+				t.now_ns += MS;
+				wake(&t, 0, 0, 4, 0, 0, CGR_EVF_HARDIRQ);
+				turn(&t, 0, 0, 0, 4);
+			}
+			t.now_ns += MS;
+			wake(&t, 0, 4, 3, 0, kind == 1, 0);
+			turn(&t, 0, 4, 1, 3); /* pulled back, which does not matter here */
+			if (kind == 2)
+				wake(&t, 0, 3, 4, 0, 0, 0);
+		}
+		p = compiled(&t);
+		assert_int_equal(p->calibration.idle_scan_known, kind != 2);
+		assert_int_equal(kind == 2 || p->calibration.idle_scan == (kind == 1), 1);
+		cgr_programs_free(p);
+	}
+}
+
 /* Tasks 1 and 3 wait on CPU 0 while CPU 1 runs out of work: every fourth time it pulls one. */
 static void test_newly_idle(void **state)
 {
@@ -863,25 +904,16 @@ static void test_late_free(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grid),
-		cmocka_unit_test(test_length),
-		cmocka_unit_test(test_account),
-		cmocka_unit_test(test_relation),
-		cmocka_unit_test(test_newly_idle),
-		cmocka_unit_test(test_meeting),
-		cmocka_unit_test(test_held_up_at_the_end),
-		cmocka_unit_test(test_woken_early),
-		cmocka_unit_test(test_request),
-		cmocka_unit_test(test_stolen),
-		cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_paced),
-		cmocka_unit_test(test_grace_period),
-		cmocka_unit_test(test_swap),
-		cmocka_unit_test(test_stolen_late),
-		cmocka_unit_test(test_answers),
-		cmocka_unit_test(test_account_leaving),
-		cmocka_unit_test(test_phase),
-		cmocka_unit_test(test_late_free),
+		cmocka_unit_test(test_grid),        cmocka_unit_test(test_length),
+		cmocka_unit_test(test_account),     cmocka_unit_test(test_relation),
+		cmocka_unit_test(test_newly_idle),  cmocka_unit_test(test_meeting),
+		cmocka_unit_test(test_idle_scan),   cmocka_unit_test(test_held_up_at_the_end),
+		cmocka_unit_test(test_woken_early), cmocka_unit_test(test_request),
+		cmocka_unit_test(test_stolen),      cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_paced),       cmocka_unit_test(test_grace_period),
+		cmocka_unit_test(test_swap),        cmocka_unit_test(test_stolen_late),
+		cmocka_unit_test(test_answers),     cmocka_unit_test(test_account_leaving),
+		cmocka_unit_test(test_phase),       cmocka_unit_test(test_late_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
