@@ -17,7 +17,7 @@ finish() { # what the kill left of the group goes a moment later
 }
 trap finish EXIT
 echo 96M >"$group/$limit"
-"$cgreplay" record -o "$work/flight.dat" --cgroup "/${group##*/}" --ring 8M --until oom -d $((seconds + 300)) 2>"$work/err" & recorder=$!
+"$cgreplay" record -o "$work/flight.dat" --preset memory --cgroup "/${group##*/}" --ring 8M --until oom -d $((seconds + 300)) 2>"$work/err" & recorder=$!
 sleep 2
 (
 	echo 0 >"$group/cgroup.procs"
