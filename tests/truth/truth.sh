@@ -113,8 +113,14 @@ record_one() { # SETTING
 	rm -f "$(dir)/$1.db"
 }
 
-# Inside the exclusive hold. The repeats of the settings take turns and the recordings are made in the same minute:
-# the speed of a machine drifts, and two settings must not be measured on two machines.
+record_missing() {
+	local s
+	for s in $(missing record); do record_one "$s" || echo "truth: recording $CASE_NAME under $s failed" >&2; done
+}
+
+# Inside the exclusive hold. The repeats of the settings take turns and the recordings are made in the midst of them:
+# the speed of a machine drifts, what runs first finds cold caches and memory that the host of a virtual machine has
+# taken back, and two settings must not be measured on two machines.
 run_one() { # WHAT
 	local r s settings group low high
 	mkdir -p "$(dir)"
@@ -128,11 +134,11 @@ run_one() { # WHAT
 		mv "$(dir)/safe.tmp" "$(dir)/safe.csv"
 		return
 	fi
-	if [ "$1" != measure ]; then for s in $(missing record); do record_one "$s" || echo "truth: recording $CASE_NAME under $s failed" >&2; done; fi
-	[ "$1" != record ] || return 0
-	settings=$(missing measure)
+	settings=
+	[ "$1" = record ] || settings=$(missing measure)
 	for s in $settings; do : >"$(dir)/$s.measured.tmp"; done
 	for ((r = 1; r <= repeats; r++)); do
+		[ "$r" -ne $(((repeats + 1) / 2)) ] || [ "$1" = measure ] || record_missing
 		for s in $settings; do lab_measure "$s" "$r" >>"$(dir)/$s.measured.tmp"; done
 	done
 	for s in $settings; do mv "$(dir)/$s.measured.tmp" "$(dir)/$s.measured.csv"; done
