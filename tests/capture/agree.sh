@@ -48,6 +48,7 @@ done
 [ $lost = 0 ] || skip "events are lost in each of $try recordings"
 cat ftrace.dat.switches
 [ "$(wc -l <ftrace.dat.switches)" -ge 3 ] || { echo "the workload's tasks are missing"; exit 1; }
-[ "$(awk '{ n += $2 } END { print n }' ftrace.dat.switches)" -gt 500 ] || { echo "hardly any switches"; exit 1; }
+# both ways: there are kernels that never report a switch away from an idle CPU, as most are on a machine at rest
+[ "$(awk '{ n += $2 + $3 } END { print n }' ftrace.dat.switches)" -gt 500 ] || { echo "hardly any switches"; exit 1; }
 diff ftrace.dat.switches ours.data.switches && diff ftrace.dat.switches theirs.data.switches &&
 	echo "ftrace, our perf backend and perf record --all-cgroups agree on every task's context switches"
