@@ -1,6 +1,7 @@
 #include "reports/facts.h"
 
 #include <inttypes.h>
+#include <jansson.h>
 #include <string.h>
 
 #include "common/event.h"
@@ -186,6 +187,14 @@ void cgr_facts_fidelity(const struct cgr_result *result, struct cgr_facts_fideli
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(steps) && ret->reached_ppm < 0; i++)
 		if (farthest_ppm <= steps[i])
 			ret->reached_ppm = steps[i];
+}
+
+bool cgr_facts_has_counters(const struct cgr_result *result)
+{
+	for (size_t i = 0; i < result->metrics; i++)
+		if (result->metric[i].has_recorded)
+			return true;
+	return false;
 }
 
 void cgr_facts_fidelity_words(const struct cgr_result *result, const struct cgr_facts_fidelity *facts,
@@ -377,6 +386,23 @@ static bool same_text(const char *a, const char *b)
 	return a && b && strcmp(a, b) == 0;
 }
 
+/* What of the scenario shapes the replay at the recorded limits too, beside the models. */
+static bool same_machinery(const struct cgr_result *a, const struct cgr_result *b)
+{
+	static const char *const keys[] = { "params", "cpus", "open_loop" };
+	json_t *one = a->scenario_json ? json_loads(a->scenario_json, 0, NULL) : NULL;
+	json_t *other = b->scenario_json ? json_loads(b->scenario_json, 0, NULL) : NULL;
+	bool same = one && other && a->cpus == b->cpus;
+
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(keys) && same; i++) {
+		const json_t *left = json_object_get(one, keys[i]), *right = json_object_get(other, keys[i]);
+		same = (!left && !right) || json_equal(left, right);
+	}
+	json_decref(one);
+	json_decref(other);
+	return same;
+}
+
 const struct cgr_result *cgr_facts_trusted(const struct cgr_result *result, const struct cgr_result *const *results,
                                            size_t count)
 {
@@ -384,7 +410,7 @@ const struct cgr_result *cgr_facts_trusted(const struct cgr_result *result, cons
 		if (results[i]->fidelities > 0 && same_text(results[i]->source_digest, result->source_digest) &&
 		    same_text(results[i]->cpu_model, result->cpu_model) &&
 		    same_text(results[i]->memory_model, result->memory_model) &&
-		    same_text(results[i]->reclaim_model, result->reclaim_model))
+		    same_text(results[i]->reclaim_model, result->reclaim_model) && same_machinery(results[i], result))
 			return results[i];
 	return result;
 }

@@ -48,6 +48,8 @@ int64_t cgr_facts_error_ppm(int64_t recorded, int64_t replayed);
 int64_t cgr_facts_reading_error(const struct cgr_result *result, const struct cgr_result_fidelity *fidelity);
 /* Does this counter keep the goal (2 %, what its reading cannot tell apart, or the interval the models gave)? */
 bool cgr_facts_good(const struct cgr_result *result, const struct cgr_result_fidelity *fidelity);
+/* False when the recording itself has nothing to hold predictions against (a trace.dat or perf.data of others). */
+bool cgr_facts_has_counters(const struct cgr_result *result);
 /* "counters within 1 %", or which of them are off and by how much: the sentence behind "at the recorded limits". Plain
  * text; facts->counters > 0. */
 void cgr_facts_fidelity_words(const struct cgr_result *result, const struct cgr_facts_fidelity *facts,
@@ -69,8 +71,8 @@ int64_t cgr_facts_share_ppm(int64_t part, int64_t whole);
 const struct cgr_result *cgr_facts_curves(const struct cgr_result *result, const struct cgr_result *const *results,
                                           size_t count);
 
-/* The result that was held against the recorded counters for this one: itself, or the first of the same recording and
- * models that was. Itself, without fidelity, when none was. */
+/* The result that was held against the recorded counters for this one: itself, or the first of the same recording,
+ * models, parameters and CPUs that was. Itself, without fidelity, when none was. */
 const struct cgr_result *cgr_facts_trusted(const struct cgr_result *result, const struct cgr_result *const *results,
                                            size_t count);
 

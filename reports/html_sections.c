@@ -220,6 +220,10 @@ static void put_trust_row(struct cgr_strbuf *out, const struct cgr_result *resul
 static void put_trust_sentence(struct cgr_strbuf *out, const struct cgr_result *result,
                                const struct cgr_facts_fidelity *facts)
 {
+	if (facts->counters == 0 && !cgr_facts_has_counters(result)) {
+		cgr_strbuf_printf(out, "<p class=lead>The recording holds no counters to compare the models with.</p>");
+		return;
+	}
 	if (facts->counters == 0) {
 		cgr_strbuf_printf(out, "<p class=lead>Not held against recorded counters here: "
 		                       "<code>cgreplay verify</code> says how well the models reproduce a recording.</p>");
@@ -257,9 +261,13 @@ static void put_quality(struct cgr_strbuf *out, const struct cgr_result *result)
 void cgr_html_trust(struct cgr_strbuf *out, const struct cgr_result *result, const struct cgr_result *trusted)
 {
 	struct cgr_facts_fidelity facts;
-	cgr_facts_fidelity(trusted, &facts);
+	/* the counters of the other run, of the cgroups in question in this one */
+	struct cgr_result view = *trusted;
+	view.change = result->change;
+	view.changes = result->changes;
+	cgr_facts_fidelity(&view, &facts);
 	cgr_strbuf_printf(out, "<section class=\"card trust\"><h2>How far to trust it</h2>");
-	put_trust_sentence(out, trusted, &facts);
+	put_trust_sentence(out, &view, &facts);
 	put_quality(out, result);
 	if (facts.counters > 0) {
 		cgr_strbuf_printf(

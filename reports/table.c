@@ -44,7 +44,10 @@ static void put_fidelity(struct table *t)
 	struct cgr_facts_fidelity f;
 	cgr_facts_fidelity(t->result, &f);
 	if (f.counters == 0) {
-		cgr_strbuf_printf(&t->text, "fidelity   not held against recorded counters: see cgreplay verify\n");
+		cgr_strbuf_printf(&t->text, "fidelity   %s\n",
+		                  cgr_facts_has_counters(t->result)
+		                      ? "not held against recorded counters: see cgreplay verify"
+		                      : "nothing recorded to compare with at the recorded limits");
 		return;
 	}
 	cgr_strbuf_printf(&t->text, "fidelity   at the recorded limits ");

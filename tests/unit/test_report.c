@@ -406,6 +406,71 @@ static void test_trust_of_other_runs(void **state)
 		cgr_result_free(r[i]);
 }
 
+static char *page_of(struct cgr_result *const *results, size_t count)
+{
+	struct cgr_strbuf out = { 0 };
+	struct cgr_error err = { 0 };
+	assert_int_equal(cgr_report_html(&out, (const struct cgr_result *const *)results, count, NULL, &err), 0);
+	return out.text;
+}
+
+static size_t times(const char *text, const char *what)
+{
+	size_t count = 0;
+	for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+		count++;
+	return count;
+}
+
+/* What another run speaks for are the cgroups that are asked about here, and only with the same parameters and CPUs. */
+static void test_trust_of_other_cgroups(void **state)
+{
+	(void)state;
+	struct cgr_result *r[] = { fixture_result(256), fixture_result(128) };
+	r[1]->fidelities = 0;
+	free(r[1]->change[0].cgroup);
+	r[1]->change[0].cgroup = cgr_strdup("/batch");
+	char *page = page_of(r, 2);
+	assert_int_equal(times(page, "3 of 3 counters within 1 %"), 1);
+	assert_int_equal(times(page, "1 of 2 counters within 2 %"), 1);
+	free(page);
+	free(r[1]->scenario_json);
+	r[1]->scenario_json = cgr_strdup("{\"params\":[\"eevdf.slice=1ms\"]}");
+	page = page_of(r, 2);
+	assert_int_equal(times(page, "At the recorded limits the models reproduce"), 1);
+	assert_int_equal(times(page, "Not held against recorded counters here"), 1);
+	free(page);
+	free(r[1]->scenario_json);
+	r[1]->scenario_json = cgr_strdup(r[0]->scenario_json);
+	r[1]->cpus = 1;
+	page = page_of(r, 2);
+	assert_int_equal(times(page, "At the recorded limits the models reproduce"), 1);
+	free(page);
+	for (size_t i = 0; i < 2; i++)
+		cgr_result_free(r[i]);
+}
+
+/* A trace of others holds no counters at all: verify would not help. */
+static void test_without_counters(void **state)
+{
+	(void)state;
+	struct cgr_result *r = fixture_result(256);
+	r->fidelities = 0;
+	char *text = printed(print_table, r), *page;
+	assert_non_null(strstr(text, "fidelity   not held against recorded counters: see cgreplay verify\n"));
+	free(text);
+	for (size_t i = 0; i < r->metrics; i++)
+		r->metric[i].has_recorded = false;
+	text = printed(print_table, r);
+	assert_non_null(strstr(text, "fidelity   nothing recorded to compare with at the recorded limits\n"));
+	free(text);
+	page = page_of(&r, 1);
+	assert_int_equal(times(page, "The recording holds no counters to compare the models with."), 1);
+	assert_int_equal(times(page, "Not held against recorded counters here"), 0);
+	free(page);
+	cgr_result_free(r);
+}
+
 static void test_no_runs(void **state)
 {
 	(void)state;
@@ -433,6 +498,8 @@ int main(void)
 		cmocka_unit_test(test_page_keeps_its_size),
 		cmocka_unit_test(test_page_of_an_hour),
 		cmocka_unit_test(test_trust_of_other_runs),
+		cmocka_unit_test(test_trust_of_other_cgroups),
+		cmocka_unit_test(test_without_counters),
 		cmocka_unit_test(test_no_runs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
