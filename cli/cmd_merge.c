@@ -1,4 +1,5 @@
 /* cgreplay merge: the parts of a sharded sweep as one results store. */
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,6 +74,39 @@ static int write_runs(const struct item *items, size_t runs, const char *path, s
 	return rc;
 }
 
+/* A store and its journal, if they are there. */
+static void drop(const char *path)
+{
+	char *journal = cgr_printf("%s-journal", path);
+
+	(void)unlink(path);
+	if (journal)
+		(void)unlink(journal);
+	free(journal);
+}
+
+/* Gives the new store its name; 1: that is taken meanwhile. link() does not replace what is there as rename() would. */
+static int publish(const char *temp, const char *output, struct cgr_error *reterr)
+{
+	char *journal;
+
+	if (access(output, F_OK) == 0)
+		return 1;
+	/* the journal of a database that is gone: SQLite would roll it back into the new one */
+	journal = cgr_printf("%s-journal", output);
+	if (!journal)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "merge: out of memory");
+	(void)unlink(journal);
+	free(journal);
+	if (link(temp, output) == 0)
+		return 0;
+	if (errno == EEXIST)
+		return 1;
+	if (rename(temp, output) != 0) /* for file systems without hard links, such as vfat */
+		return cgr_error_errno(reterr, CGR_E_IO, "%s: cannot rename into place", output);
+	return 0;
+}
+
 /* A store that is there gets what it lacks, run by run. A new one appears under its name when it is whole. */
 static int write_store(const struct item *items, size_t runs, const char *output, struct cgr_error *reterr)
 {
@@ -85,13 +119,13 @@ static int write_store(const struct item *items, size_t runs, const char *output
 	temp = cgr_printf("%s.cgr-tmp-%d", output, (int)getpid());
 	if (!temp)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "merge: out of memory");
+	drop(temp); /* of a killed process with this number */
 	rc = write_runs(items, runs, temp, reterr);
-	if (rc >= 0 && runs && rename(temp, output) != 0)
-		rc = cgr_error_errno(reterr, CGR_E_IO, "%s: cannot rename into place", output);
-	if (rc < 0)
-		(void)unlink(temp);
+	if (rc >= 0 && runs)
+		rc = publish(temp, output, reterr);
+	drop(temp);
 	free(temp);
-	return rc;
+	return rc == 1 ? write_runs(items, runs, output, reterr) : rc;
 }
 
 static int merge(char **paths, int count, const char *output, struct cgr_error *reterr)

@@ -159,7 +159,7 @@ mkdir small && mount -t tmpfs -o size=3m cgr-small small 2>/dev/null && {
 	check "the first of them imports ($file)" "$cgreplay" import -q "$file" -o j.db
 	rm -f small/*
 	head -c 2600K /dev/zero >small/rest
-	"$cgreplay" record --no-calibrate -o small/f.dat --ring 4M -d 2s -- sh -c 'for i in $(seq 500); do /bin/true; done' 2>j.err
+	"$cgreplay" record --no-calibrate -o small/f.dat --ring 4M -d 60s -- sh -c 'for i in $(seq 500); do /bin/true; done' 2>j.err
 	check "a disk without room for what the flight recorder holds is an I/O error" is $? 4
 	check "that says where" says "small/f.dat" j.err
 	check "and leaves no file under the final name" test ! -e small/f.dat
