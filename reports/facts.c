@@ -189,10 +189,11 @@ void cgr_facts_fidelity(const struct cgr_result *result, struct cgr_facts_fideli
 			ret->reached_ppm = steps[i];
 }
 
+/* Of the root, whose times any trace of the scheduler tells, nothing is held against the recording. */
 bool cgr_facts_has_counters(const struct cgr_result *result)
 {
 	for (size_t i = 0; i < result->metrics; i++)
-		if (result->metric[i].has_recorded)
+		if (result->metric[i].has_recorded && strcmp(result->cgroup_path[result->metric[i].cgroup], "/") != 0)
 			return true;
 	return false;
 }
