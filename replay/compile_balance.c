@@ -11,10 +11,12 @@
 #define LOOKS_MAX 8192u /* each means a look at all tasks */
 #define LOOKS_MIN 24u /* fewer tell nothing */
 #define SCANS_MIN 6u
+#define MAX_RT_PRIO 100u
 #define SCANS_PART 2u /* of so many no more than one otherwise: some go to the CPU they had used before */
 #define CACHE_HOT_NS 500000u /* sysctl_sched_migration_cost: who ran this recently is not moved */
 #define WAKING_NS 50000u /* a move this soon after its wake-up is the wake-up's own choice of a CPU */
 #define PULL_NS 100000u /* from the move to the switch that it was made for */
+#define ARRIVING_NS 1000000u /* from a wake-up to the switch of the idle CPU that it goes to, at most */
 #define FORGOTTEN_NS 60000000u /* a task that waits longer has left its queue unseen */
 
 void cgr_build_note_migration(struct builder *b, const struct cgr_event *e)
@@ -58,9 +60,41 @@ void cgr_build_note_newly_idle(struct builder *b, const struct cgr_event *e, uin
 	}
 }
 
-static bool may_move(const struct cgr_store_task *task)
+static bool is_list(const char *cpus_allowed)
 {
-	return !task->kernel_thread && (!task->cpus_allowed || strpbrk(task->cpus_allowed, "-,"));
+	return strpbrk(cpus_allowed, "-,") != NULL;
+}
+
+/* A fair task of user space (others choose their CPU by other rules) that may run on several CPUs: where its affinity
+ * is not known, as it has shown. */
+static bool may_move(const struct builder *b, const struct cgr_event *e)
+{
+	const struct cgr_store_task *task = &b->task[e->c];
+	uint32_t parent = task->parent;
+
+	if (task->kernel_thread || e->d >> 16 < MAX_RT_PRIO)
+		return false;
+	if (task->cpus_allowed)
+		return is_list(task->cpus_allowed);
+	return b->t[e->c].roams || (parent != CGR_ID_NONE && parent < b->n_tasks && b->t[parent].brood_roams);
+}
+
+/* From a thread that belongs to its CPU, select_idle_sibling leaves the task where it was. */
+static bool is_per_cpu(const struct cgr_store_task *task)
+{
+	return task->kernel_thread && !(task->cpus_allowed && is_list(task->cpus_allowed));
+}
+
+/* For a wake-up a CPU is idle as long as nothing has been queued there, which is earlier than the switch
+ * (available_idle_cpu). Who has waited longer beside an idle CPU waits for quota. */
+static bool is_idle(const struct builder *b, uint32_t cpu, uint64_t ts_ns)
+{
+	if (b->cpu[cpu].current != 0)
+		return false;
+	for (uint32_t i = 1; i < b->n_tasks; i++)
+		if (b->t[i].state == TASK_RUNNABLE && b->t[i].cpu == cpu && ts_ns - b->t[i].waking_ns < ARRIVING_NS)
+			return false;
+	return true;
 }
 
 /* A task is woken by another one that runs on the task's own CPU, while another CPU is idle: does it go there? The
@@ -74,11 +108,12 @@ void cgr_build_note_scan(struct builder *b, const struct cgr_event *e)
 
 	if (e->kind == CGR_EV_WAKING) {
 		t->scan_cpu = 0;
-		if (cgr_event_in_irq(e) || !e->task || cpu != e->cpu || !may_move(&b->task[e->c]) || t->state != TASK_BLOCKED ||
-		    b->cpu[cpu].idle_ns < t->block_ns)
+		if (cgr_event_in_irq(e) || !e->task || is_per_cpu(&b->task[e->task]) || cpu != e->cpu || !may_move(b, e) ||
+		    t->state != TASK_BLOCKED || b->cpu[cpu].idle_ns < t->block_ns || b->scan_looks >= LOOKS_MAX)
 			return;
-		for (uint32_t i = 0; i < b->n_cpus; i++)
-			if (b->cpu[i].current == 0)
+		b->scan_looks++;
+		for (uint32_t i = 0; i < b->n_cpus && !t->scan_cpu; i++)
+			if (is_idle(b, i, e->ts_ns))
 				t->scan_cpu = cpu + 1;
 	} else if (t->scan_cpu) {
 		b->scan_stays += cpu + 1 == t->scan_cpu;

@@ -118,7 +118,7 @@ static bool has_spun(const struct builder *b, uint32_t task, uint64_t exit_ns)
 	uint64_t since_ns = b->programs->program[task].run_ns + t->run_ns - t->block_run_ns;
 
 	return t->block_end_ns + 4 * LOOK_NS < exit_ns && t->back_ns > t->block_end_ns &&
-	       since_ns * t->block_count >= 4 * t->block_run_ns;
+	       (unsigned __int128)since_ns * t->block_count >= (unsigned __int128)4 * t->block_run_ns;
 }
 
 void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns)

@@ -62,6 +62,8 @@ struct task_build {
 	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;
+	uint16_t ran_on; /* CPU + 1 it last ran on; 0: on none yet */
+	bool roams, brood_roams; /* has run on several; one that it has forked has */
 	int16_t prio;
 	uint8_t state;
 	uint8_t adds;
@@ -114,7 +116,7 @@ struct builder {
 	uint64_t world_ns;
 	bool has_irq, has_softirq, has_waking, has_runtime, has_quota;
 	uint32_t idle_looks, idle_though_waiting, pulls; /* of newly idle CPUs */
-	uint32_t scan_stays, scan_moves; /* wake-ups on a busy CPU while another one was idle */
+	uint32_t scan_looks, scan_stays, scan_moves; /* wake-ups on a busy CPU while another one was idle */
 	uint32_t soft_wakes;
 	struct cgr_intern relations; /* by (process of the waker, of the woken) */
 	struct cgr_histogram idle_wake; /* ns / 64 */

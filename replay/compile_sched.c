@@ -21,6 +21,16 @@ static int note_prio(struct builder *b, uint32_t task, uint32_t prio)
 	return cgr_build_emit(b, task, &op);
 }
 
+/* Affinity is inherited: what one may do, those forked by the same task may. */
+static void note_roaming(struct builder *b, uint32_t task)
+{
+	uint32_t parent = b->task[task].parent;
+
+	b->t[task].roams = true;
+	if (parent != CGR_ID_NONE && parent < b->n_tasks)
+		b->t[parent].brood_roams = true;
+}
+
 static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task, bool from_idle)
 {
 	struct task_build *t = &b->t[task];
@@ -42,6 +52,9 @@ static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task
 	CGR_TRY(cgr_build_running(b, task, e->cpu, e->ts_ns));
 	b->programs->program[task].switches_in++;
 	t->cpu = e->cpu;
+	if (t->ran_on && t->ran_on != e->cpu + 1u)
+		note_roaming(b, task);
+	t->ran_on = (uint16_t)(e->cpu + 1u);
 	return 0;
 }
 
@@ -136,6 +149,8 @@ static int on_wakeup_new(struct builder *b, const struct cgr_event *e)
 	t->state = TASK_RUNNABLE;
 	t->waking_ns = e->ts_ns;
 	t->idle_target = false;
+	if ((e->d & 0xffff) != e->cpu) /* select_task_rq with WF_FORK: it may run there as well */
+		note_roaming(b, e->c);
 	b->programs->program[e->c].start = CGR_START_FORKED;
 	b->programs->program[e->c].start_ns = (int64_t)e->ts_ns;
 	b->programs->program[e->c].start_cpu = e->d & 0xffff;

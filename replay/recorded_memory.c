@@ -11,8 +11,9 @@ struct follow {
 	struct cgr_result_series *samples; /* NULL: not followed */
 	int64_t *t_usec, *value; /* what comes out: the samples, and a point per tick of the grid */
 	size_t points, next_sample, next_tick;
-	int64_t pages; /* charged less uncharged so far, by it and what lies below */
-	int64_t offset; /* bytes on top of them, as of the last sample */
+	uint64_t
+	    pages; /* charged less uncharged so far, by it and what lies below; modulo 2^64, as a store may say anything */
+	uint64_t offset; /* bytes on top of them, as of the last sample */
 	int64_t from_ns, to_ns; /* its life */
 };
 struct reading {
@@ -41,25 +42,23 @@ static void catch_up(const struct reading *r, struct follow *f, int64_t now_ns)
 		if (sample_ns <= tick_ns) {
 			int64_t value = f->samples->value[f->next_sample];
 
-			f->offset = value - f->pages * CGR_PAGE_BYTES;
+			f->offset = (uint64_t)value - f->pages * CGR_PAGE_BYTES;
 			put(f, f->samples->t_usec[f->next_sample++], value);
 			continue;
 		}
 		if ((f->next_sample > 0 || f->from_ns >= 0) && tick_ns >= f->from_ns && tick_ns < f->to_ns)
-			put(f, tick_ns / 1000, f->offset + f->pages * CGR_PAGE_BYTES);
+			put(f, tick_ns / 1000, (int64_t)(f->offset + f->pages * CGR_PAGE_BYTES));
 		f->next_tick++;
 	}
 }
 
 static void apply(const struct reading *r, const struct cgr_event *e)
 {
-	int64_t pages = (int64_t)e->b;
-
 	for (uint64_t g = e->a; g < r->cgroups; g = r->tree[g].parent) {
 		if (!r->follow[g].samples)
 			continue;
 		catch_up(r, &r->follow[g], (int64_t)e->ts_ns);
-		r->follow[g].pages += e->kind == CGR_EV_CHARGE ? pages : -pages;
+		r->follow[g].pages += e->kind == CGR_EV_CHARGE ? e->b : 0 - e->b;
 	}
 }
 

@@ -524,43 +524,61 @@ static void test_held_up_at_the_end(void **state)
 	}
 }
 
-/* Task 4 wakes task 3, which slept on the same CPU, while CPU 1 is idle: does it go there? One that is still queued
- * there, since its CPU has not been idle, tells nothing. */
+/* A waker on CPU 0 wakes task 3, which slept on the same CPU, while CPU 1 is idle: does it go there? One that is still
+ * queued there, since its CPU has not been idle, tells nothing, nor does one that has never run elsewhere, one whom a
+ * kernel thread wakes, a real-time task, or one woken when somebody is on the way to CPU 1. */
 static void test_idle_scan(void **state)
 {
+	enum { STAYS, GOES, QUEUED, AT_HOME, BY_KERNEL, REAL_TIME, TAKEN, KINDS };
+
 	(void)state;
-	for (unsigned kind = 0; kind < 3; kind++) { /* stays, goes, tells nothing */
+	for (unsigned kind = 0; kind < KINDS; kind++) {
 		struct tape t;
 		struct cgr_programs *p;
+		uint32_t waker = kind == BY_KERNEL ? 5 : 4, prio = kind == REAL_TIME ? 50 : 120;
 
 		tape_begin(&t);
+		if (kind != AT_HOME) {
+			t.now_ns = MS / 2;
+			turn(&t, 1, 0, 0, 3);
+			t.now_ns += MS / 4;
+			turn(&t, 1, 3, 1, 0);
+		}
 		t.now_ns = MS;
 		turn(&t, 1, 0, 0, 1);
 		t.now_ns += MS;
 		turn(&t, 1, 1, 1, 0);
-		turn(&t, 0, 0, 0, 4);
+		turn(&t, 0, 0, 0, waker);
 		t.now_ns += MS;
-		turn(&t, 0, 4, 1, 0);
+		turn(&t, 0, waker, 1, 0);
 		turn(&t, 0, 0, 0, 3);
 		for (unsigned i = 0; i < 30; i++) {
 			t.now_ns += MS;
-			if (kind == 2) {
-				turn(&t, 0, 3, 1, 4);
+			if (kind == QUEUED) {
+				turn(&t, 0, 3, 1, waker);
 			} else {
 				turn(&t, 0, 3, 1, 0);
 				t.now_ns += MS;
-				wake(&t, 0, 0, 4, 0, 0, CGR_EVF_HARDIRQ);
-				turn(&t, 0, 0, 0, 4);
+				wake(&t, 0, 0, waker, 0, 0, CGR_EVF_HARDIRQ);
+				turn(&t, 0, 0, 0, waker);
 			}
 			t.now_ns += MS;
-			wake(&t, 0, 4, 3, 0, kind == 1, 0);
-			turn(&t, 0, 4, 1, 3); /* pulled back, which does not matter here */
-			if (kind == 2)
-				wake(&t, 0, 3, 4, 0, 0, 0);
+			if (kind == TAKEN)
+				wake(&t, 0, waker, 1, 1, 1, 0);
+			tell(&t, CGR_EV_WAKING, 0, waker, 0, 0, 3, prio << 16, 0);
+			tell(&t, CGR_EV_WAKEUP, 0, waker, 0, 0, 3, (kind == GOES) | prio << 16, 0);
+			turn(&t, 0, waker, 1, 3); /* pulled back, which does not matter here */
+			if (kind == TAKEN) {
+				turn(&t, 1, 0, 0, 1);
+				t.now_ns += MS / 4;
+				turn(&t, 1, 1, 1, 0);
+			}
+			if (kind == QUEUED)
+				wake(&t, 0, 3, waker, 0, 0, 0);
 		}
 		p = compiled(&t);
-		assert_int_equal(p->calibration.idle_scan_known, kind != 2);
-		assert_int_equal(kind == 2 || p->calibration.idle_scan == (kind == 1), 1);
+		assert_int_equal(p->calibration.idle_scan_known, kind == STAYS || kind == GOES);
+		assert_int_equal(kind > GOES || p->calibration.idle_scan == (kind == GOES), 1);
 		cgr_programs_free(p);
 	}
 }
