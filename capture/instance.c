@@ -227,8 +227,8 @@ static bool is_traced_by_others(const char *dir, const char *ours)
  * anywhere (trace_event_enable_cmd_record): so only while nobody else traces. */
 static void leave_names_out(struct cgr_instance *instance, const char *dir)
 {
-	if (!is_traced_by_others(dir, instance->name))
-		(void)tracefs_instance_file_write(instance->handle, "trace_options", "norecord-cmd");
+	instance->no_names = !is_traced_by_others(dir, instance->name) &&
+	                     tracefs_instance_file_write(instance->handle, "trace_options", "norecord-cmd") > 0;
 }
 
 static int create_locked(struct cgr_instance *instance, const char *dir, struct cgr_error *reterr)

@@ -19,6 +19,7 @@ struct cgr_instance {
 	int lock_fd; /* held with flock: tells the next run that we live, in whatever pid namespace */
 	int free_fd; /* free_buffer: when we are killed the kernel stops tracing and frees the ring */
 	uint32_t page_bytes; /* sub-buffer size of the ring */
+	bool no_names; /* the kernel keeps no names of tasks for us: what its table holds is of others and older */
 };
 
 /* CGR_E_UNAVAILABLE, with the reason, where tracefs holds nothing or may not be read (lockdown, rights). */

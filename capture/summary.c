@@ -90,12 +90,14 @@ static void gather_options(const struct cgr_session *s, struct cgr_segment *segm
 	cgr_td_append_option(&segment->more, CGR_TD_TRACEID, id, sizeof(id));
 }
 
-/* pid and name of tasks, for readers that do not follow sched_switch */
-static int write_cmdlines(struct cgr_segment *segment, const json_t *snapshot, struct cgr_error *reterr)
+/* pid and name of tasks, for readers that do not follow sched_switch: the kernel's own table where it was kept for us
+ * (else a pid may stand there under the name of a task long gone), and the tasks that are there now */
+static int write_cmdlines(const struct cgr_session *s, struct cgr_segment *segment, const json_t *snapshot,
+                          struct cgr_error *reterr)
 {
 	struct cgr_strbuf lines = { 0 };
 	struct cgr_td_bytes body = { 0 };
-	char *saved = tracefs_instance_file_read(NULL, "saved_cmdlines", NULL);
+	char *saved = s->instance.no_names ? NULL : tracefs_instance_file_read(NULL, "saved_cmdlines", NULL);
 	const json_t *task;
 	size_t i;
 
@@ -209,5 +211,5 @@ int cgr_summarise(struct cgr_session *s, struct cgr_segment *segment, const json
 		cgr_json_set_int(obj, "segment", segment->number);
 	gather_options(s, segment);
 	CGR_TRY(cgr_journal_json(&segment->journal, CGR_TD_SUMMARY, obj, reterr));
-	return write_cmdlines(segment, snapshot, reterr);
+	return write_cmdlines(s, segment, snapshot, reterr);
 }
