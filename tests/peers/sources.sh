@@ -138,9 +138,9 @@ if [ -n "$unified" ] && mkdir "$unified/$name" 2>/dev/null; then
 	[ "$(sqlite3 moved.data.db "SELECT count(*) > 0 AND min(from_ns) > 0 $moved")" = 1 ] || fail "no move was inferred"
 	[ "$(sqlite3 moved.data.db "SELECT count(*) $moved AND EXISTS (SELECT 1 FROM cgroup_event e WHERE e.task = memberships.task AND ts_ns = from_ns AND flags & 8)")" = \
 		"$(sqlite3 moved.data.db "SELECT count(*) $moved")" ] || fail "a move without an event"
-	# what a task ran before it moved is not the cgroup's
+	# what a task ran before it moved, as much again, is not the cgroup's (replay takes the price of events off)
 	ran=$(sqlite3 moved.data.db "SELECT run_ns / 1000 FROM sched_by_cgroup WHERE cgroup = '/$name'")
 	told=$("$binary" replay moved.data.db --seeds 1 --format csv 2>/dev/null | awk -F, -v cgroup="/$name" '$2 == cgroup && $3 == "cpu.stat.usage_usec" { print $5 }')
-	awk -v ran="$ran" -v told="$told" 'BEGIN { exit !(told > ran * 0.9 && told < ran * 1.1) }' || fail "CPU time of a cgroup entered late: $told us told, $ran us recorded"
+	awk -v ran="$ran" -v told="$told" 'BEGIN { exit !(told > ran * 0.75 && told < ran * 1.25) }' || fail "CPU time of a cgroup entered late: $told us told, $ran us recorded"
 fi
 exit $status
