@@ -8,6 +8,7 @@
 #define CACHE_NICE_TRIES 1u
 #define NR_MIGRATE 32u
 #define BUSY_FACTOR 16u
+#define MAX_PINNED_INTERVAL_MS 512u
 
 enum migration { MIGRATE_TASK, MIGRATE_LOAD };
 
@@ -17,6 +18,7 @@ struct balance {
 	enum cgr_idle idle;
 	enum migration migration;
 	int64_t imbalance;
+	bool all_pinned; /* none of the source's tasks may run here */
 };
 
 struct cgr_fair_stats cgr_fair_stats_of(struct cgr_fair *fair, uint32_t cpu)
@@ -90,7 +92,7 @@ static bool find_source(struct balance *env)
 	return env->imbalance > 0;
 }
 
-static bool can_migrate(const struct balance *env, uint32_t task)
+static bool can_migrate(struct balance *env, uint32_t task)
 {
 	struct cgr_fair *fair = env->fair;
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
@@ -107,6 +109,7 @@ static bool can_migrate(const struct balance *env, uint32_t task)
 		return false;
 	if (!cgr_task_may_run(info, env->cpu))
 		return false;
+	env->all_pinned = false;
 	if (cgr_fair_cpu(fair, env->source)->curr == task)
 		return false;
 	bool hot = t->policy != 5 && (int64_t)(fair->ctx->now_ns - se->exec_start_ns) < (int64_t)fair->migration_cost_ns;
@@ -124,8 +127,6 @@ static bool wants(struct balance *env, uint32_t task)
 	uint32_t failed = cgr_fair_cpu(env->fair, env->cpu)->balance_failed;
 	uint64_t load = cgr_fair_task_h_load(env->fair, task);
 	load = load ? load : 1;
-	if (load < 16 && !failed)
-		return false;
 	if ((int64_t)(load >> (failed < 63 ? failed : 63)) > env->imbalance)
 		return false;
 	env->imbalance -= (int64_t)load;
@@ -149,6 +150,7 @@ static bool pull(struct balance *env)
 	bool moved = false;
 	if (source->nr_tasks <= 1)
 		return false;
+	env->all_pinned = true;
 	for (uint32_t task = source->list_tail; task && looks--;) {
 		uint32_t before = cgr_fair_task(fair, task)->list_prev;
 		if (env->idle != CGR_NOT_IDLE && source->nr_tasks <= 1)
@@ -208,12 +210,27 @@ static uint64_t balance_interval(const struct cgr_fair *fair, const struct cgr_f
 	return (jiffies ? jiffies : 1) * jiffy_ns - jiffy_ns / 2;
 }
 
+/* The end of sched_balance_rq. Where nothing is to be done the next look may be later; much later where all tasks of
+ * the busier CPU are bound to it, which counts as balanced. */
+static void looked(struct balance *env, bool unbalanced, bool moved)
+{
+	struct cgr_fair_cpu *rq = cgr_fair_cpu(env->fair, env->cpu);
+	uint64_t least = env->fair->ctx->n_cpus, ms = rq->balance_interval_ms ? rq->balance_interval_ms : least;
+	if (unbalanced && !env->all_pinned) {
+		rq->balance_failed = moved ? 0 : rq->balance_failed + 1;
+		rq->balance_interval_ms = least;
+		return;
+	}
+	rq->balance_failed = 0;
+	rq->balance_interval_ms = ms < 2 * least || (env->all_pinned && ms < MAX_PINNED_INTERVAL_MS) ? 2 * ms : ms;
+}
+
 /* sched_balance_domains */
 static bool periodic(struct balance *env)
 {
 	struct cgr_fair *fair = env->fair;
 	struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, env->cpu);
-	bool busy = env->idle == CGR_NOT_IDLE;
+	bool busy = env->idle == CGR_NOT_IDLE && !cgr_fair_sched_idle(fair, env->cpu);
 	uint64_t now = fair->ctx->now_ns;
 	if (now < rq->next_balance_ns)
 		return false;
@@ -222,29 +239,28 @@ static bool periodic(struct balance *env)
 			cgr_fair_blocked_update(fair, other);
 	bool unbalanced = find_source(env);
 	bool moved = unbalanced && pull(env);
-	if (moved || !unbalanced)
-		rq->balance_failed = 0;
-	else
-		rq->balance_failed++;
-	/* sched_balance_rq: balanced, so the next look may be later */
-	rq->balance_interval_ms = unbalanced ? fair->ctx->n_cpus : 2ull * fair->ctx->n_cpus;
+	looked(env, unbalanced, moved);
 	rq->last_balance_ns = now;
 	rq->next_balance_ns = now + balance_interval(fair, rq, busy);
 	return moved;
 }
 
+void cgr_fair_balance_sooner(struct cgr_fair *fair, uint32_t cpu)
+{
+	struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, cpu);
+	uint64_t next = rq->last_balance_ns + balance_interval(fair, rq, false);
+	if (next < rq->next_balance_ns)
+		rq->next_balance_ns = next;
+}
+
 bool cgr_fair_balance(struct cgr_ctx *ctx, uint32_t cpu, enum cgr_idle idle)
 {
 	struct cgr_fair *fair = cgr_fair_of(ctx);
-	struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, cpu);
 	struct balance env = { .fair = fair, .cpu = cpu, .idle = idle };
 	if (ctx->n_cpus < 2)
 		return false;
 	if (idle != CGR_NEWLY_IDLE)
 		return periodic(&env);
-	/* update_next_balance: the busy interval does not hold for a CPU that went idle */
-	uint64_t next = rq->last_balance_ns + balance_interval(fair, rq, false);
-	if (next < rq->next_balance_ns)
-		rq->next_balance_ns = next;
+	cgr_fair_balance_sooner(fair, cpu); /* update_next_balance */
 	return newly_idle(&env);
 }

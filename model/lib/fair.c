@@ -276,6 +276,7 @@ static bool dequeue_entities(struct cgr_fair *fair, struct cgr_fair_entity *se, 
 {
 	struct cgr_fair_entity *first = se;
 	uint32_t cpu = se->queue->cpu;
+	bool was_sched_idle = cgr_fair_sched_idle(fair, cpu);
 	bool sleep = flags & CGR_DEQ_SLEEP;
 	struct leaving gone = { .throttle = flags & CGR_FAIR_DEQ_THROTTLE };
 	uint64_t slice_ns = UINT64_MAX;
@@ -315,6 +316,8 @@ static bool dequeue_entities(struct cgr_fair *fair, struct cgr_fair_entity *se, 
 			return true;
 	}
 	cgr_fair_add_running(fair, cpu, -(int32_t)gone.queued);
+	if (!was_sched_idle && cgr_fair_sched_idle(fair, cpu))
+		cgr_fair_balance_sooner(fair, cpu);
 	return true;
 }
 

@@ -292,6 +292,8 @@ bool cgr_throttle_return_to_user(struct cgr_fair *fair, uint32_t cpu, uint32_t t
 /* ---- lib/select.c, lib/balance.c ---- */
 uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_cpu, uint32_t waker_cpu, unsigned flags);
 bool cgr_fair_cpu_idle(struct cgr_fair *fair, uint32_t cpu);
+/* Only SCHED_IDLE tasks here: as good as idle for anybody else (sched_idle_rq). */
+bool cgr_fair_sched_idle(struct cgr_fair *fair, uint32_t cpu);
 enum cgr_fair_group_type { CGR_HAS_SPARE, CGR_FULLY_BUSY, CGR_OVERLOADED };
 struct cgr_fair_stats {
 	enum cgr_fair_group_type type;
@@ -300,6 +302,7 @@ struct cgr_fair_stats {
 };
 struct cgr_fair_stats cgr_fair_stats_of(struct cgr_fair *fair, uint32_t cpu); /* update_sg_lb_stats of one CPU */
 bool cgr_fair_balance(struct cgr_ctx *ctx, uint32_t cpu, enum cgr_idle idle);
+void cgr_fair_balance_sooner(struct cgr_fair *fair, uint32_t cpu); /* the busy interval does not hold any more */
 
 /* ---- lib/autogroup.c ---- */
 int cgr_autogroup_init(struct cgr_fair *fair);

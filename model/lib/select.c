@@ -9,8 +9,7 @@ bool cgr_fair_cpu_idle(struct cgr_fair *fair, uint32_t cpu)
 	return cgr_cpu_current(fair->ctx, cpu) == CGR_NONE && !cgr_fair_cpu(fair, cpu)->nr_tasks;
 }
 
-/* Only SCHED_IDLE tasks here: as good as idle for anybody else. */
-static bool only_idle_tasks(struct cgr_fair *fair, uint32_t cpu)
+bool cgr_fair_sched_idle(struct cgr_fair *fair, uint32_t cpu)
 {
 	uint32_t tasks = cgr_fair_cpu(fair, cpu)->nr_tasks;
 	return tasks && tasks == cgr_fair_root(fair, cpu)->h_nr_idle;
@@ -18,7 +17,7 @@ static bool only_idle_tasks(struct cgr_fair *fair, uint32_t cpu)
 
 static bool takes_task(struct cgr_fair *fair, const struct cgr_task_info *info, uint32_t cpu)
 {
-	return cgr_task_may_run(info, cpu) && (cgr_fair_cpu_idle(fair, cpu) || only_idle_tasks(fair, cpu));
+	return cgr_task_may_run(info, cpu) && (cgr_fair_cpu_idle(fair, cpu) || cgr_fair_sched_idle(fair, cpu));
 }
 
 static void record_wakee(struct cgr_fair *fair, uint32_t waker, uint32_t wakee)
@@ -97,9 +96,9 @@ static uint32_t idle_sibling(struct cgr_fair *fair, uint32_t task, uint32_t prev
 	const struct cgr_task_info *info = cgr_task(fair->ctx, task);
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
 	uint32_t n = fair->ctx->n_cpus;
-	if (cgr_fair_cpu_idle(fair, target) || only_idle_tasks(fair, target))
+	if (cgr_fair_cpu_idle(fair, target) || cgr_fair_sched_idle(fair, target))
 		return target;
-	if (prev_cpu != target && (cgr_fair_cpu_idle(fair, prev_cpu) || only_idle_tasks(fair, prev_cpu)))
+	if (prev_cpu != target && (cgr_fair_cpu_idle(fair, prev_cpu) || cgr_fair_sched_idle(fair, prev_cpu)))
 		return prev_cpu;
 	uint32_t current = cgr_cpu_current(fair->ctx, waker_cpu);
 	if (current != CGR_NONE && prev_cpu == waker_cpu && cgr_fair_cpu(fair, prev_cpu)->nr_tasks <= 1) {
@@ -171,12 +170,22 @@ static uint32_t place_new(struct cgr_fair *fair, const struct cgr_task_info *inf
 	return worth_leaving(&local, cgr_fair_cpu_idle(fair, here), &best, best_idle) ? idlest : here;
 }
 
+static uint32_t first_allowed(const struct cgr_ctx *ctx, const struct cgr_task_info *info)
+{
+	uint32_t cpu = 0;
+	while (cpu + 1 < ctx->n_cpus && !cgr_task_may_run(info, cpu))
+		cpu++;
+	return cpu;
+}
+
 uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_cpu, uint32_t waker_cpu, unsigned flags)
 {
 	struct cgr_fair *fair = cgr_fair_of(ctx);
 	const struct cgr_task_info *info = cgr_task(ctx, task);
 	if (ctx->n_cpus == 1)
 		return 0;
+	if (info->nr_cpus_allowed == 1) /* select_task_rq: nothing to choose, and nobody is asked */
+		return first_allowed(ctx, info);
 	if (prev_cpu >= ctx->n_cpus)
 		prev_cpu = prev_cpu % ctx->n_cpus;
 	if (waker_cpu >= ctx->n_cpus)
@@ -196,9 +205,5 @@ uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_c
 	uint32_t cpu = idle_sibling(fair, task, prev_cpu, target, waker_cpu);
 	if (cgr_task_may_run(info, cpu))
 		return cpu;
-	/* select_fallback_rq */
-	for (uint32_t i = 0; i < ctx->n_cpus; i++)
-		if (cgr_task_may_run(info, (prev_cpu + i) % ctx->n_cpus))
-			return (prev_cpu + i) % ctx->n_cpus;
-	return prev_cpu;
+	return first_allowed(ctx, info); /* select_fallback_rq, within the node */
 }

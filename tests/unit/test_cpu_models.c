@@ -200,6 +200,79 @@ static void idle_group_and_policy(void **state)
 	mini_free(m);
 }
 
+/* A CPU that has only idle tasks looks for better ones as often as one without any (sched_balance_domains: busy). */
+static void idle_tasks_make_room(void **state)
+{
+	(void)state;
+	struct mini *m = mini_new(&cgr_cpu_eevdf, 2, 2, flat, V618, 5, NULL);
+	assert_int_equal(mini_knob(m, 1, "cpu.idle", 1, 0), 0);
+	m->task[1].info.cpus_allowed = 1;
+	m->task[2].info.cpus_allowed = 2;
+	mini_start(m, 1, 0, 0, MINI_NEVER, 0);
+	mini_start(m, 2, 1, 0, MINI_NEVER, 0);
+	mini_run(m, SEC);
+	for (uint32_t cpu = 0; cpu < 2; cpu++) {
+		const struct cgr_fair_cpu *rq = cgr_fair_cpu(cgr_fair_of(&m->ctx), cpu);
+		uint64_t interval_ns = rq->next_balance_ns - rq->last_balance_ns;
+		assert_true(cpu ? interval_ns < 10 * MS : interval_ns > 50 * MS);
+	}
+	mini_free(m);
+}
+
+/* Tasks that are bound to their CPU: nobody has failed to move them, and nobody tries again soon. */
+static void bound_tasks(void **state)
+{
+	(void)state;
+	struct mini *m = mini_new(&cgr_cpu_eevdf, 2, 1, flat, V618, 5, NULL);
+	for (uint32_t t = 1; t <= 4; t++) {
+		m->task[t].info.cpus_allowed = t < 4 ? 1 : 2;
+		mini_start(m, t, 0, 0, MINI_NEVER, 0);
+	}
+	mini_run(m, 5 * SEC);
+	struct cgr_fair_cpu *rq = cgr_fair_cpu(cgr_fair_of(&m->ctx), 1);
+	assert_int_equal(rq->balance_failed, 0);
+	assert_int_equal(rq->balance_interval_ms, 512);
+	mini_free(m);
+}
+
+/* However small a task's load is, it counts as movable (LB_MIN is off). */
+static void light_tasks_move(void **state)
+{
+	(void)state;
+	struct mini *m = mini_new(&cgr_cpu_eevdf, 2, 1, flat, V618, 5, NULL);
+	for (uint32_t t = 1; t <= 5; t++) {
+		m->task[t].info.cpus_allowed = t < 5 ? 1 : 2;
+		mini_start(m, t, 0, 19, MINI_NEVER, 0);
+	}
+	mini_run(m, SEC);
+	for (uint32_t t = 1; t <= 4; t++)
+		m->task[t].info.cpus_allowed = 3;
+	cgr_fair_cpu(cgr_fair_of(&m->ctx), 1)->next_balance_ns = 0;
+	assert_true(m->ops->balance(&m->ctx, 1, CGR_NOT_IDLE));
+	mini_free(m);
+}
+
+/* select_task_rq does not ask the class where a bound task goes, so it is nobody's wakee. */
+static void bound_wakee(void **state)
+{
+	(void)state;
+	struct mini *m = mini_new(&cgr_cpu_eevdf, 2, 1, flat, V618, 5, NULL);
+	m->task[2].waits = m->task[3].waits = true;
+	mini_start(m, 1, 0, 0, MINI_NEVER, 0);
+	mini_start(m, 2, 0, 0, MS, 0);
+	mini_start(m, 3, 0, 0, MS, 0);
+	mini_run(m, MS);
+	uint32_t waker_cpu = m->task[1].info.cpu;
+	struct cgr_fair_task *waker = cgr_fair_task(cgr_fair_of(&m->ctx), 1);
+	m->task[2].info.cpus_allowed = 2;
+	m->task[2].info.nr_cpus_allowed = 1;
+	assert_int_equal(m->ops->select_cpu(&m->ctx, 2, 0, waker_cpu, 0), 1);
+	assert_int_equal(waker->wakee_flips, 0);
+	m->ops->select_cpu(&m->ctx, 3, 0, waker_cpu, 0);
+	assert_int_equal(waker->wakee_flips, 1);
+	mini_free(m);
+}
+
 static void nested_limits(void **state)
 {
 	(void)state;
@@ -401,6 +474,10 @@ int main(void)
 		cmocka_unit_test(put_away_in_mid_slice),
 		cmocka_unit_test(nice_levels),
 		cmocka_unit_test(idle_group_and_policy),
+		cmocka_unit_test(idle_tasks_make_room),
+		cmocka_unit_test(bound_tasks),
+		cmocka_unit_test(light_tasks_move),
+		cmocka_unit_test(bound_wakee),
 		cmocka_unit_test(nested_limits),
 		cmocka_unit_test(burst),
 		cmocka_unit_test(limit_changes_in_mid_run),
