@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cpulist.h"
 #include "common/tracedat.h"
+#include "common/units.h"
 
 /* Kernel names of what enum cgr_mem_item keeps, per enum. */
 static const struct {
@@ -161,13 +163,24 @@ static void calibrated(struct cgr_store_info *info, const json_t *calibration)
 	info->memory_event_cost_ns = count[1] > 0 ? (uint32_t)(sum[1] / count[1]) : 0;
 }
 
+/* Those that were on when the recording began; where nobody said which, all there are. */
+static uint32_t online_cpus(const json_t *cpus)
+{
+	uint64_t set[CGR_CPU_WORDS];
+	const char *text = cgr_json_text(cpus, "online");
+
+	if (text != NULL && cgr_parse_cpulist(text, set, CGR_CPU_WORDS, NULL) == 0)
+		return cgr_cpus_count(set, CGR_CPU_WORDS);
+	return (uint32_t)json_array_size(json_object_get(cpus, "list"));
+}
+
 static void machine_info(struct cgr_facts *facts, const json_t *object)
 {
 	const json_t *sched = json_object_get(object, "sched"), *memory = json_object_get(object, "meminfo");
 	struct cgr_store_info *info = &facts->info;
 
 	info->hz = (uint32_t)cgr_json_int(object, "hz", 0);
-	info->online_cpus = (uint32_t)json_array_size(json_object_get(json_object_get(object, "cpus"), "list"));
+	info->online_cpus = online_cpus(json_object_get(object, "cpus"));
 	info->base_slice_ns = cgr_json_int(sched, "base_slice_ns", 0);
 	info->sched_latency_ns = cgr_json_int(sched, "latency_ns", 0);
 	info->min_granularity_ns = cgr_json_int(sched, "min_granularity_ns", 0);

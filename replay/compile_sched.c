@@ -159,20 +159,13 @@ static int on_wakeup_new(struct builder *b, const struct cgr_event *e)
 	return cgr_build_context(b, e, &op);
 }
 
-/* The hierarchy tells which controllers the move concerns. */
-static unsigned moved_domains(const struct builder *b, uint64_t hierarchy)
-{
-	bool cpu, memory;
-
-	cgr_members_moved(b->store, hierarchy, &cpu, &memory);
-	return (cpu ? CGR_MOVE_CPU : 0) | (memory ? CGR_MOVE_MEMORY : 0);
-}
-
 static int on_attach(struct builder *b, const struct cgr_event *e)
 {
-	struct cgr_op op = {
-		.kind = CGR_OP_ATTACH, .c = e->c, .a = e->a, .b = moved_domains(b, e->b), .flags = e->d ? CGR_OPF_GROUP : 0
-	};
+	struct cgr_op op = { .kind = CGR_OP_ATTACH,
+		                 .c = e->c,
+		                 .a = e->a,
+		                 .b = cgr_members_moved(b->store, e->b),
+		                 .flags = e->d ? CGR_OPF_GROUP : 0 };
 
 	if (e->c == 0 || e->c >= b->n_tasks || !op.b)
 		return 0;
@@ -218,7 +211,7 @@ int cgr_build_sched(struct builder *b, const struct cgr_event *e)
 	case CGR_EV_CGROUP_RMDIR:
 		op.kind = e->kind == CGR_EV_CGROUP_MKDIR ? CGR_OP_MKDIR : CGR_OP_RMDIR;
 		op.c = (uint32_t)e->a;
-		op.b = moved_domains(b, e->b);
+		op.b = cgr_members_moved(b->store, e->b) & ~CGR_MOVE_CPUSET; /* no model has state of a cpuset */
 		return op.b ? cgr_build_context(b, e, &op) : 0;
 	default:
 		return 0;

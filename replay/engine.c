@@ -59,6 +59,7 @@ static int allocate(struct cgr_engine *e)
 	e->held_head = cgr_calloc(n, sizeof *e->held_head);
 	e->ended_ns = cgr_calloc(n, sizeof *e->ended_ns);
 	e->cpuset = cgr_calloc(g * e->cpu_words, sizeof *e->cpuset);
+	e->cpuset_text = cgr_calloc(g, sizeof *e->cpuset_text);
 	e->psi = cgr_calloc(g * e->n_cpus, sizeof *e->psi);
 	e->psi_group = cgr_calloc(g, sizeof *e->psi_group);
 	for (unsigned d = 0; d < 2; d++) {
@@ -70,7 +71,7 @@ static int allocate(struct cgr_engine *e)
 	}
 	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
 	    !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head || !e->ended_ns ||
-	    !e->cpuset || !e->psi || !e->psi_group)
+	    !e->cpuset || !e->cpuset_text || !e->psi || !e->psi_group)
 		return CGR_E_NOMEM;
 	return cgr_heap_init(&e->heap, slot_timer(e, 64));
 }
@@ -109,34 +110,34 @@ static int init_groups(struct cgr_engine *e)
 	return rc;
 }
 
-/* The cpuset a cgroup was recorded with, NULL unknown: the effective one where the kernel has both. */
-static const char *recorded_cpuset(const struct cgr_store *store, uint32_t cgroup)
+/* The cpuset each cgroup was recorded with, NULL unknown: the effective one where the kernel has both. */
+static void note_cpusets(struct cgr_engine *e)
 {
+	static const char *const name[] = { "cpuset.cpus.effective", "cpuset.cpus" };
 	size_t count;
-	const struct cgr_store_sample *knob = cgr_store_borrow_knobs(store, &count);
-	const char *found = NULL;
+	const struct cgr_store_sample *knob = cgr_store_borrow_knobs(e->config->store, &count);
 
-	for (size_t i = 0; i < count; i++) {
-		const char *name = knob[i].cgroup == cgroup ? cgr_store_borrow_name(store, knob[i].name) : "";
-
-		if (!strcmp(name, "cpuset.cpus.effective"))
-			return knob[i].text;
-		if (!found && !strcmp(name, "cpuset.cpus"))
-			found = knob[i].text;
-	}
-	return found;
+	for (size_t n = 0; n < CGR_ARRAY_SIZE(name); n++)
+		for (size_t i = 0; i < count; i++) {
+			if (knob[i].cgroup >= e->n_cgroups || e->cpuset_text[knob[i].cgroup] || !knob[i].text || !*knob[i].text)
+				continue;
+			if (!strcmp(cgr_store_borrow_name(e->config->store, knob[i].name), name[n]))
+				e->cpuset_text[knob[i].cgroup] = knob[i].text;
+		}
 }
 
 /* Cpus_allowed_list is what the task asked for met with its cpuset: where the two are equal it asked for nothing, and
  * goes where another cpuset lets it (set_cpus_allowed_ptr keeps the wish in user_cpus_ptr, which nobody can read). The
  * list may name CPUs that the machine could have and has not. */
-static void init_affinity(struct cgr_engine *e, uint32_t task, const char *text, const char *cpuset)
+void cgr_run_wish(struct cgr_engine *e, uint32_t task)
 {
+	const char *text = e->store_task[task].cpus_allowed, *cpuset = e->cpuset_text[e->cpuset_cgroup[task]];
 	uint64_t named[CGR_LIMIT_CPUS / 64], *set = e->affinity + task * e->cpu_words, any = 0;
 
+	if (!text)
+		return;
 	cgr_cpus_fill(set, e->n_cpus);
-	e->task_info[task].cpus_beyond = e->cpu_words > 1 ? e->allowed + task * e->cpu_words + 1 : NULL;
-	if (!text || (cpuset && !strcmp(text, cpuset)) || cgr_parse_cpulist(text, named, CGR_ARRAY_SIZE(named), NULL) < 0)
+	if ((cpuset && !strcmp(text, cpuset)) || cgr_parse_cpulist(text, named, CGR_ARRAY_SIZE(named), NULL) < 0)
 		return;
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(named); i++)
 		any |= named[i];
@@ -148,10 +149,9 @@ static int init_tasks(struct cgr_engine *e)
 {
 	size_t sets;
 	const struct cgr_store_css_set *css = cgr_store_borrow_css_sets(e->config->store, &sets);
-	const char *cpuset = NULL;
-	uint32_t last_group = NONE;
 
 	CGR_TRY(init_groups(e));
+	note_cpusets(e);
 	for (uint32_t i = 1; i < e->n_tasks; i++) {
 		const struct cgr_store_task *s = &e->store_task[i];
 		const struct cgr_program *p = &e->programs->program[i];
@@ -179,9 +179,9 @@ static int init_tasks(struct cgr_engine *e)
 			info->memory_cgroup = 0;
 		if (e->cpuset_cgroup[i] >= e->n_cgroups)
 			e->cpuset_cgroup[i] = 0;
-		if (e->cpuset_cgroup[i] != last_group)
-			cpuset = recorded_cpuset(e->config->store, last_group = e->cpuset_cgroup[i]);
-		init_affinity(e, i, s->cpus_allowed, cpuset);
+		info->cpus_beyond = e->cpu_words > 1 ? e->allowed + i * e->cpu_words + 1 : NULL;
+		cgr_cpus_fill(e->affinity + i * e->cpu_words, e->n_cpus);
+		cgr_run_wish(e, i);
 		e->held_head[i] = NONE;
 		e->ended_ns[i] = -1;
 		t->free = e->recorder_tgid && s->tgid == e->recorder_tgid;
@@ -484,6 +484,7 @@ static void release_engine(struct cgr_engine *e)
 	free(e->affinity);
 	free(e->allowed);
 	free(e->cpuset);
+	free(e->cpuset_text);
 	free(e->cpuset_cgroup);
 	free(e->held);
 	free(e->held_head);

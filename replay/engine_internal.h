@@ -115,6 +115,7 @@ struct cgr_engine {
 	size_t cpu_words;
 	uint32_t distributed; /* CPU that was last chosen for a task which had to leave its own */
 	uint32_t *cpuset_cgroup;
+	const char **cpuset_text; /* by cgroup, as recorded */
 	int64_t (*knob_value[MODEL_COUNT])[2]; /* [knob * n_cgroups + cgroup], what online writes */
 	bool *knob_known[MODEL_COUNT];
 	struct cgr_cursor world;
@@ -183,6 +184,7 @@ void cgr_run_dequeue(struct cgr_engine *e, uint32_t task, unsigned flags);
 void cgr_run_attach(struct cgr_engine *e, uint32_t task, uint32_t to);
 void cgr_run_set_prio(struct cgr_engine *e, uint32_t task, int prio);
 void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task);
+void cgr_run_wish(struct cgr_engine *e, uint32_t task); /* engine.c: what it asked for beside its cpuset */
 /* engine_ops.c */
 void cgr_run_ops(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_token(struct cgr_engine *e, uint32_t task, uint32_t token, uint32_t cpu, unsigned flags); /* paid */

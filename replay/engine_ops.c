@@ -1,5 +1,8 @@
 /* Carrying out the programs: what happens between two stretches of CPU time. */
+#include <string.h>
+
 #include "replay/engine_internal.h"
+#include "store/members.h"
 
 #define RECORDER_PERCENT 35 /* calibrations of one machine scatter by as much */
 #define OPS_PER_STEP_MAX 10000000u /* operations without any CPU time between them: a damaged program */
@@ -80,6 +83,9 @@ void cgr_run_born(struct cgr_engine *e, uint32_t task, uint32_t parent)
 		info->memory_cgroup = e->task_info[parent].memory_cgroup;
 		info->cpu = e->task_info[parent].cpu;
 		e->cpuset_cgroup[task] = e->cpuset_cgroup[parent];
+		memcpy(e->affinity + task * e->cpu_words, e->affinity + parent * e->cpu_words,
+		       e->cpu_words * sizeof *e->affinity);
+		cgr_run_wish(e, task);
 	}
 	cgr_run_populate(e, info->cpu_cgroup, 1);
 	cgr_run_set_cpus(e, task);
@@ -393,6 +399,11 @@ static void attach_one(struct cgr_engine *e, uint32_t task, uint32_t to, uint64_
 			e->memory->head.task_attach(memory_ctx(e), task, info->memory_cgroup, to);
 		info->memory_cgroup = to;
 	}
+	if ((moves & CGR_MOVE_CPUSET) && e->cpuset_cgroup[task] != to) {
+		e->cpuset_cgroup[task] = to;
+		cgr_run_wish(e, task);
+		cgr_run_set_cpus(e, task);
+	}
 }
 
 static void attach(struct cgr_engine *e, const struct cgr_op *op)
@@ -642,6 +653,8 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 		default:
 			if (!t->repeating || t->exiting)
 				perform(e, task, cpu, op);
+			if (e->cpu[cpu].current != task)
+				return; /* it has moved itself to a cpuset without this CPU and goes on over there */
 			break;
 		}
 	}

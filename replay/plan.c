@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/cgroupname.h"
+#include "common/cpulist.h"
 #include "common/limits.h"
 #include "common/optparse.h"
 #include "common/units.h"
@@ -371,6 +372,23 @@ static bool overridden(const struct cgr_whatif *plan, size_t settings, uint32_t 
 	return false;
 }
 
+/* sched_group_set_idle: while cpu.idle is 1, the files tell the weight of SCHED_IDLE; cleared, it is the normal one. */
+static bool was_idle(const struct cgr_whatif *plan, const struct cgr_store_sample *sample)
+{
+	int64_t idle = 0, none;
+
+	return cgr_store_knob_at(plan->store, sample->cgroup, "cpu.idle", sample->t_ns, &idle, &none) && idle;
+}
+
+/* A cpuset that holds all CPUs of the recorded machine grows with it. */
+static bool holds_all(const struct cgr_whatif *plan, const struct cgr_knob_desc *desc, const int64_t v[2])
+{
+	uint32_t online = cgr_store_borrow_info(plan->store)->online_cpus;
+
+	return desc->type == CGR_KNOB_CPULIST && plan->cpus > online &&
+	       cgr_cpus_count(plan->cpulist[v[1]].word, CGR_CPU_WORDS) == online;
+}
+
 static int recorded_one(struct cgr_whatif *plan, const struct cgr_store_sample *sample,
                         const struct cgr_store_sample *before, size_t settings, struct cgr_error *reterr)
 {
@@ -390,7 +408,8 @@ static int recorded_one(struct cgr_whatif *plan, const struct cgr_store_sample *
 		t_ns = CGR_MAX(cgroup[sample->cgroup].born_ns, 0);
 	else if (cgr_knob_of_sample(plan, before, ref.desc, old, reterr) > 0 && old[0] == v[0] && old[1] == v[1])
 		return 0;
-	if (overridden(plan, settings, sample->cgroup, &ref, t_ns))
+	if (overridden(plan, settings, sample->cgroup, &ref, t_ns) || (ref.twin && was_idle(plan, sample)) ||
+	    holds_all(plan, ref.desc, v))
 		return 0;
 	return add_change(plan, sample->cgroup, &ref, v, t_ns, false, reterr);
 }

@@ -71,8 +71,6 @@ const char *cgr_cause_name(enum cgr_cause cause);
 #define CGR_OPF_EXITING 0x80u
 #define CGR_OPF_SOFT                                                                                                   \
 	0x10u /* WAKE, BLOCK: by a soft interrupt in the context of the waker; an ARRIVAL keeps its token number */
-#define CGR_MOVE_CPU 1u
-#define CGR_MOVE_MEMORY 2u
 
 struct cgr_op {
 	uint8_t kind, cause, flags, spare;

@@ -61,33 +61,38 @@ static bool concerns(const struct cgr_store *store, const char *controllers, con
 	return true;
 }
 
-void cgr_members_moved(const struct cgr_store *store, uint64_t hierarchy, bool *ret_cpu, bool *ret_memory)
+unsigned cgr_members_moved(const struct cgr_store *store, uint64_t hierarchy)
 {
+	static const char *const name[] = { "cpu", "memory", "cpuset" };
+	static const unsigned move[] = { CGR_MOVE_CPU, CGR_MOVE_MEMORY, CGR_MOVE_CPUSET };
 	const char *controllers = cgr_store_borrow_controllers(store, (uint32_t)hierarchy);
 	bool unified = cgr_store_borrow_info(store)->cgroup_version == 2;
+	unsigned moves = 0;
 
-	*ret_cpu = unified || (controllers != NULL && concerns(store, controllers, "cpu"));
-	*ret_memory = unified || (controllers != NULL && concerns(store, controllers, "memory"));
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(move); i++)
+		if (unified || (controllers != NULL && concerns(store, controllers, name[i])))
+			moves |= move[i];
+	return moves;
 }
 
 void cgr_members_event(struct cgr_members *m, const struct cgr_event *e)
 {
 	const struct cgr_store_task *task;
 	size_t tasks;
-	bool cpu, memory;
+	unsigned moved;
 
 	if (e->kind != CGR_EV_CGROUP_ATTACH || e->c == 0 || e->c >= m->tasks)
 		return;
 	task = cgr_store_borrow_tasks(m->store, &tasks);
-	cgr_members_moved(m->store, e->b, &cpu, &memory);
+	moved = cgr_members_moved(m->store, e->b);
 	for (size_t i = 1; i < m->tasks; i++) {
 		/* threads born later have a css_set of their own that says where they were born */
 		bool moves = i == e->c || (e->d != 0 && task[i].tgid == task[e->c].tgid &&
 		                           task[i].start_ns <= (int64_t)e->ts_ns && task[i].end_ns >= (int64_t)e->ts_ns);
 
-		if (moves && cpu)
+		if (moves && (moved & CGR_MOVE_CPU))
 			m->cpu_cgroup[i] = (uint32_t)e->a;
-		if (moves && memory)
+		if (moves && (moved & CGR_MOVE_MEMORY))
 			m->memory_cgroup[i] = (uint32_t)e->a;
 	}
 }

@@ -17,7 +17,10 @@ int cgr_members_init(struct cgr_members *members, const struct cgr_store *store,
 void cgr_members_fini(struct cgr_members *members);
 /* Follows one event; all but CGROUP_ATTACH are ignored. */
 void cgr_members_event(struct cgr_members *members, const struct cgr_event *event);
-/* What a move in this hierarchy concerns. */
-void cgr_members_moved(const struct cgr_store *store, uint64_t hierarchy, bool *ret_cpu, bool *ret_memory);
+/* What a move in this hierarchy concerns: a sum of these. */
+#define CGR_MOVE_CPU 1u
+#define CGR_MOVE_MEMORY 2u
+#define CGR_MOVE_CPUSET 4u
+unsigned cgr_members_moved(const struct cgr_store *store, uint64_t hierarchy);
 
 #endif

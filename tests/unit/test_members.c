@@ -43,7 +43,8 @@ static void write_store(int cgroup_version, const char *first, const char *secon
 	(void)cgr_writer_free(w);
 }
 
-static void check(int cgroup_version, const char *first, const char *second, uint32_t cpu, uint32_t memory)
+static void check(int cgroup_version, const char *first, const char *second, uint32_t cpu, uint32_t memory,
+                  unsigned moved)
 {
 	struct cgr_event move = { .ts_ns = 5000, .kind = CGR_EV_CGROUP_ATTACH, .a = 1, .b = 1, .c = 1, .d = 1 };
 	struct cgr_store *store = NULL;
@@ -58,6 +59,7 @@ static void check(int cgroup_version, const char *first, const char *second, uin
 	cgr_members_event(&members, &move);
 	assert_int_equal(members.cpu_cgroup[1], cpu);
 	assert_int_equal(members.memory_cgroup[1], memory);
+	assert_int_equal(cgr_members_moved(store, 1), moved);
 	cgr_members_fini(&members);
 	(void)cgr_store_free(store);
 	(void)unlink(path);
@@ -66,18 +68,18 @@ static void check(int cgroup_version, const char *first, const char *second, uin
 static void told(void **state)
 {
 	(void)state;
-	check(1, "cpu,cpuacct", "memory", 1, 0);
-	check(1, "memory", "cpu", 0, 1);
-	check(1, "cpuset", "memory,cpu", 0, 0);
-	check(2, "", "", 1, 1);
+	check(1, "cpu,cpuacct", "memory", 1, 0, CGR_MOVE_CPU);
+	check(1, "memory", "cpu", 0, 1, CGR_MOVE_MEMORY);
+	check(1, "cpuset", "memory,cpu", 0, 0, CGR_MOVE_CPUSET);
+	check(2, "", "", 1, 1, CGR_MOVE_CPU | CGR_MOVE_MEMORY | CGR_MOVE_CPUSET);
 }
 
 static void not_told(void **state)
 {
 	(void)state;
-	check(0, "", "", 1, 1);
-	check(1, "", "memory", 1, 0);
-	check(1, "name=systemd", "", 0, 0);
+	check(0, "", "", 1, 1, CGR_MOVE_CPU | CGR_MOVE_MEMORY | CGR_MOVE_CPUSET);
+	check(1, "", "memory", 1, 0, CGR_MOVE_CPU | CGR_MOVE_CPUSET);
+	check(1, "name=systemd", "", 0, 0, 0);
 }
 
 int main(void)

@@ -27,8 +27,10 @@ static void append(struct cgr_writer *w, struct cgr_event e)
 	assert_int_equal(cgr_writer_append(w, &e, 1, &error), 0);
 }
 
-/* One task per CPU, each works 10 ms. Odd ones are bound to their CPU, even ones go where their cpuset lets them. */
-static void write_tables(struct cgr_writer *w, uint32_t cpus)
+/* One task per CPU, each works 10 ms. Odd ones are bound to their CPU, even ones go where their cpuset lets them.
+ * idle: /web was recorded with cpu.idle, whose weight the kernel's files show instead of its own. moved: all begin in
+ * the root, and nobody is bound. */
+static void write_tables(struct cgr_writer *w, uint32_t cpus, bool idle, bool moved)
 {
 	struct cgr_store_info info = { .kernel_release = "6.18.44",
 		                           .kernel_version = 6u << 16 | 18 << 8 | 44,
@@ -57,7 +59,12 @@ static void write_tables(struct cgr_writer *w, uint32_t cpus)
 	assert_int_equal(cgr_writer_set_info(w, &info, &error), 0);
 	assert_int_equal(cgr_writer_add_cgroup(w, &web, &id, &error), 0);
 	assert_int_equal(cgr_writer_add_knob(w, id, "cpuset.cpus.effective", 0, 0, 0, all, "start", NULL, &error), 0);
-	set.cpu_cgroup = set.cpuset_cgroup = id;
+	if (idle) {
+		assert_int_equal(cgr_writer_add_knob(w, id, "cpu.weight", 0, 0, 0, NULL, "start", NULL, &error), 0);
+		assert_int_equal(cgr_writer_add_knob(w, id, "cpu.shares", 0, 3, 0, NULL, "start", NULL, &error), 0);
+		assert_int_equal(cgr_writer_add_knob(w, id, "cpu.idle", 0, 1, 0, NULL, "start", NULL, &error), 0);
+	}
+	set.cpu_cgroup = set.cpuset_cgroup = moved ? 0 : id;
 	assert_int_equal(cgr_writer_add_css_set(w, &set, NULL, 0, &id, &error), 0);
 	for (uint32_t i = 1; i <= cpus; i++) {
 		struct cgr_store_task task = { .tid = (int32_t)(1000 + i),
@@ -68,14 +75,14 @@ static void write_tables(struct cgr_writer *w, uint32_t cpus)
 			                           .parent = CGR_ID_NONE,
 			                           .css_set = id,
 			                           .prio = 120,
-			                           .cpus_allowed = i % 2 ? own : all };
+			                           .cpus_allowed = i % 2 && !moved ? own : all };
 
 		snprintf(own, sizeof own, "%u", i - 1);
 		assert_int_equal(cgr_writer_add_task(w, &task, &(uint32_t){ 0 }, &error), 0);
 	}
 }
 
-static struct cgr_store *machine(uint32_t cpus)
+static struct cgr_store *machine_with(uint32_t cpus, bool idle, bool moved)
 {
 	char path[] = "/tmp/cgr-test-wide-XXXXXX";
 	struct cgr_writer *w = NULL;
@@ -86,10 +93,17 @@ static struct cgr_store *machine(uint32_t cpus)
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(cgr_writer_new(path, 0, &w, &error), 0);
-	write_tables(w, cpus);
+	write_tables(w, cpus, idle, moved);
 	for (uint32_t i = 1; i <= cpus; i++)
 		append(w, (struct cgr_event){
 		              .ts_ns = MS + i, .kind = CGR_EV_SWITCH, .cpu = (uint16_t)(i - 1), .c = i, .d = PRIO });
+	for (uint32_t i = 1; moved && i <= cpus; i++)
+		append(w, (struct cgr_event){ .ts_ns = MS + 1000 + i,
+		                              .task = i,
+		                              .cpu = (uint16_t)(i - 1),
+		                              .kind = CGR_EV_CGROUP_ATTACH,
+		                              .a = 1,
+		                              .c = i });
 	for (uint32_t i = 1; i <= cpus; i++) {
 		uint64_t end_ns = MS + WORK_NS + i;
 		struct cgr_event e = { .ts_ns = end_ns, .task = i, .cpu = (uint16_t)(i - 1), .kind = CGR_EV_RUNTIME };
@@ -105,6 +119,11 @@ static struct cgr_store *machine(uint32_t cpus)
 	assert_int_equal(cgr_store_open(path, &store, &error), 0);
 	unlink(path);
 	return store;
+}
+
+static struct cgr_store *machine(uint32_t cpus)
+{
+	return machine_with(cpus, false, false);
 }
 
 static struct cgr_result *ask(const struct cgr_store *store, uint32_t cpus, const char *setting, int expected)
@@ -185,6 +204,70 @@ static void test_cpuset_beyond_64(void **state)
 	cgr_store_free(store);
 }
 
+/* Tasks that move into the cpuset in mid-run leave the CPU it lacks. */
+static void test_moved_into_cpuset(void **state)
+{
+	struct cgr_store *store = machine_with(4, false, true);
+	struct cgr_result *r = ask(store, 0, "/web:cpuset.cpus=0-1", 0);
+	int64_t elsewhere_ns = 0;
+
+	(void)state;
+	for (size_t i = 0; i < r->spans; i++)
+		if (r->span[i].cpu > 1)
+			elsewhere_ns += r->span[i].end_ns - r->span[i].start_ns;
+	assert_in_range(elsewhere_ns, 0, 4000);
+	assert_true(check_spans(r, 0, 3, false) > (int64_t)(19 * MS));
+	cgr_result_free(r);
+	cgr_store_free(store);
+}
+
+/* How often a what-if hears of a knob. */
+static unsigned told(const struct cgr_store *store, uint32_t cpus, const char *setting, const char *knob)
+{
+	struct cgr_scenario scenario;
+	struct cgr_whatif plan;
+	struct cgr_error error = { 0 };
+	unsigned count = 0;
+
+	assert_int_equal(cgr_scenario_init(&scenario, "told", &error), 0);
+	scenario.cpus = cpus;
+	if (setting)
+		assert_int_equal(cgr_scenario_set(&scenario, setting, &error), 0);
+	assert_int_equal(cgr_whatif_make(store, &scenario, &plan, &error), 0);
+	for (size_t i = 0; i < plan.knobs; i++) {
+		const struct cgr_knob_change *c = &plan.knob[i];
+		const struct cgr_knob_desc *table = c->domain == CGR_DOMAIN_CPU ? plan.cpu->head.knobs : cgr_engine_knobs;
+
+		count += c->domain <= CGR_DOMAIN_CPU && !strcmp(table[c->knob].name, knob);
+	}
+	cgr_whatif_fini(&plan);
+	cgr_scenario_fini(&scenario);
+	return count;
+}
+
+/* The weight that cpu.weight and cpu.shares showed while cpu.idle was 1 is no weight of the group. */
+static void test_weight_of_idle_group(void **state)
+{
+	struct cgr_store *store = machine_with(2, true, false);
+
+	(void)state;
+	assert_int_equal(told(store, 0, "/web:cpu.idle=0", "cpu.shares"), 0);
+	assert_int_equal(told(store, 0, "/web:cpu.idle=0", "cpu.weight"), 0);
+	assert_int_equal(told(store, 0, "/web:cpu.idle=0", "cpu.idle"), 1);
+	cgr_store_free(store);
+}
+
+/* A cpuset of all CPUs holds those of a larger machine too. */
+static void test_cpuset_of_all(void **state)
+{
+	struct cgr_store *store = machine(2);
+
+	(void)state;
+	assert_int_equal(told(store, 2, NULL, "cpuset.cpus"), 1);
+	assert_int_equal(told(store, 4, NULL, "cpuset.cpus"), 0);
+	cgr_store_free(store);
+}
+
 static void test_more_cpus(void **state)
 {
 	struct cgr_store *store = machine(96);
@@ -226,6 +309,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own_cpus),
 		cmocka_unit_test(test_cpuset_beyond_64),
+		cmocka_unit_test(test_moved_into_cpuset),
+		cmocka_unit_test(test_weight_of_idle_group),
+		cmocka_unit_test(test_cpuset_of_all),
 		cmocka_unit_test(test_more_cpus),
 		cmocka_unit_test(test_lists),
 	};
