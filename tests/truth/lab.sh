@@ -13,16 +13,18 @@ lab_skip() { # REASON: a test that cannot run says so; where CGR_TRUTH_REQUIRED 
 lab_find() { # sets LAB_MODE (v1, v2) and LAB_DIR_* (mount of each controller)
 	local type where options
 	[ "$(id -u)" = 0 ] || lab_skip "needs root for cgroups and tracefs"
-	LAB_MODE= LAB_DIR_cpu= LAB_DIR_cpuacct= LAB_DIR_memory=
+	LAB_MODE= LAB_DIR_cpu= LAB_DIR_cpuacct= LAB_DIR_memory= LAB_DIR_cpuset=
 	while read -r _ where type options _; do
 		case $type in
 		cgroup) # cpu and cpuacct are one hierarchy on most systems, two on some: /proc/self/mounts tells by name
 			case ",${where##*/}," in *,cpu,*) LAB_DIR_cpu=$where ;; esac
 			case ",${where##*/}," in *,cpuacct,*) LAB_DIR_cpuacct=$where ;; esac
-			case ",$options," in *,memory,*) LAB_DIR_memory=$where ;; esac ;;
+			case ",$options," in *,memory,*) LAB_DIR_memory=$where ;; esac
+			case ",$options," in *,cpuset,*) LAB_DIR_cpuset=$where ;; esac ;;
 		cgroup2)
 			if grep -qw cpu "$where/cgroup.controllers" && grep -qw memory "$where/cgroup.controllers"; then
 				LAB_MODE=v2 LAB_DIR_cpu=$where LAB_DIR_cpuacct=$where LAB_DIR_memory=$where
+				! grep -qw cpuset "$where/cgroup.controllers" || LAB_DIR_cpuset=$where
 			fi ;;
 		esac
 	done </proc/self/mounts
@@ -31,31 +33,60 @@ lab_find() { # sets LAB_MODE (v1, v2) and LAB_DIR_* (mount of each controller)
 	[ -n "$LAB_DIR_memory" ] || lab_skip "no cgroup hierarchy with the memory controller"
 }
 
+# Whether the case sets a knob of that controller: cpuset is not taken from the others, who would not miss it.
+lab_uses() { [[ $'\n'${CASE_KNOBS[*]-} == *"|$1."* ]]; }
+
 lab_dirs() { # GROUP: its directory on each hierarchy, no duplicates
 	local group=$LAB_TOP${1:+/$1}
 	if [ $LAB_MODE = v2 ]; then echo "$LAB_DIR_cpu/$group"; return; fi
-	printf '%s\n' "$LAB_DIR_cpu/$group" "$LAB_DIR_cpuacct/$group" "$LAB_DIR_memory/$group" | sort -u
+	{
+		printf '%s\n' "$LAB_DIR_cpu/$group" "$LAB_DIR_cpuacct/$group" "$LAB_DIR_memory/$group"
+		! lab_uses cpuset || echo "$LAB_DIR_cpuset/$group"
+	} | sort -u
+}
+
+lab_make_cpuset() { # GROUP: a new cpuset of v1 is empty and lets nobody in: it gets what the one above it has
+	local dir=$LAB_DIR_cpuset part file
+	for part in ${LAB_TOP//\// } ${1//\// }; do
+		if mkdir "$dir/$part" 2>/dev/null; then
+			for file in cpuset.mems cpuset.cpus; do cat "$dir/$file" >"$dir/$part/$file"; done
+		fi
+		dir+=/$part
+	done
 }
 
 lab_make() { # GROUP...: makes each (and what is above it)
-	local group dir
+	local group dir controllers='+cpu +memory'
+	! lab_uses cpuset || controllers+=' +cpuset'
 	if [ $LAB_MODE = v2 ]; then
-		echo '+cpu +memory' >"$LAB_DIR_cpu/cgroup.subtree_control"
+		echo "$controllers" >"$LAB_DIR_cpu/cgroup.subtree_control"
 		mkdir -p "$LAB_DIR_cpu/$LAB_TOP"
 		for group in "$@"; do
-			[ -z "$group" ] || { echo '+cpu +memory' >"$LAB_DIR_cpu/$LAB_TOP/cgroup.subtree_control"
+			[ -z "$group" ] || { echo "$controllers" >"$LAB_DIR_cpu/$LAB_TOP/cgroup.subtree_control"
 				mkdir -p "$LAB_DIR_cpu/$LAB_TOP/$group"; }
 		done
 		return
 	fi
 	for group in "$@"; do
+		! lab_uses cpuset || lab_make_cpuset "$group"
 		for dir in $(lab_dirs "$group"); do mkdir -p "$dir"; done
+	done
+}
+
+lab_cpus() { # N, or nothing for all: takes the CPUs from N on away; CPU 0 cannot go
+	local file cpu state
+	for file in /sys/devices/system/cpu/cpu[0-9]*/online; do
+		[ -e "$file" ] || continue
+		cpu=${file%/online} cpu=${cpu##*cpu} state=1
+		[ -z "${1:-}" ] || [ "$cpu" -lt "$1" ] || state=0
+		[ "$(<"$file")" = $state ] || echo $state >"$file" || return 1
 	done
 }
 
 lab_remove() { # takes away everything below LAB_TOP, processes included; never fails
 	local dir tries pid
-	for dir in "$LAB_DIR_cpu" "$LAB_DIR_cpuacct" "$LAB_DIR_memory"; do
+	! lab_uses cpus || lab_cpus || true
+	for dir in "$LAB_DIR_cpu" "$LAB_DIR_cpuacct" "$LAB_DIR_memory" "$LAB_DIR_cpuset"; do
 		[ -n "$dir" ] && [ -d "$dir/$LAB_TOP" ] || continue
 		for tries in 1 2 3 4 5 6 7 8; do
 			find "$dir/$LAB_TOP" -name cgroup.procs -exec cat {} + 2>/dev/null | while read -r pid; do
@@ -88,7 +119,12 @@ lab_v1_knob() { # KNOB VALUE
 lab_set() { # GROUP KNOB VALUE
 	local group=$LAB_TOP${1:+/$1} file value dir
 	if [ $LAB_MODE = v2 ]; then echo "$3" >"$LAB_DIR_cpu/$group/$2"; return; fi
-	case $2 in cpu.*) dir=$LAB_DIR_cpu ;; memory.*) dir=$LAB_DIR_memory ;; *) return 1 ;; esac
+	case $2 in
+	cpu.*) dir=$LAB_DIR_cpu ;;
+	cpuset.*) dir=$LAB_DIR_cpuset ;;
+	memory.*) dir=$LAB_DIR_memory ;;
+	*) return 1 ;;
+	esac
 	lab_v1_knob "$2" "$3" | while read -r file value; do
 		echo "$value" >"$dir/$group/$file" || return 1
 	done
@@ -144,7 +180,7 @@ after() { CASE_AFTER=$1; }                             # the same after every ru
 group() { CASE_GROUPS+=("$@"); }                       # groups without programs of their own
 watch() { CASE_WATCH+=("$@"); }                        # groups whose metrics are judged (default: those with programs)
 program() { CASE_PROGRAM_GROUP+=("${1#.}"); CASE_PROGRAM+=("$2"); } # GROUP(. = top, - = none of ours) SHELL-COMMAND
-setting() { # NAME [GROUP KNOB=VALUE]...
+setting() { # NAME [GROUP KNOB=VALUE]...; the knob cpus.online, with any group, is the number of the machine's CPUs
 	local name=$1
 	shift
 	CASE_SETTING+=("$name")
@@ -167,7 +203,11 @@ lab_prepare() { # SETTING: fresh groups with the knobs of the setting, cold file
 	mapfile -t groups < <(case_all_groups)
 	lab_make "${groups[@]}"
 	while IFS='|' read -r group knob; do
-		[ -z "$knob" ] || lab_set "$group" "${knob%%=*}" "${knob#*=}"
+		case $knob in
+		'') ;;
+		cpus.online=*) lab_cpus "${knob#*=}" ;;
+		*) lab_set "$group" "${knob%%=*}" "${knob#*=}" ;;
+		esac
 	done <<<"${CASE_KNOBS[$1]}"
 	rm -f "$LAB_DATA"/progress.*
 	for entry in "${!CASE_PROGRAM[@]}"; do

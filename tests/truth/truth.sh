@@ -150,14 +150,20 @@ sets() { # FROM TO: the --set options of the what-if, every knob that differs (a
 		[ -z "$knob" ] && continue
 		[[ $'\n'${CASE_KNOBS[$2]} != *$'\n'"$group|${knob%%=*}="* ]] || continue
 		case ${knob%%=*} in
+		cpus.online) printf '%s\0%s\0' --cpus "$(nproc --all)"; continue ;;
+		cpuset.cpus) knob=cpuset.cpus=0-$(($(nproc --all) - 1)) ;;
 		cpu.weight) knob=cpu.weight=100 ;;
-		cpu.max.burst) knob=cpu.max.burst=0 ;;
+		cpu.idle | cpu.max.burst) knob=${knob%%=*}=0 ;;
 		*) knob=${knob%%=*}=max ;;
 		esac
 		printf '%s\0%s\0' --set "/$LAB_TOP${group:+/$group}:$knob"
 	done <<<"${CASE_KNOBS[$1]}"
 	while IFS='|' read -r group knob; do
-		[ -z "$knob" ] || printf '%s\0%s\0' --set "/$LAB_TOP${group:+/$group}:$knob"
+		case $knob in
+		'') ;;
+		cpus.online=*) printf '%s\0%s\0' --cpus "${knob#*=}" ;;
+		*) printf '%s\0%s\0' --set "/$LAB_TOP${group:+/$group}:$knob" ;;
+		esac
 	done <<<"${CASE_KNOBS[$2]}"
 }
 
