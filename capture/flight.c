@@ -170,6 +170,20 @@ int64_t cgr_flight_start_ns(struct cgr_flight *flight)
 	return start == INT64_MAX ? 0 : start;
 }
 
+json_t *cgr_flight_snapshot(struct cgr_flight *flight)
+{
+	json_t *snapshot = NULL;
+	bool base;
+
+	(void)pthread_mutex_lock(&flight->lock);
+	size_t first = first_written(flight, &base);
+	const struct cgr_flight_item *item = base ? &flight->base : flight->count > 0 ? item_at(flight, first) : NULL;
+	if (item != NULL && item->id == CGR_TD_SNAPSHOT)
+		snapshot = json_loadb((const char *)item->data, item->length, 0, NULL);
+	(void)pthread_mutex_unlock(&flight->lock);
+	return snapshot;
+}
+
 int cgr_flight_dump(struct cgr_flight *flight, struct cgr_journal *journal, struct cgr_error *reterr)
 {
 	bool base;

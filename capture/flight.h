@@ -37,6 +37,8 @@ int cgr_flight_chunk(struct cgr_flight *flight, uint32_t cpu, const void *frame,
 int cgr_flight_json(struct cgr_flight *flight, uint16_t id, json_t *json, struct cgr_error *reterr);
 /* Time of the first event that cgr_flight_dump would write, on the clock of the ring; 0 when there is none. */
 int64_t cgr_flight_start_ns(struct cgr_flight *flight);
+/* The snapshot it would write; NULL when there is none. New reference. */
+json_t *cgr_flight_snapshot(struct cgr_flight *flight);
 /* Writes what is kept, with one snapshot near its start. */
 int cgr_flight_dump(struct cgr_flight *flight, struct cgr_journal *journal, struct cgr_error *reterr);
 

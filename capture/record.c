@@ -170,7 +170,10 @@ static int begin(struct cgr_session *s, struct cgr_error *reterr)
 	/* a flight recording starts with what is still kept when it is written */
 	if (s->options->ring_bytes == 0)
 		CGR_TRY(cgr_describe_facts(s, s->segment, reterr));
-	CGR_TRY(emit_json(s, CGR_TD_SNAPSHOT, cgr_snapshot_json(&s->fs, "start"), reterr));
+	json_t *snapshot = cgr_snapshot_json(&s->fs, "start");
+	if (s->options->ring_bytes == 0)
+		cgr_summary_names(s->segment, snapshot);
+	CGR_TRY(emit_json(s, CGR_TD_SNAPSHOT, snapshot, reterr));
 	s->snapshot_ns = cgr_mono_ns();
 	CGR_TRY(cgr_rotate_check(s, reterr));
 	CGR_TRY(start_sampler(s, reterr));
@@ -233,6 +236,9 @@ static int write_flight(struct cgr_session *s, struct cgr_error *reterr)
 	if (start > 0)
 		s->segment->start_ns = start;
 	CGR_TRY(cgr_describe_facts(s, s->segment, reterr));
+	json_t *snapshot = cgr_flight_snapshot(&s->flight);
+	cgr_summary_names(s->segment, snapshot);
+	json_decref(snapshot);
 	return cgr_flight_dump(&s->flight, &s->segment->journal, reterr);
 }
 

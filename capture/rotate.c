@@ -23,6 +23,7 @@ void cgr_segment_free(struct cgr_segment *segment, bool keep)
 		return;
 	cgr_journal_close(&segment->journal, !keep);
 	cgr_td_fini(&segment->more);
+	json_decref(segment->names);
 	free(segment->output);
 	free(segment);
 }
@@ -150,6 +151,7 @@ static int write_snapshots(struct cgr_segment *old, struct cgr_segment *next, js
 
 	(void)json_object_set_new(last, "when", json_string("end"));
 	int rc = cgr_journal_json(&old->journal, CGR_TD_SNAPSHOT, last, reterr);
+	cgr_summary_names(next, snapshot);
 	if (rc == 0)
 		rc = cgr_journal_json(&next->journal, CGR_TD_SNAPSHOT, json_incref(snapshot), reterr);
 	next->base_bytes = cgr_journal_described(&next->journal);

@@ -42,6 +42,7 @@ struct cgr_segment {
 	int64_t start_ns, stop_ns;
 	uint64_t base_bytes; /* what it held before the first event */
 	struct cgr_td_bytes more; /* options of the final file */
+	json_t *names; /* of the tasks that were there when it began, by tid */
 };
 
 /* Puts a segment into its final form beside the running recording. */
@@ -115,7 +116,9 @@ void cgr_describe_formats(const struct cgr_plan *plan, struct cgr_td_bytes *body
 /* summary.c: the recorder's CPU time counts between the two: what it prepares and tidies up nobody runs beside. */
 void cgr_summary_begin(struct cgr_session *s);
 void cgr_summary_end(struct cgr_session *s);
-/* summary.c: what ends a segment. `snapshot` gives the names of its tasks. */
+/* summary.c: the tasks of a snapshot have names, for readers that do not follow sched_switch. Later ones count. */
+void cgr_summary_names(struct cgr_segment *segment, const json_t *snapshot);
+/* summary.c: what ends a segment. `snapshot` is the one at its end. */
 int cgr_summarise(struct cgr_session *s, struct cgr_segment *segment, const json_t *snapshot, struct cgr_error *reterr);
 
 #endif

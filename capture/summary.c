@@ -90,25 +90,35 @@ static void gather_options(const struct cgr_session *s, struct cgr_segment *segm
 	cgr_td_append_option(&segment->more, CGR_TD_TRACEID, id, sizeof(id));
 }
 
-/* pid and name of tasks, for readers that do not follow sched_switch: the kernel's own table where it was kept for us
- * (else a pid may stand there under the name of a task long gone), and the tasks that are there now */
-static int write_cmdlines(const struct cgr_session *s, struct cgr_segment *segment, const json_t *snapshot,
-                          struct cgr_error *reterr)
+void cgr_summary_names(struct cgr_segment *segment, const json_t *snapshot)
+{
+	const json_t *task;
+	size_t i;
+
+	if (segment->names == NULL)
+		segment->names = json_object();
+	json_array_foreach(json_object_get(snapshot, "tasks"), i, task)
+	{
+		char tid[24];
+		(void)snprintf(tid, sizeof(tid), "%" JSON_INTEGER_FORMAT, json_integer_value(json_object_get(task, "tid")));
+		(void)json_object_set(segment->names, tid, json_object_get(task, "comm"));
+	}
+}
+
+/* pid and name of tasks: the kernel's own table where it was kept for us (else a pid may stand there under the name of
+ * a task long gone), and the tasks of the snapshots */
+static int write_cmdlines(const struct cgr_session *s, struct cgr_segment *segment, struct cgr_error *reterr)
 {
 	struct cgr_strbuf lines = { 0 };
 	struct cgr_td_bytes body = { 0 };
 	char *saved = s->instance.no_names ? NULL : tracefs_instance_file_read(NULL, "saved_cmdlines", NULL);
-	const json_t *task;
-	size_t i;
+	const char *tid;
+	const json_t *comm;
 
 	if (saved != NULL)
 		cgr_strbuf_printf(&lines, "%s", saved);
 	free(saved);
-	json_array_foreach(json_object_get(snapshot, "tasks"), i, task)
-	{
-		cgr_strbuf_printf(&lines, "%" JSON_INTEGER_FORMAT " %s\n", json_integer_value(json_object_get(task, "tid")),
-		                  json_string_value(json_object_get(task, "comm")));
-	}
+	json_object_foreach(segment->names, tid, comm) cgr_strbuf_printf(&lines, "%s %s\n", tid, json_string_value(comm));
 	cgr_td_append_u64(&body, lines.length);
 	cgr_td_append(&body, lines.text, lines.length);
 	int rc = cgr_journal_section(&segment->journal, CGR_TD_CMDLINES, body.data, body.length, reterr);
@@ -211,5 +221,6 @@ int cgr_summarise(struct cgr_session *s, struct cgr_segment *segment, const json
 		cgr_json_set_int(obj, "segment", segment->number);
 	gather_options(s, segment);
 	CGR_TRY(cgr_journal_json(&segment->journal, CGR_TD_SUMMARY, obj, reterr));
-	return write_cmdlines(s, segment, snapshot, reterr);
+	cgr_summary_names(segment, snapshot);
+	return write_cmdlines(s, segment, reterr);
 }

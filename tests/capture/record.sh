@@ -97,6 +97,9 @@ if [ -z "$(cat "$tracing/set_event" "$tracing"/instances/*/set_event 2>/dev/null
 			sh -c 'for i in $(seq 100); do sh -c "echo \$\$; exec /bin/true"; done' >names.pids
 		trace-cmd report names.3.dat >names.txt 2>/dev/null
 		check "trace-cmd finds the names all the same" is "$(sed -n 's/^ *<\.\.\.>-\([0-9]*\) .*/\1/p' names.txt | grep -cxFf names.pids)" 0
+		sleep 0.5 & early=$!
+		"$cgreplay" record -q --no-calibrate --preset cpu -o names.4.dat -d 1s
+		check "also that of a task that was there before and ends meanwhile" is "$(trace-cmd dump -i names.4.dat --cmd-lines 2>/dev/null | grep "^$early ")" "$early sleep"
 		check "and the right ones" test "$(sed -n 's/^ *\(sh\|true\)-\([0-9]*\) *\[0.*/\2/p' names.txt | sort -u | grep -cxFf names.pids)" -ge 90
 	fi
 else
