@@ -1,43 +1,17 @@
 #include "capture/journal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "capture/partial.h"
 #include "common/limits.h"
 #include "common/util.h"
 
 #define COPY_BYTES (1u << 20)
-
-/* A partial file nobody holds is what a killed recorder left: it is somebody's data, so it is kept aside. */
-static int move_leftover(const char *path, char **ret_moved, struct cgr_error *reterr)
-{
-	CGR_TRY(cgr_outfile_check(path, reterr));
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-
-	if (fd < 0)
-		return cgr_error_errno(reterr, CGR_E_IO, "%s: a file of this name is in the way", path);
-	bool held = flock(fd, LOCK_EX | LOCK_NB) != 0;
-	(void)close(fd);
-	if (held)
-		return cgr_error_set(reterr, CGR_E_USAGE, "%s: another recording writes it; choose another -o", path);
-	for (unsigned i = 1; i < 10000; i++) {
-		char *name = cgr_printf("%s.%u", path, i);
-		if (name == NULL)
-			return cgr_error_set(reterr, CGR_E_NOMEM, "no memory");
-		if (access(name, F_OK) != 0 && rename(path, name) == 0) {
-			*ret_moved = name;
-			return 0;
-		}
-		free(name);
-	}
-	return cgr_error_set(reterr, CGR_E_IO, "%s: left by a killed recording and cannot be moved aside", path);
-}
 
 int cgr_journal_open(struct cgr_journal *journal, const char *output, uint32_t page_bytes, char **ret_moved,
                      struct cgr_error *reterr)
@@ -47,14 +21,7 @@ int cgr_journal_open(struct cgr_journal *journal, const char *output, uint32_t p
 	if (journal->path == NULL)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "no memory");
 	(void)pthread_mutex_init(&journal->lock, NULL);
-	for (unsigned attempt = 0; attempt < 2 && journal->fd < 0; attempt++) {
-		journal->fd = open(journal->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		if (journal->fd < 0 && errno == EEXIST)
-			CGR_TRY(move_leftover(journal->path, ret_moved, reterr));
-	}
-	if (journal->fd < 0)
-		return cgr_error_errno(reterr, CGR_E_IO, "%s: cannot create", journal->path);
-	(void)flock(journal->fd, LOCK_EX | LOCK_NB);
+	CGR_TRY(cgr_partial_open(journal->path, &journal->fd, ret_moved, reterr));
 	cgr_td_writer_init(&journal->writer, journal->fd, journal->path);
 	return cgr_td_write_head(&journal->writer, page_bytes, reterr);
 }

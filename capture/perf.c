@@ -21,6 +21,7 @@
 #include "capture/cgroupfs.h"
 #include "capture/command.h"
 #include "capture/facts.h"
+#include "capture/partial.h"
 #include "capture/plan.h"
 #include "capture/session.h"
 #include "capture/snapshot.h"
@@ -58,7 +59,8 @@ struct perf_session {
 	uint64_t *id; /* same index */
 	struct cgr_outfile out;
 	struct cgr_td_writer writer;
-	uint64_t attrs_at, data_at;
+	uint64_t attrs_at, attrs_end, tracing_bytes, data_at;
+	bool began; /* what the file holds can be imported */
 	uint64_t lost, events;
 	int64_t start_ns, stop_ns;
 	const char *ended_by;
@@ -192,10 +194,10 @@ static int open_events(struct perf_session *s, struct cgr_error *reterr)
 /* Room for the head, then per event its ids, then the attributes that point at them. */
 static int write_attrs(struct perf_session *s, struct cgr_error *reterr)
 {
-	static const uint8_t head[HEAD_BYTES];
+	static const uint8_t room[HEAD_BYTES];
 	uint64_t ids_at = HEAD_BYTES;
 
-	CGR_TRY(cgr_td_write_raw(&s->writer, head, sizeof(head), reterr));
+	CGR_TRY(cgr_td_write_raw(&s->writer, room, sizeof(room), reterr));
 	CGR_TRY(cgr_td_write_raw(&s->writer, s->id, s->cpus * s->plan.count * sizeof(*s->id), reterr));
 	s->attrs_at = s->writer.position;
 	for (size_t i = 0; i < s->plan.count; i++) {
@@ -205,8 +207,101 @@ static int write_attrs(struct perf_session *s, struct cgr_error *reterr)
 		CGR_TRY(cgr_td_write_raw(&s->writer, ids, sizeof(ids), reterr));
 		ids_at += ids[1];
 	}
-	s->data_at = s->writer.position;
+	s->attrs_end = s->writer.position;
 	return 0;
+}
+
+static void append_file(struct cgr_td_bytes *body, const char *name, const char *file)
+{
+	char *text = tracefs_instance_file_read(NULL, file, NULL);
+
+	cgr_td_append_text(body, name);
+	cgr_td_append_u64(body, text == NULL ? 0 : strlen(text));
+	if (text != NULL)
+		cgr_td_append(body, text, strlen(text));
+	free(text);
+}
+
+/* The formats, as a trace.dat of version 0.6 without data. */
+static void append_tracing_data(struct cgr_td_bytes *body, const struct perf_session *s)
+{
+	const uint8_t endian_long[2] = { CGR_TD_LITTLE_ENDIAN, 8 };
+
+	cgr_td_append(body, CGR_TD_MAGIC, CGR_TD_MAGIC_BYTES);
+	cgr_td_append_text(body, "0.6");
+	cgr_td_append(body, endian_long, sizeof(endian_long));
+	cgr_td_append_u32(body, (uint32_t)sysconf(_SC_PAGESIZE));
+	append_file(body, "header_page", "events/header_page");
+	append_file(body, "header_event", "events/header_event");
+	cgr_td_append_u32(body, 0);
+	cgr_describe_formats(&s->plan, body);
+	cgr_td_append_u32(body, 0);
+	cgr_td_append_u32(body, 0);
+	cgr_td_append_u64(body, 0);
+}
+
+/* Features are told behind the data, but may stand anywhere: before it a reader finds the formats whatever became of
+ * the recorder. Padded, as records begin at multiples of 8. */
+static int write_tracing_data(struct perf_session *s, struct cgr_error *reterr)
+{
+	static const uint8_t zero[8];
+	struct cgr_td_bytes tracing = { 0 };
+
+	append_tracing_data(&tracing, s);
+	s->tracing_bytes = tracing.length;
+	cgr_td_append(&tracing, zero, (8 - (s->attrs_end + tracing.length) % 8) % 8);
+	int rc = tracing.failed ? cgr_error_set(reterr, CGR_E_NOMEM, "%s: no memory for the formats", s->options->output)
+	                        : cgr_td_write_raw(&s->writer, tracing.data, tracing.length, reterr);
+	cgr_td_fini(&tracing);
+	s->data_at = s->writer.position;
+	return rc;
+}
+
+/* With no data at first, as perf record has it while it records: then the features are not there yet. */
+static int write_head(struct perf_session *s, uint64_t data_bytes, struct cgr_error *reterr)
+{
+	struct cgr_td_bytes head = { 0 };
+
+	cgr_td_append(&head, "PERFILE2", 8);
+	cgr_td_append_u64(&head, HEAD_BYTES);
+	cgr_td_append_u64(&head, sizeof(struct perf_event_attr) + 16);
+	cgr_td_append_u64(&head, s->attrs_at);
+	cgr_td_append_u64(&head, s->attrs_end - s->attrs_at);
+	cgr_td_append_u64(&head, s->data_at);
+	cgr_td_append_u64(&head, data_bytes);
+	cgr_td_append_u64(&head, 0);
+	cgr_td_append_u64(&head, 0);
+	cgr_td_append_u64(&head, data_bytes > 0 ? 1u << FEATURE_TRACING_DATA : 0);
+	for (int i = 0; i < 3; i++)
+		cgr_td_append_u64(&head, 0);
+	bool good = !head.failed && pwrite(s->out.fd, head.data, head.length, 0) == (ssize_t)head.length;
+	cgr_td_fini(&head);
+	return good ? 0 : cgr_error_errno(reterr, CGR_E_IO, "%s:0: cannot write the file head", s->options->output);
+}
+
+/* Where the one feature stands, then the head that makes the file whole. */
+static int write_tail(struct perf_session *s, struct cgr_error *reterr)
+{
+	uint64_t data_end = s->writer.position, place[2] = { s->attrs_end, s->tracing_bytes };
+
+	CGR_TRY(cgr_td_write_raw(&s->writer, place, sizeof(place), reterr));
+	return write_head(s, data_end - s->data_at, reterr);
+}
+
+static int open_output(struct perf_session *s, struct cgr_error *reterr)
+{
+	char *partial = cgr_printf("%s.partial", s->options->output), *moved = NULL;
+	int fd, rc = partial == NULL ? cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the name of the output")
+	                             : cgr_partial_open(partial, &fd, &moved, reterr);
+
+	if (moved != NULL && s->options->notes != NULL)
+		(void)fprintf(s->options->notes, "cgreplay: %s: left by a killed recording, can be imported\n", moved);
+	if (rc == 0)
+		rc = cgr_outfile_adopt(&s->out, s->options->output, partial, fd, reterr);
+	free(moved);
+	free(partial);
+	cgr_td_writer_init(&s->writer, s->out.fd, s->options->output);
+	return rc;
 }
 
 /* sample_id of a record we make: TID, TIME, CPU, IDENTIFIER */
@@ -336,66 +431,6 @@ static void switch_events(const struct perf_session *s, bool on)
 			(void)ioctl(s->fd[i], on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
 }
 
-static void append_file(struct cgr_td_bytes *body, const char *name, const char *file)
-{
-	char *text = tracefs_instance_file_read(NULL, file, NULL);
-
-	cgr_td_append_text(body, name);
-	cgr_td_append_u64(body, text == NULL ? 0 : strlen(text));
-	if (text != NULL)
-		cgr_td_append(body, text, strlen(text));
-	free(text);
-}
-
-/* The formats, as a trace.dat of version 0.6 without data. */
-static void append_tracing_data(struct cgr_td_bytes *body, const struct perf_session *s)
-{
-	const uint8_t endian_long[2] = { CGR_TD_LITTLE_ENDIAN, 8 };
-
-	cgr_td_append(body, CGR_TD_MAGIC, CGR_TD_MAGIC_BYTES);
-	cgr_td_append_text(body, "0.6");
-	cgr_td_append(body, endian_long, sizeof(endian_long));
-	cgr_td_append_u32(body, (uint32_t)sysconf(_SC_PAGESIZE));
-	append_file(body, "header_page", "events/header_page");
-	append_file(body, "header_event", "events/header_event");
-	cgr_td_append_u32(body, 0);
-	cgr_describe_formats(&s->plan, body);
-	cgr_td_append_u32(body, 0);
-	cgr_td_append_u32(body, 0);
-	cgr_td_append_u64(body, 0);
-}
-
-/* Features after the data, then the head that makes the file whole. */
-static int write_tail(struct perf_session *s, struct cgr_error *reterr)
-{
-	struct cgr_td_bytes tracing = { 0 }, head = { 0 };
-	uint64_t data_end = s->writer.position, place[2] = { data_end + sizeof(place), 0 };
-
-	append_tracing_data(&tracing, s);
-	place[1] = tracing.length;
-	int rc = tracing.failed ? cgr_error_set(reterr, CGR_E_NOMEM, "%s: no memory for the formats", s->options->output)
-	                        : cgr_td_write_raw(&s->writer, place, sizeof(place), reterr);
-	if (rc == 0)
-		rc = cgr_td_write_raw(&s->writer, tracing.data, tracing.length, reterr);
-	cgr_td_fini(&tracing);
-	cgr_td_append(&head, "PERFILE2", 8);
-	cgr_td_append_u64(&head, HEAD_BYTES);
-	cgr_td_append_u64(&head, sizeof(struct perf_event_attr) + 16);
-	cgr_td_append_u64(&head, s->attrs_at);
-	cgr_td_append_u64(&head, s->data_at - s->attrs_at);
-	cgr_td_append_u64(&head, s->data_at);
-	cgr_td_append_u64(&head, data_end - s->data_at);
-	cgr_td_append_u64(&head, 0);
-	cgr_td_append_u64(&head, 0);
-	cgr_td_append_u64(&head, 1u << FEATURE_TRACING_DATA);
-	for (int i = 0; i < 3; i++)
-		cgr_td_append_u64(&head, 0);
-	if (rc == 0 && (head.failed || pwrite(s->out.fd, head.data, head.length, 0) != (ssize_t)head.length))
-		rc = cgr_error_errno(reterr, CGR_E_IO, "%s:0: cannot complete the file head", s->options->output);
-	cgr_td_fini(&head);
-	return rc;
-}
-
 static int run(struct perf_session *s, struct cgr_error *reterr)
 {
 	int64_t end = s->options->duration_ns > 0 ? cgr_mono_ns() + s->options->duration_ns : INT64_MAX;
@@ -413,13 +448,15 @@ static int record(struct perf_session *s, struct cgr_error *reterr)
 {
 	CGR_TRY(look_around(s, reterr));
 	CGR_TRY(open_events(s, reterr));
-	CGR_TRY(cgr_outfile_open(&s->out, s->options->output, reterr));
-	cgr_td_writer_init(&s->writer, s->out.fd, s->options->output);
+	CGR_TRY(open_output(s, reterr));
 	CGR_TRY(write_attrs(s, reterr));
+	CGR_TRY(write_tracing_data(s, reterr));
+	CGR_TRY(write_head(s, 0, reterr));
 	if (s->options->command != NULL)
 		CGR_TRY(cgr_child_fork(&s->child, s->options->command, reterr));
 	s->start_ns = cgr_mono_ns();
 	CGR_TRY(write_existing(s, reterr));
+	s->began = true;
 	switch_events(s, true);
 	if (s->options->command != NULL)
 		CGR_TRY(cgr_child_release(&s->child, s->options->command, reterr));
@@ -433,7 +470,7 @@ static int record(struct perf_session *s, struct cgr_error *reterr)
 	return 0;
 }
 
-static void clean_up(struct perf_session *s)
+static void clean_up(struct perf_session *s, bool keep_partial)
 {
 	for (size_t i = 0; s->fd != NULL && i < s->cpus * s->plan.count; i++)
 		if (s->fd[i] >= 0)
@@ -444,6 +481,8 @@ static void clean_up(struct perf_session *s)
 	free(s->fd);
 	free(s->id);
 	free(s->ring);
+	if (keep_partial)
+		cgr_outfile_keep(&s->out);
 	cgr_outfile_abort(&s->out);
 	cgr_td_writer_fini(&s->writer);
 	cgr_child_close(&s->child);
@@ -463,6 +502,9 @@ int cgr_record_perf(const struct cgr_record_options *options, struct cgr_record_
 	struct stat st;
 	int rc = record(&s, reterr);
 
+	if (rc < 0 && s.began)
+		(void)cgr_error_cause(reterr, "what was recorded so far is kept in %s.partial and can be imported",
+		                      options->output);
 	(void)getrusage(RUSAGE_SELF, &usage);
 	*result = (struct cgr_record_result){
 		.ran_command = s.child.pid > 0,
@@ -476,6 +518,6 @@ int cgr_record_perf(const struct cgr_record_options *options, struct cgr_record_
 		.cpus = s.cpus,
 		.ended_by = s.ended_by,
 	};
-	clean_up(&s);
+	clean_up(&s, rc < 0 && s.began);
 	return rc;
 }

@@ -78,6 +78,23 @@ int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_erro
 	return 0;
 }
 
+int cgr_outfile_adopt(struct cgr_outfile *file, const char *path, const char *temp_path, int fd,
+                      struct cgr_error *reterr)
+{
+	*file = (struct cgr_outfile){ .fd = fd, .path = final_name(path), .temp_path = cgr_strdup(temp_path) };
+	if (file->path != NULL && file->temp_path != NULL)
+		return 0;
+	cgr_outfile_abort(file);
+	return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
+}
+
+void cgr_outfile_keep(struct cgr_outfile *file)
+{
+	free(file->temp_path);
+	file->temp_path = NULL;
+	cgr_outfile_abort(file);
+}
+
 int cgr_outfile_commit(struct cgr_outfile *file, struct cgr_error *reterr)
 {
 	int rc = 0;

@@ -68,6 +68,11 @@ struct cgr_outfile {
  * folders, devices, pipes and sockets: for those who work long before they open it. */
 int cgr_outfile_check(const char *path, struct cgr_error *reterr);
 int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_error *reterr);
+/* The same with a file that stands open beside its place already, under a name of the caller's choice. */
+int cgr_outfile_adopt(struct cgr_outfile *file, const char *path, const char *temp_path, int fd,
+                      struct cgr_error *reterr);
+/* Closes it and leaves it where it stands, beside its place. */
+void cgr_outfile_keep(struct cgr_outfile *file);
 int cgr_outfile_commit(struct cgr_outfile *file, struct cgr_error *reterr);
 void cgr_outfile_abort(struct cgr_outfile *file); /* legal on zeroed or committed */
 int cgr_write_all(int fd, const void *data, size_t length, const char *path, struct cgr_error *reterr);

@@ -190,6 +190,40 @@ static int read_features(struct cgr_trace *trace, const uint8_t *bitmap, uint64_
 	return CGR_OK;
 }
 
+/* Bytes of the whole records from the data on. */
+static uint64_t whole_bytes(const struct cgr_trace *trace)
+{
+	struct cgr_cursor cursor;
+	uint64_t whole = 0;
+
+	cgr_cursor_init(&cursor, &trace->input, trace->perf->data_offset, UINT64_MAX, trace->swap);
+	while (cgr_cursor_left(&cursor) >= 8) {
+		(void)cgr_cursor_u32(&cursor);
+		(void)cgr_cursor_u16(&cursor);
+		uint16_t size = cgr_cursor_u16(&cursor);
+		if (size < 8 || cgr_cursor_bytes(&cursor, size - 8u) == NULL)
+			break;
+		whole += size;
+	}
+	return whole;
+}
+
+/* What a killed recorder left: how much data there is was not told yet, nor any feature. Ours has the formats of its
+ * events in front of the data; perf record writes them at its end. */
+static int read_unfinished(struct cgr_trace *trace, const struct cgr_cursor *head, uint64_t tracing,
+                           struct cgr_error *reterr)
+{
+	struct cgr_cursor body;
+	uint64_t data = trace->perf->data_offset;
+
+	cgr_cursor_init(&body, &trace->input, tracing, data > tracing ? data - tracing : 0, trace->swap);
+	if (cgr_cursor_left(&body) < CGR_TD_MAGIC_BYTES)
+		return cgr_cursor_error(head, reterr, "the file has no data: perf record was killed before it could finish");
+	trace->unfinished = true;
+	trace->perf->data_size = whole_bytes(trace);
+	return tracing_data(trace, &body, reterr);
+}
+
 static int read_file(struct cgr_trace *trace, struct cgr_cursor *cursor, struct cgr_error *reterr)
 {
 	uint64_t entry = cgr_cursor_u64(cursor), section[6];
@@ -203,12 +237,11 @@ static int read_file(struct cgr_trace *trace, struct cgr_cursor *cursor, struct 
 		return cgr_cursor_error(cursor, reterr,
 		                        "the data (%llu bytes at %llu) goes past the end of the file: truncated",
 		                        (unsigned long long)size, (unsigned long long)data);
-	if (size == 0)
-		return cgr_cursor_error(cursor, reterr, "the file has no data: perf record was killed before it could finish");
 	trace->perf->data_offset = data;
 	trace->perf->data_size = size;
 	CGR_TRY(read_attrs(trace, section[0], section[1], entry, reterr));
-	return read_features(trace, bitmap, data + size, reterr);
+	return size > 0 ? read_features(trace, bitmap, data + size, reterr)
+	                : read_unfinished(trace, cursor, section[0] + section[1], reterr);
 }
 
 /* ---- pipe mode: everything is a record; those that describe come first ---- */

@@ -66,7 +66,7 @@ static int read_segment(struct cgr_trace *trace, struct cgr_error *reterr)
 /* A segment that was begun when its recorder was killed. */
 static bool is_empty(const struct cgr_trace *trace)
 {
-	return trace->unfinished && trace->buffers == 0;
+	return trace->unfinished && trace->perf == NULL && trace->buffers == 0;
 }
 
 static int open_one(const char *path, struct cgr_trace **ret_trace, struct cgr_error *reterr)

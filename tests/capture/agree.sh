@@ -5,20 +5,20 @@ set -u
 cgreplay=$(readlink -f "$1") load=$(readlink -f "$2")
 skip() { echo "SKIP: $*"; exit 77; }
 [ "$(id -u)" = 0 ] || skip "recording needs root"
-for tool in perf sqlite3; do command -v $tool >/dev/null || skip "$tool is not installed"; done
+command -v perf >/dev/null || skip "perf is not installed"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 
 record() {
-	rm -rf ./* ./.ours*
+	rm -rf ./*
 	local i
 	"$cgreplay" record -q --no-calibrate --preset cpu -o ftrace.dat & local ftrace=$!
 	"$cgreplay" record -q --preset cpu --backend perf -o ours.data & local ours=$!
 	perf record -q -a --all-cgroups -m 8192 -c 1 -e sched:sched_switch -e sched:sched_wakeup -e sched:sched_process_fork \
 		-e sched:sched_process_exit -o theirs.data >/dev/null 2>&1 & local theirs=$!
 	for ((i = 0; i < 1000; i++)); do
-		[ -e ftrace.dat.partial ] && [ -s theirs.data ] && [ -n "$(ls .ours.data* 2>/dev/null)" ] && break
+		[ -e ftrace.dat.partial ] && [ -s theirs.data ] && [ -s ours.data.partial ] && break
 		sleep 0.02
 	done
 	sleep 2 # all three are at work
@@ -29,8 +29,9 @@ record() {
 	[ -s theirs.data ] || skip "perf record --all-cgroups does not work here"
 }
 
+ask() { "$cgreplay" sql --format csv "$1" "$2" | tail -n +2 | tr -d '\r' | tr ',' ' '; }
 switches() { # STORE: tid and how often it was switched to and from, as reported by the kernel (8: inferred)
-	sqlite3 -separator ' ' "$1" "SELECT t.tid, (SELECT count(*) FROM sched_switch s WHERE s.next_task = t.id AND NOT s.flags & 8),
+	ask "$1" "SELECT t.tid, (SELECT count(*) FROM sched_switch s WHERE s.next_task = t.id AND NOT s.flags & 8),
 		(SELECT count(*) FROM sched_switch s WHERE s.prev_task = t.id AND NOT s.flags & 8)
 		FROM task t WHERE t.comm = 'cgr-load' ORDER BY t.tid" | awk '$2 + $3 > 0'
 }
@@ -40,7 +41,7 @@ for try in 1 2 3; do
 	lost=0
 	for name in ftrace.dat ours.data theirs.data; do
 		"$cgreplay" import -q "$name" -o "$name.db" || exit 1
-		lost=$((lost + $(sqlite3 "$name.db" 'SELECT count(*) FROM lost')))
+		lost=$((lost + $(ask "$name.db" 'SELECT count(*) FROM lost')))
 		switches "$name.db" >"$name.switches"
 	done
 	[ $lost -gt 0 ] || break

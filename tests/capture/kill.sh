@@ -1,6 +1,6 @@
 #!/bin/bash
-# kill -9 at random moments: every file imports, and the next run removes what they left in the kernel. Every second
-# one records in segments: kill.sh CGREPLAY [TIMES, default 50]
+# kill -9 at random moments: every file imports, and the next run removes what they left in the kernel. Of three, one
+# records in segments and one with the perf backend: kill.sh CGREPLAY [TIMES, default 50]
 set -u
 cgreplay=$(readlink -f "$1")
 times=${2:-50}
@@ -20,10 +20,12 @@ leftovers() { # instances whose recorder is gone: nobody holds the lock on trace
 	echo $n
 }
 imported=0 files=0
+"$cgreplay" record -q --backend perf -o p.data -d 0.1s 2>p.err || { no_perf=1; echo "without the perf backend: $(cat p.err)"; }
 for ((i = 0; i < times; i++)); do
-	segment=()
-	[ $((i % 2)) = 0 ] || segment=(--segment 1M)
-	"$cgreplay" record -q --no-calibrate "${segment[@]}" -o "k$i.dat" & pid=$!
+	how=()
+	[ $((i % 3)) != 1 ] || how=(--segment 1M)
+	[ $((i % 3)) != 2 ] || [ -n "${no_perf:-}" ] || how=(--backend perf)
+	"$cgreplay" record -q --no-calibrate "${how[@]}" -o "k$i.dat" & pid=$!
 	for ((j = 0; j < 300; j++)); do [ -n "$(ls "k$i".dat*.partial 2>/dev/null)" ] && break; sleep 0.01; done
 	for ((j = 0; j < 30; j++)); do /bin/true; done
 	sleep "0.$((RANDOM % 80 + 15))"
@@ -31,7 +33,7 @@ for ((i = 0; i < times; i++)); do
 	wait $pid 2>/dev/null
 	# segments are taken together: the last one may have been killed before its first event
 	name="k$i.dat.partial"
-	[ ${#segment[@]} = 0 ] || name="k$i.dat"
+	[ "${how[*]}" != "--segment 1M" ] || name="k$i.dat"
 	for file in "$name"; do
 		[ -n "$(ls "$file"* 2>/dev/null)" ] || continue
 		files=$((files + 1))

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 #include <sqlite3.h>
 
+#include "common/tracedat.h"
 #include "parser/import.h"
 #include "parser/trace.h"
 #include "store/stream.h"
@@ -481,6 +482,78 @@ static int drop_path(void **state)
 	return 0;
 }
 
+/* ---- what a killed recorder with the perf backend leaves ---- */
+
+static struct bytes read_file(const char *name)
+{
+	struct bytes b = { 0 };
+	uint8_t block[4096];
+	FILE *file = fopen(name, "rb");
+
+	assert_non_null(file);
+	for (size_t got; (got = fread(block, 1, sizeof(block), file)) > 0;)
+		put(&b, block, got);
+	(void)fclose(file);
+	return b;
+}
+
+/* As ours stands on disk while it grows: the formats in front of the data, no size of the data, no features. */
+static struct bytes unfinished_of(const struct bytes *whole)
+{
+	struct bytes b = { 0 };
+	uint64_t attrs_end = cgr_td_get_u64(whole->data + 24) + cgr_td_get_u64(whole->data + 32);
+	uint64_t data = cgr_td_get_u64(whole->data + 40), bytes = cgr_td_get_u64(whole->data + 48);
+	uint64_t tracing = cgr_td_get_u64(whole->data + data + bytes),
+	         length = cgr_td_get_u64(whole->data + data + bytes + 8);
+
+	put(&b, whole->data, attrs_end);
+	put(&b, whole->data + tracing, length);
+	put_pad(&b, 8);
+	put_at(&b, 40, b.length, 8);
+	put_at(&b, 48, 0, 8);
+	memset(b.data + 72, 0, 32);
+	put(&b, whole->data + data, bytes);
+	return b;
+}
+
+static int import_perf(const struct bytes *file, size_t length, struct cgr_import_summary *summary,
+                       struct cgr_error *err)
+{
+	const struct cgr_import_options options = { .max_lost = -1, .to_ns = -1 };
+	struct cgr_trace *trace = NULL;
+	int rc = cgr_trace_open_memory("x.data", file->data, length, &trace, err);
+
+	if (rc == 0)
+		rc = cgr_import_trace(trace, path, &options, summary, err);
+	cgr_trace_free(trace);
+	return rc;
+}
+
+static void killed_perf_recorder(void **state)
+{
+	struct bytes whole = read_file(CGR_SOURCE_DIR "/tests/fuzz/corpus/perf/file.data"), cut = unfinished_of(&whole);
+	struct cgr_import_summary all = { 0 }, part = { 0 };
+	struct cgr_error err = { 0 };
+	uint64_t data = cgr_td_get_u64(cut.data + 40), last = UINT64_MAX;
+
+	(void)state;
+	assert_int_equal(import_perf(&whole, whole.length, &all, &err), 0);
+	assert_false(all.unfinished);
+	for (size_t length = cut.length; length > data + 2000; length -= 997) { /* in the midst of records, too */
+		assert_int_equal(import_perf(&cut, length, &part, &err), 0);
+		assert_true(part.unfinished);
+		assert_true(part.records <= last && part.records > 0);
+		if (length == cut.length)
+			assert_int_equal(part.records, all.records);
+		last = part.records;
+	}
+	assert_true(last < all.records);
+	assert_int_equal(import_perf(&cut, data, &part, &err), CGR_E_INPUT);
+	assert_non_null(strstr(err.cause[0], "holds no events"));
+	free(whole.data);
+	free(cut.data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,6 +567,7 @@ int main(void)
 		cmocka_unit_test(slices),
 		cmocka_unit_test(broken),
 		cmocka_unit_test(truncated_while_read),
+		cmocka_unit_test(killed_perf_recorder),
 	};
 
 	return cmocka_run_group_tests(tests, make_path, drop_path);
