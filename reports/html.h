@@ -13,8 +13,8 @@ void cgr_html_overview(struct cgr_strbuf *out, const struct cgr_result *const *r
                        const bool *detailed);
 void cgr_html_provenance(struct cgr_strbuf *out, const struct cgr_result *const *results, size_t count,
                          const struct cgr_report_page_options *options);
-/* How well the models reproduce the recording, and what they could not know. */
-/* trusted: the result whose fidelity holds for this one (cgr_facts_trusted) */
+/* How well the models reproduce the recording, and what they could not know. trusted: the result whose fidelity holds
+ * for this one (cgr_facts_trusted). */
 void cgr_html_trust(struct cgr_strbuf *out, const struct cgr_result *result, const struct cgr_result *trusted);
 /* The comparison table of one run; rows beyond the budget (bytes) are counted, not written. */
 void cgr_html_numbers(struct cgr_strbuf *out, const struct cgr_result *result, size_t budget);
