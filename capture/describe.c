@@ -187,7 +187,7 @@ static json_t *machine_json(const struct cgr_session *s)
 	size_t words = 0;
 
 	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
-	cgr_json_set_text(facts, "clock", CGR_CAPTURE_CLOCK);
+	cgr_json_set_text(facts, "clock", s->clock.name);
 	cgr_json_set_int(facts, "boot_offset_ns", boot.tv_sec * 1000000000 + boot.tv_nsec - cgr_mono_ns());
 	cgr_json_set_text(facts, "preset", preset_name(s->options->presets));
 	while (s->options->command != NULL && s->options->command[words] != NULL)

@@ -10,6 +10,7 @@
 #include "capture/jsontext.h"
 #include "capture/procfile.h"
 #include "capture/snapshot.h"
+#include "common/clockmap.h"
 #include "common/limits.h"
 #include "common/optparse.h"
 #include "common/units.h"
@@ -101,6 +102,16 @@ int cgr_flight_chunk(struct cgr_flight *flight, uint32_t cpu, const void *frame,
 	return add(flight, item, reterr);
 }
 
+int cgr_flight_section(struct cgr_flight *flight, uint16_t id, const void *body, size_t length,
+                       struct cgr_error *reterr)
+{
+	struct cgr_flight_item item = { .id = id, .length = (uint32_t)length, .data = malloc(length) };
+
+	if (item.data != NULL && length > 0)
+		memcpy(item.data, body, length);
+	return add(flight, item, reterr);
+}
+
 int cgr_flight_json(struct cgr_flight *flight, uint16_t id, json_t *json, struct cgr_error *reterr)
 {
 	char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
@@ -134,8 +145,8 @@ static size_t first_written(const struct cgr_flight *flight, bool *ret_base)
 	return 0;
 }
 
-/* A ring page begins with the time of its first event (u64 ns). 0 when the frame cannot be read. */
-static int64_t begin_ns(const struct cgr_flight_item *chunk)
+/* A ring page begins with the time of its first event (u64, of the ring's clock). 0 when the frame cannot be read. */
+static uint64_t begin_of(const struct cgr_flight_item *chunk)
 {
 	uint8_t head[8];
 	ZSTD_DStream *zstd = ZSTD_createDStream();
@@ -146,28 +157,42 @@ static int64_t begin_ns(const struct cgr_flight_item *chunk)
 		if (ZSTD_isError(ZSTD_decompressStream(zstd, &out, &in)))
 			break;
 	(void)ZSTD_freeDStream(zstd);
-	return out.pos == out.size ? (int64_t)cgr_td_get_u64(head) : 0;
+	return out.pos == out.size ? cgr_td_get_u64(head) : 0;
+}
+
+/* What brings the ring's clock to CLOCK_MONOTONIC; none, where it is that. Without memory the file says less. */
+static void load_clock(const struct cgr_flight *flight, size_t from, struct cgr_clock_map *map)
+{
+	for (size_t i = from; i < flight->count; i++)
+		if (item_at(flight, i)->id == CGR_TD_CLOCK)
+			(void)cgr_clock_map_add(map, item_at(flight, i)->data, item_at(flight, i)->length, NULL);
+	cgr_clock_map_settle(map);
 }
 
 int64_t cgr_flight_start_ns(struct cgr_flight *flight)
 {
-	uint64_t seen[CGR_LIMIT_CPUS / 64 + 1] = { 0 };
-	int64_t start = INT64_MAX;
+	uint64_t seen[CGR_LIMIT_CPUS / 64 + 1] = { 0 }, start = UINT64_MAX;
+	struct cgr_clock_map map = { 0 };
 	bool base;
 
 	(void)pthread_mutex_lock(&flight->lock);
-	for (size_t i = first_written(flight, &base); i < flight->count; i++) {
+	size_t first = first_written(flight, &base), near = 0;
+	for (size_t i = first; i < flight->count; i++) {
 		const struct cgr_flight_item *item = item_at(flight, i);
 		if (item->id != CGR_TD_JOURNAL || item->cpu >= CGR_LIMIT_CPUS ||
 		    (seen[item->cpu / 64] >> (item->cpu % 64) & 1) != 0)
 			continue;
 		seen[item->cpu / 64] |= UINT64_C(1) << (item->cpu % 64);
-		int64_t begin = begin_ns(item);
+		uint64_t begin = begin_of(item);
 		if (begin > 0)
 			start = CGR_MIN(start, begin);
 	}
+	load_clock(flight, first, &map);
 	(void)pthread_mutex_unlock(&flight->lock);
-	return start == INT64_MAX ? 0 : start;
+	if (start != UINT64_MAX && map.points > 0)
+		start = cgr_clock_map_ns(&map, &near, start);
+	cgr_clock_map_fini(&map);
+	return start == UINT64_MAX ? 0 : (int64_t)start;
 }
 
 json_t *cgr_flight_snapshot(struct cgr_flight *flight)

@@ -13,7 +13,7 @@
 #include "common/error.h"
 
 struct cgr_flight_item {
-	uint16_t id; /* CGR_TD_JOURNAL: a chunk; else JSON text of that section */
+	uint16_t id; /* CGR_TD_JOURNAL: a chunk; else the body of that section */
 	uint32_t cpu;
 	uint32_t length, plain_bytes;
 	int64_t added_ns;
@@ -33,9 +33,11 @@ void cgr_flight_fini(struct cgr_flight *flight);
 /* Copies; the oldest items go when the limit is passed. Thread-safe. */
 int cgr_flight_chunk(struct cgr_flight *flight, uint32_t cpu, const void *frame, uint32_t compressed_bytes,
                      uint32_t plain_bytes, struct cgr_error *reterr);
-/* JSON of a section (reference taken over), e.g. samples and periodic snapshots. Thread-safe. */
+/* The body of a section, copied; and one of JSON (reference taken over), e.g. samples. Thread-safe. */
+int cgr_flight_section(struct cgr_flight *flight, uint16_t id, const void *body, size_t length,
+                       struct cgr_error *reterr);
 int cgr_flight_json(struct cgr_flight *flight, uint16_t id, json_t *json, struct cgr_error *reterr);
-/* Time of the first event that cgr_flight_dump would write, on the clock of the ring; 0 when there is none. */
+/* CLOCK_MONOTONIC of the first event that cgr_flight_dump would write; 0 when there is none. */
 int64_t cgr_flight_start_ns(struct cgr_flight *flight);
 /* The snapshot it would write; NULL when there is none. New reference. */
 json_t *cgr_flight_snapshot(struct cgr_flight *flight);

@@ -117,6 +117,23 @@ static int emit_json(void *context, uint16_t id, json_t *json, struct cgr_error 
 	return rc;
 }
 
+/* What the clock needs in the file, as far as it is there. */
+static int write_clock(struct cgr_session *s, struct cgr_error *reterr)
+{
+	struct cgr_td_bytes body = { 0 };
+	int rc = 0;
+
+	if (s->options->ring_bytes == 0) {
+		rc = cgr_clock_write(&s->clock, &s->segment->journal, reterr);
+	} else if (s->clock.counts) {
+		cgr_clock_body(&s->clock, &body);
+		rc = cgr_flight_section(&s->flight, CGR_TD_CLOCK, body.data, body.length, reterr);
+		cgr_td_fini(&body);
+	}
+	cgr_clock_written(&s->clock);
+	return rc;
+}
+
 static int start_sampler(struct cgr_session *s, struct cgr_error *reterr)
 {
 	if (s->options->sample_ns <= 0)
@@ -134,7 +151,9 @@ static int start_sampler(struct cgr_session *s, struct cgr_error *reterr)
 
 static int open_instance(struct cgr_session *s, struct cgr_error *reterr)
 {
-	CGR_TRY(cgr_instance_open(&s->instance, (uint64_t)s->options->buffer_bytes / 1024, CGR_CAPTURE_CLOCK, reterr));
+	cgr_clock_choose(&s->clock, s->tracefs);
+	cgr_clock_look(&s->clock);
+	CGR_TRY(cgr_instance_open(&s->instance, (uint64_t)s->options->buffer_bytes / 1024, s->clock.name, reterr));
 	if (s->options->calibrate)
 		s->calibration = cgr_calibrate(&s->instance, &s->plan, &s->cost);
 	struct cgr_error refused = { 0 };
@@ -164,6 +183,8 @@ static int begin(struct cgr_session *s, struct cgr_error *reterr)
 {
 	CGR_TRY(open_instance(s, reterr));
 	CGR_TRY(cgr_rotate_open(s, reterr));
+	cgr_clock_look(&s->clock);
+	CGR_TRY(write_clock(s, reterr)); /* before the first event */
 	if (s->options->command != NULL)
 		CGR_TRY(cgr_child_fork(&s->child, s->options->command, reterr));
 	CGR_TRY(start_ring(s, reterr));
@@ -211,6 +232,8 @@ static int run(struct cgr_session *s, struct cgr_error *reterr)
 		s->ended_by = cgr_child_ending(&s->child, end);
 		if (s->ended_by != NULL)
 			return 0;
+		if (cgr_clock_tick(&s->clock))
+			CGR_TRY(write_clock(s, reterr));
 		if (s->options->ring_bytes > 0) {
 			CGR_TRY(fly(s, reterr));
 			if (atomic_load(&s->trigger.hit)) {
@@ -265,6 +288,9 @@ static int stop(struct cgr_session *s, struct cgr_error *reterr)
 	int rc = cgr_instance_switch(&s->instance, false, reterr);
 
 	s->stop_ns = s->segment->stop_ns = cgr_mono_ns();
+	cgr_clock_look(&s->clock);
+	if (rc == 0)
+		rc = write_clock(s, reterr);
 	if (rc == 0)
 		rc = cgr_sampler_stop(&s->sampler, reterr);
 	if (rc == 0)
@@ -310,6 +336,7 @@ static void clean_up(struct cgr_session *s, bool keep_journal)
 	cgr_plan_session_fini(s);
 	cgr_flight_fini(&s->flight);
 	cgr_trigger_fini(&s->trigger);
+	cgr_clock_fini(&s->clock);
 	free(s->tally);
 	json_decref(s->facts);
 	json_decref(s->calibration);

@@ -98,8 +98,7 @@ static void *finish_main(void *context)
 	struct cgr_finisher *f = context;
 	struct cgr_segment *segment = f->segment;
 
-	f->code =
-	    cgr_journal_finish(&segment->journal, segment->output, f->cpus, CGR_CAPTURE_CLOCK, &segment->more, &f->error);
+	f->code = cgr_journal_finish(&segment->journal, segment->output, f->cpus, f->clock, &segment->more, &f->error);
 	cgr_journal_close(&segment->journal, f->code == 0);
 	atomic_store(&f->done, true);
 	return NULL;
@@ -110,9 +109,9 @@ static int start_finisher(struct cgr_session *s, struct cgr_segment *segment, st
 {
 	sigset_t all, before;
 
-	s->finisher = (struct cgr_finisher){ .segment = segment,
-		                                 .bytes = cgr_journal_bytes(&segment->journal),
-		                                 .cpus = s->ring.count };
+	s->finisher = (struct cgr_finisher){
+		.segment = segment, .bytes = cgr_journal_bytes(&segment->journal), .cpus = s->ring.count, .clock = s->clock.name
+	};
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	errno = pthread_create(&s->finisher.thread, NULL, finish_main, &s->finisher);
@@ -191,13 +190,19 @@ static int rotate(struct cgr_session *s, struct cgr_error *reterr)
 		next->start_ns = cgr_mono_ns();
 		rc = cgr_describe_facts(s, next, reterr);
 	}
+	cgr_clock_look(&s->clock);
+	if (rc == 0)
+		rc = cgr_clock_write(&s->clock, &next->journal, reterr);
 	if (rc < 0) {
 		cgr_segment_free(next, false);
 		return rc;
 	}
 	json_t *snapshot = cgr_snapshot_json(&s->fs, "start");
 	struct cgr_segment *old = cut(s, next);
-	rc = write_snapshots(old, next, snapshot, reterr);
+	cgr_clock_look(&s->clock);
+	rc = cgr_clock_write(&s->clock, &old->journal, reterr);
+	if (rc == 0)
+		rc = write_snapshots(old, next, snapshot, reterr);
 	if (rc == 0)
 		rc = cgr_summarise(s, old, snapshot, reterr);
 	json_decref(snapshot);
@@ -232,6 +237,6 @@ int cgr_rotate_finish(struct cgr_session *s, struct cgr_error *reterr)
 	CGR_TRY(cgr_rotate_settle(s, reterr));
 	if (last->number > 0)
 		CGR_TRY(make_room(s, 2 * cgr_journal_bytes(&last->journal), reterr));
-	CGR_TRY(cgr_journal_finish(&last->journal, last->output, s->cpus, CGR_CAPTURE_CLOCK, &last->more, reterr));
+	CGR_TRY(cgr_journal_finish(&last->journal, last->output, s->cpus, s->clock.name, &last->more, reterr));
 	return last->number == 0 ? 0 : cgr_segment_set_add(&s->set, last->number, last->output, reterr);
 }

@@ -11,6 +11,7 @@
 
 #include "capture/btf.h"
 #include "capture/cgroupfs.h"
+#include "capture/clock.h"
 #include "capture/command.h"
 #include "capture/facts.h"
 #include "capture/flight.h"
@@ -24,8 +25,6 @@
 #include "capture/segment.h"
 #include "common/error.h"
 #include "common/tracedat.h"
-
-#define CGR_CAPTURE_CLOCK "mono"
 
 /* Running totals of the kernel's ring and of our readers, per CPU. A segment tells what was added since the last. */
 struct cgr_ring_tally {
@@ -53,6 +52,7 @@ struct cgr_finisher {
 	struct cgr_segment *segment;
 	uint64_t bytes; /* of its journal */
 	uint32_t cpus;
+	const char *clock;
 	int code;
 	struct cgr_error error;
 };
@@ -68,6 +68,7 @@ struct cgr_session {
 	char probe_group[64];
 	struct cgr_scope scope; /* --cgroup, resolved */
 	struct cgr_plan plan;
+	struct cgr_clock clock;
 	struct cgr_instance instance;
 	struct cgr_ring ring;
 	struct cgr_sampler sampler;

@@ -79,6 +79,7 @@ static void gather_options(const struct cgr_session *s, struct cgr_segment *segm
 	if (clock != NULL)
 		cgr_td_append_option(&segment->more, CGR_TD_TRACECLOCK, clock, (uint32_t)strlen(clock) + 1);
 	free(clock);
+	cgr_clock_options(&s->clock, &segment->more);
 	if (uname(&name) == 0) {
 		char *text = cgr_printf("%s %s %s %s", name.sysname, name.nodename, name.release, name.machine);
 		if (text != NULL)

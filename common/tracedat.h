@@ -50,6 +50,7 @@ enum cgr_td_id {
 	CGR_TD_SNAPSHOT = 0x8003, /* JSON: cgroup tree, knobs, counters, tasks at one moment */
 	CGR_TD_SAMPLES = 0x8004, /* JSON: knobs and counters every interval */
 	CGR_TD_SUMMARY = 0x8005, /* JSON: what the recording cost, ring statistics per CPU */
+	CGR_TD_CLOCK = 0x8006, /* pairs {u64 count of the ring's clock, u64 CLOCK_MONOTONIC in ns}: common/clockmap.h */
 };
 
 #define CGR_TD_SECTION_HEADER_BYTES 16u /* u16 id, u16 flags, s32 string id, u64 size of what follows */
@@ -59,7 +60,7 @@ enum cgr_td_id {
 #define CGR_TD_PAGE_BYTES 4096u /* alignment of each CPU's data */
 
 /* Body of a JOURNAL section (uncompressed section, the pages inside are one zstd frame). A killed recorder leaves
- * NAME.partial: head with options offset 0, sections 16, 17, 18, FACTS, SNAPSHOT, then JOURNAL, SAMPLES in the order
+ * NAME.partial: head with options offset 0, sections 16, 17, 18, CLOCK, FACTS, SNAPSHOT, JOURNAL, SAMPLES in the order
  * written, without options. Read it by walking section headers until one does not fit or its checksum fails. */
 struct cgr_td_journal {
 	uint32_t cpu;

@@ -257,7 +257,7 @@ static int read_facts(struct cgr_facts *facts, struct cgr_norm *norm, const json
 {
 	static const char *const shown[] = { "config",       "thp",        "vm",       "sched",   "cpus",
 		                                 "signals",      "events",     "recorder", "command", "preset",
-		                                 "cgroup_globs", "page_scope", "mglru",    "psi" };
+		                                 "cgroup_globs", "page_scope", "mglru",    "psi",     "clock" };
 	const char *release = cgr_json_text(json_object_get(object, "kernel"), "release");
 	const char *tool = cgr_json_text(object, "tool"), *name;
 	json_t *address;
@@ -446,7 +446,9 @@ int cgr_facts_finish(struct cgr_facts *facts, struct cgr_norm *norm, struct cgr_
 	}
 	info->kernel_release = facts->kernel != NULL ? facts->kernel : "unknown";
 	info->kernel_version = version_number(info->kernel_release);
-	info->clock = norm->trace->clock != NULL ? norm->trace->clock : "unknown";
+	info->clock = norm->trace->clock_map.points > 0 ? "mono"
+	              : norm->trace->clock != NULL      ? norm->trace->clock
+	                                                : "unknown";
 	info->tool_version = CGR_VERSION;
 	info->source_path = norm->trace->input.path;
 	info->cpus = norm->cpus;

@@ -63,6 +63,7 @@ static int begin(struct import *import, const char *store_path, struct cgr_error
 {
 	const struct cgr_import_options *options = import->options;
 
+	CGR_TRY(cgr_trace_load_clock(import->trace, reterr));
 	CGR_TRY(open_source(import, reterr));
 	CGR_TRY(cgr_writer_new(store_path, options->lean ? CGR_WRITER_LEAN : 0, &import->writer, reterr));
 	CGR_TRY(cgr_norm_init(&import->norm, import->trace, import->writer, reterr));
@@ -222,6 +223,10 @@ static int import_log(struct import *import, struct cgr_error *reterr)
 	CGR_TRY(segment_log(import, reterr));
 	CGR_TRY(log_if(import, import->trace->shift.cpus, "info",
 	               "CPUs of a guest whose times were brought to its host's clock (TIME_SHIFT)", NULL, reterr));
+	CGR_TRY(log_if(import, import->trace->clock_map.restarts, "warning",
+	               "readings of the counter that events are stamped with are less than earlier ones: the machine was "
+	               "suspended",
+	               "times behind that are wrong", reterr));
 	CGR_TRY(guest_log(import, reterr));
 	CGR_TRY(mend_log(import, reterr));
 	CGR_TRY(memory_log(import, reterr));

@@ -22,6 +22,9 @@ struct ring { /* one CPU of one buffer */
 	struct cgr_pages pages;
 	const uint8_t *at, *end; /* unread records of the page */
 	uint64_t stamp; /* raw time of the last record or page */
+	const struct cgr_clock_map
+	    *clock; /* of our recorder, for all segments; no points: the stamps are no bare counter */
+	size_t clock_near;
 	uint64_t time; /* ns time of the record handed out last: never goes back */
 	uint32_t cpu;
 	uint32_t buffer;
@@ -73,7 +76,9 @@ static void set_time(struct ring *ring, struct cgr_record *record)
 	const struct cgr_trace *trace = ring->pages.trace;
 	uint64_t now = ring->stamp;
 
-	if (trace->tsc_mult != 0 || trace->offset_ns != 0 || trace->shift.cpus > 0)
+	if (ring->clock->points > 0) /* they say more than the single line of TSC2NSEC and OFFSET */
+		now = cgr_clock_map_ns(ring->clock, &ring->clock_near, now);
+	else if (trace->tsc_mult != 0 || trace->offset_ns != 0 || trace->shift.cpus > 0)
 		now = to_ns(trace, ring->cpu, now);
 	record->time_backwards = ring->seen && now < ring->time;
 	if (!record->time_backwards)
@@ -341,6 +346,7 @@ static int open_ring(struct ring_source *source, uint32_t b, uint32_t cpu, struc
 
 	*ring = (struct ring){ .cpu = cpu,
 		                   .buffer = b,
+		                   .clock = &trace->clock_map,
 		                   .swap = trace->swap,
 		                   .file_big_endian = trace->swap == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__),
 		                   .wide_long = trace->long_bytes == 8,

@@ -79,6 +79,23 @@ int cgr_trace_open_memory(const char *path, const void *data, size_t size, struc
 	return open_input(trace, ret_trace, reterr);
 }
 
+int cgr_trace_load_clock(struct cgr_trace *trace, struct cgr_error *reterr)
+{
+	cgr_clock_map_fini(&trace->clock_map);
+	for (const struct cgr_trace *at = trace; at != NULL; at = at->later) {
+		for (size_t i = 0; i < at->clock_sections; i++) {
+			struct cgr_text pairs = { 0 };
+
+			CGR_TRY(cgr_tracedat_section_text(at, at->clock_section[i], CGR_TD_CLOCK, &pairs, reterr));
+			int rc = cgr_clock_map_add(&trace->clock_map, pairs.text, pairs.length, reterr);
+			free(pairs.text);
+			CGR_TRY(rc);
+		}
+	}
+	cgr_clock_map_settle(&trace->clock_map);
+	return CGR_OK;
+}
+
 static void free_buffers(struct cgr_trace *trace)
 {
 	for (size_t i = 0; i < trace->buffers; i++) {
@@ -104,11 +121,13 @@ struct cgr_trace *cgr_trace_free(struct cgr_trace *trace)
 	free(trace->cpustat);
 	free(trace->snapshot);
 	free(trace->sample);
+	free(trace->clock_section);
 	free(trace->clock);
 	free(trace->uname);
 	free(trace->cmdlines);
 	free(trace->kallsyms);
 	cgr_time_shift_fini(&trace->shift);
+	cgr_clock_map_fini(&trace->clock_map);
 	cgr_guests_fini(&trace->guests);
 	trace->perf = cgr_perfdata_free(trace->perf);
 	tep_free(trace->tep);

@@ -3,6 +3,7 @@
 #ifndef CGR_PARSER_TRACE_H
 #define CGR_PARSER_TRACE_H
 
+#include "common/clockmap.h"
 #include "parser/guests.h"
 #include "parser/input.h"
 #include "parser/timeshift.h"
@@ -71,10 +72,11 @@ struct cgr_trace {
 	uint32_t tsc_mult, tsc_shift; /* TSC2NSEC; mult 0 = none */
 	uint64_t tsc_offset;
 	struct cgr_time_shift shift; /* a guest's clock to its host's */
+	struct cgr_clock_map clock_map; /* our recorder's to CLOCK_MONOTONIC; of the first segment: for all of them */
 	struct cgr_guests guests; /* of a host: recorded beside it */
 	uint64_t facts, summary; /* file offsets of our own sections, 0 = not there */
-	uint64_t *snapshot, *sample;
-	size_t snapshots, snapshot_capacity, samples, sample_capacity;
+	uint64_t *snapshot, *sample, *clock_section;
+	size_t snapshots, snapshot_capacity, samples, sample_capacity, clock_sections, clock_section_capacity;
 	struct cgr_text *cpustat;
 	size_t cpustats, cpustat_capacity;
 	struct cgr_perf *perf; /* perf.data: where the records are; NULL otherwise */
@@ -86,6 +88,8 @@ int cgr_trace_open(const char *path, struct cgr_trace **ret_trace, struct cgr_er
 int cgr_trace_open_memory(const char *path, const void *data, size_t size, struct cgr_trace **ret_trace,
                           struct cgr_error *reterr);
 struct cgr_trace *cgr_trace_free(struct cgr_trace *trace);
+/* Reads the CLOCK sections of a trace and of all its later segments into its clock_map. */
+int cgr_trace_load_clock(struct cgr_trace *trace, struct cgr_error *reterr);
 
 /* ---- used by the format readers ---- */
 int cgr_tracedat_read(struct cgr_trace *trace, struct cgr_error *reterr);

@@ -129,6 +129,9 @@ static int note_own(struct cgr_trace *trace, uint32_t id, uint64_t offset, struc
 		return add_offset(&trace->snapshot, &trace->snapshots, &trace->snapshot_capacity, offset, reterr);
 	else if (id == CGR_TD_SAMPLES)
 		return add_offset(&trace->sample, &trace->samples, &trace->sample_capacity, offset, reterr);
+	else if (id == CGR_TD_CLOCK)
+		return add_offset(&trace->clock_section, &trace->clock_sections, &trace->clock_section_capacity, offset,
+		                  reterr);
 	return CGR_OK;
 }
 
@@ -220,7 +223,8 @@ static int read_option(struct cgr_trace *trace, uint32_t id, struct cgr_cursor *
 	case CGR_TD_FACTS:
 	case CGR_TD_SNAPSHOT:
 	case CGR_TD_SAMPLES:
-	case CGR_TD_SUMMARY: {
+	case CGR_TD_SUMMARY:
+	case CGR_TD_CLOCK: {
 		uint64_t offset = cgr_cursor_u64(body);
 		CGR_TRY(cgr_cursor_check(body, "a section option", reterr));
 		return note_own(trace, id, offset, reterr);

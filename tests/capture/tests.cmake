@@ -10,3 +10,5 @@ add_test(NAME record-charges COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/charges.sh $
 set_tests_properties(record-charges PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)
 add_test(NAME record-rate COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/rate.sh $<TARGET_FILE:cgreplay> $<TARGET_FILE:cgr-load>)
 set_tests_properties(record-rate PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)
+add_test(NAME record-clock COMMAND bash ${CMAKE_CURRENT_LIST_DIR}/clock.sh $<TARGET_FILE:cgreplay> $<TARGET_FILE:cgr-load>)
+set_tests_properties(record-clock PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77 RUN_SERIAL ON LABELS kernel)

@@ -255,9 +255,13 @@ static void mended_before_slice(void **state)
 /* A host's file names its guests and the threads that are their CPUs. */
 static void host_of_guests(void **state)
 {
-	static const struct builder_kernel kernel = { builder_formats, BUILDER_FORMATS,
-		                                          "\tfield: char data;\toffset:16;\tsize:4080;\n", "web \x1b[31m",
-		                                          NULL };
+	static const struct builder_kernel kernel = { builder_formats,
+		                                          BUILDER_FORMATS,
+		                                          "\tfield: char data;\toffset:16;\tsize:4080;\n",
+		                                          "web \x1b[31m",
+		                                          NULL,
+		                                          NULL,
+		                                          false };
 
 	(void)state;
 	for (unsigned form = 0; form < 2; form++) {

@@ -35,13 +35,18 @@ static const char *const old_formats[] = {
 	"\tfield:char text[SOME_LEN];\toffset:16;\tsize:8;\n\nprint fmt: \"\"\n",
 };
 static const struct builder_kernel kernel_2_6_32 = {
-	old_formats, sizeof(old_formats) / sizeof(old_formats[0]),
+	old_formats,
+	sizeof(old_formats) / sizeof(old_formats[0]),
 	"\tfield: u64 timestamp;\toffset:0;\tsize:8;\n\tfield: local_t commit;\toffset:8;\tsize:8;\n"
 	"\tfield: char data;\toffset:16;\tsize:4080;\n",
-	NULL, NULL
+	NULL,
+	NULL,
+	NULL,
+	false
 };
-static const struct builder_kernel kernel_2_6_29 = { old_formats, sizeof(old_formats) / sizeof(old_formats[0]), "",
-	                                                 NULL, NULL };
+static const struct builder_kernel kernel_2_6_29 = {
+	old_formats, sizeof(old_formats) / sizeof(old_formats[0]), "", NULL, NULL, NULL, false
+};
 
 static char path[64];
 

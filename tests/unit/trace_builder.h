@@ -206,6 +206,8 @@ struct builder_kernel { /* what its tracing says of itself */
 	const char *header_page;
 	const char *guest; /* name of one that ran in threads 101 and 102, NULL none */
 	const char *system; /* of its events, NULL: sched */
+	const struct bytes *clock; /* body of a CLOCK section, NULL none */
+	bool tsc; /* TSC2NSEC: half a ns per count */
 };
 struct builder {
 	int version; /* 6, 7 */
@@ -342,6 +344,22 @@ static void put_guest(struct bytes *options, const struct builder *f)
 	}
 	put_option(options, 13, option);
 }
+static void put_clock(struct bytes *b, struct bytes *options, const struct builder *f)
+{
+	struct bytes body = { .big = f->big };
+
+	if (f->kernel->tsc) {
+		put_number(&body, 1, 4);
+		put_number(&body, 1, 4);
+		put_number(&body, 0, 8);
+		put_option(options, 14, body);
+	}
+	body = (struct bytes){ .big = f->big };
+	if (f->kernel->clock == NULL)
+		return;
+	put(&body, f->kernel->clock->data, f->kernel->clock->length);
+	put_option(options, 0x8006, number_bytes(f, put_section(b, f, 0x8006, body), 8));
+}
 static void build_7(struct bytes *b, const struct builder *f, const struct ring_builder *ring)
 {
 	struct bytes body = { .big = f->big }, options = { .big = f->big };
@@ -359,6 +377,8 @@ static void build_7(struct bytes *b, const struct builder *f, const struct ring_
 	put_option(&options, 200, number_bytes(f, 7, 4)); /* an option from the future */
 	if (f->kernel != NULL && f->kernel->guest != NULL)
 		put_guest(&options, f);
+	if (f->kernel != NULL)
+		put_clock(b, &options, f);
 	put_buffer(b, f, &options, "", ring);
 	if (f->second_instance)
 		put_buffer(b, f, &options, "other", ring + f->cpus);

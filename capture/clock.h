@@ -1,0 +1,45 @@
+/* The clock of the ring. Where the kernel makes its own time of the time stamp counter, events are stamped with the
+ * bare counter: reading it costs a fifth of what reading CLOCK_MONOTONIC costs, and is as true on all CPUs, since that
+ * is the same counter times a factor. Pairs of both, read together here, bring the times back (common/clockmap.h). */
+#ifndef CGR_CAPTURE_CLOCK_H
+#define CGR_CAPTURE_CLOCK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/journal.h"
+#include "common/error.h"
+#include "common/tracedat.h"
+
+struct cgr_clock_pair {
+	uint64_t count;
+	int64_t mono_ns;
+};
+
+struct cgr_clock {
+	const char *name; /* for trace_clock */
+	bool counts; /* it is the bare counter: pairs are needed */
+	struct cgr_clock_pair first;
+	struct cgr_clock_pair *pair; /* those not written yet, and those of the second before */
+	size_t pairs, capacity;
+	int64_t written_ns; /* the last of those that are written */
+};
+
+/* Which clock this machine's ring is to have. */
+void cgr_clock_choose(struct cgr_clock *clock, const char *tracefs);
+/* Reads a pair. A CLOCK section can stand for itself from the second one on. */
+void cgr_clock_look(struct cgr_clock *clock);
+/* To be called often: reads a pair now and then. True: a section is due. */
+bool cgr_clock_tick(struct cgr_clock *clock);
+/* The body of a CLOCK section. */
+void cgr_clock_body(const struct cgr_clock *clock, struct cgr_td_bytes *body);
+/* Writes one, where the clock needs it. */
+int cgr_clock_write(const struct cgr_clock *clock, struct cgr_journal *journal, struct cgr_error *reterr);
+/* What was read so far is written. */
+void cgr_clock_written(struct cgr_clock *clock);
+/* TSC2NSEC and OFFSET: a single line through the whole recording, for readers that do not know our sections. */
+void cgr_clock_options(const struct cgr_clock *clock, struct cgr_td_bytes *options);
+void cgr_clock_fini(struct cgr_clock *clock);
+
+#endif

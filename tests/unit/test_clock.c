@@ -1,0 +1,240 @@
+/* From the counter of a recording's ring to CLOCK_MONOTONIC: the map itself, and the import by it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture/flight.h"
+#include "common/clockmap.h"
+#include "common/tracedat.h"
+#include "parser/import.h"
+#include "parser/trace.h"
+#include "store/stream.h"
+#include "tests/unit/trace_builder.h"
+
+struct pair {
+	uint64_t count, mono_ns;
+};
+
+static struct bytes pairs_of(const struct pair *pair, size_t count)
+{
+	struct bytes b = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		put_number(&b, pair[i].count, 8);
+		put_number(&b, pair[i].mono_ns, 8);
+	}
+	return b;
+}
+
+static struct cgr_clock_map map_of(const struct pair *pair, size_t count)
+{
+	struct bytes b = pairs_of(pair, count);
+	struct cgr_clock_map map = { 0 };
+
+	assert_int_equal(cgr_clock_map_add(&map, b.data, b.length, NULL), 0);
+	cgr_clock_map_settle(&map);
+	free(b.data);
+	return map;
+}
+
+static uint64_t ns(const struct cgr_clock_map *map, uint64_t count)
+{
+	size_t near = 0;
+
+	return cgr_clock_map_ns(map, &near, count);
+}
+
+static void lines_follow_the_slew(void **state)
+{
+	/* 2.5 counts a ns; then the kernel slews its clock by 500 ppm */
+	const struct pair pairs[] = {
+		{ 1000000000, 7000000000 }, { 1500000000, 7200000000 }, { 2000000000, 7400100000 }, { 5000000000, 8600700000 }
+	};
+	struct cgr_clock_map map = map_of(pairs, 4);
+	uint64_t last = 0;
+	size_t near = 0;
+
+	(void)state;
+	assert_int_equal(map.points, 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(ns(&map, pairs[i].count), pairs[i].mono_ns);
+	assert_in_range(ns(&map, 1250000000), 7099999999, 7100000000);
+	assert_in_range(ns(&map, 1750000000), 7300049999, 7300050000);
+	/* before the first and behind the last, the line there goes on */
+	assert_in_range(ns(&map, 750000000), 6899999999, 6900000001);
+	assert_in_range(ns(&map, 7500000000), 9601199990, 9601200010);
+	for (uint64_t count = 900000000; count < 6000000000; count += 999983) {
+		uint64_t now = cgr_clock_map_ns(&map, &near, count);
+		assert_true(now >= last);
+		assert_int_equal(now, ns(&map, count));
+		last = now;
+	}
+	cgr_clock_map_fini(&map);
+}
+
+/* The last of a killed recorder's pairs may be close together: 30 ns in 10 ms would be 3 usec after a second. */
+static void end_has_a_long_line(void **state)
+{
+	const struct pair pairs[] = {
+		{ 0, 1000000000 }, { 2500000000, 2000000000 }, { 5000000000, 3000000000 }, { 5025000000, 3010000030 }
+	};
+	struct cgr_clock_map map = map_of(pairs, 4);
+
+	(void)state;
+	assert_in_range(ns(&map, 7525000000), 4010000050, 4010000070);
+	cgr_clock_map_fini(&map);
+}
+
+static void what_does_not_rise_is_dropped(void **state)
+{
+	const struct pair pairs[] = { { 300, 1200 }, { 100, 1000 }, { 200, 1100 },
+		                          { 100, 1000 }, /* told twice, out of order */
+		                          { 150, 1300 }, { 400, 1300 }, { 500, 1300 } };
+	const struct pair one[] = { { 100, 1000 }, { 100, 1000 }, { 90, 2000 } };
+	const struct pair steep[] = { { 0, 0 }, { 1, UINT64_MAX }, { UINT64_MAX, UINT64_MAX } };
+	struct cgr_clock_map map = map_of(pairs, 7), none = map_of(one, 3), hostile = map_of(steep, 3), zero = { 0 };
+
+	(void)state;
+	assert_int_equal(map.points, 4);
+	assert_int_equal(map.restarts, 1); /* 150 */
+	assert_int_equal(ns(&map, 250), 1150);
+	assert_int_equal(ns(&map, 450), 1350);
+	assert_int_equal(none.points, 0);
+	assert_int_equal(hostile.points, 2);
+	(void)ns(&hostile, UINT64_MAX);
+	cgr_clock_map_settle(&zero);
+	assert_int_equal(zero.points, 0);
+	assert_int_equal(cgr_clock_map_add(&zero, "0123456789abcde", 15, NULL), 0); /* torn: less than a pair */
+	assert_int_equal(zero.points, 0);
+	cgr_clock_map_fini(&map);
+	cgr_clock_map_fini(&none);
+	cgr_clock_map_fini(&hostile);
+}
+
+/* ---- import ---- */
+
+static char path[64];
+
+static const char header_page[] = "\tfield: char data;\toffset:16;\tsize:4080;\n";
+
+/* Times of the events of a file, in ns since the first one. */
+static size_t times(const struct bytes *file, uint64_t *ret, size_t most)
+{
+	const struct cgr_import_options options = { .max_lost = -1, .to_ns = -1 };
+	struct cgr_import_summary summary;
+	struct cgr_trace *trace = NULL;
+	struct cgr_store *store = NULL;
+	struct cgr_stream *stream = NULL;
+	const struct cgr_event *batch;
+	struct cgr_error err = { 0 };
+	size_t count = 0, got;
+
+	assert_int_equal(cgr_trace_open_memory("mem.dat", file->data, file->length, &trace, &err), 0);
+	assert_int_equal(cgr_import_trace(trace, path, &options, &summary, &err), 0);
+	cgr_trace_free(trace);
+	assert_int_equal(cgr_store_open(path, &store, &err), 0);
+	assert_int_equal(cgr_stream_open(store, 0, 0, &stream, &err), 0);
+	while (cgr_stream_next(stream, &batch, &got, &err) == 1)
+		for (size_t i = 0; i < got; i++)
+			if (batch[i].kind == CGR_EV_WAKEUP && count < most)
+				ret[count++] = (uint64_t)batch[i].ts_ns;
+	cgr_stream_free(stream);
+	cgr_store_free(store);
+	return count;
+}
+
+static void import_brings_stamps_to_one_clock(void **state)
+{
+	const struct pair pairs[] = { { 1000000000, 7000000000 }, { 2000000000, 7400000000 }, { 3000000000, 7800200000 } };
+	/* by pairs, which say more than the line of TSC2NSEC; by that line; as they stand */
+	static const uint64_t expected[3][4] = { { 0, 200000000, 600100000, 1000250000 },
+		                                     { 0, 250000000, 750000000, 1250000000 },
+		                                     { 0, 500000000, 1500000000, 2500000000 } };
+	struct bytes clock = pairs_of(pairs, 3);
+
+	(void)state;
+	for (unsigned form = 0; form < 4; form++) {
+		const struct builder_kernel kernel = { builder_formats,          BUILDER_FORMATS,       header_page, NULL, NULL,
+			                                   form < 2 ? &clock : NULL, form == 1 || form == 2 };
+		const struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 2, UINT32_MAX, &kernel };
+		struct ring_builder ring[2];
+		uint64_t at[8];
+
+		for (unsigned cpu = 0; cpu < 2; cpu++)
+			ring[cpu] = (struct ring_builder){ .page_bytes = 4096, .page = SIZE_MAX };
+		ring_event(&ring[0], 1000000000, record_wakeup(false, 1, 2, 0));
+		ring_event(&ring[1], 1500000000, record_wakeup(false, 3, 4, 1));
+		ring_event(&ring[0], 2500000000, record_wakeup(false, 1, 2, 0));
+		ring_event(&ring[1], 3500000000, record_wakeup(false, 3, 4, 1));
+		ring_close(&ring[0]);
+		ring_close(&ring[1]);
+		struct bytes file = build(&f, ring);
+		assert_int_equal(times(&file, at, 8), 4);
+		for (size_t i = 0; i < 4; i++) /* rounded down, where a line is */
+			assert_in_range(at[i] + 1, expected[form < 2 ? 0 : form - 1][i], expected[form < 2 ? 0 : form - 1][i] + 1);
+		free(ring[0].pages.data);
+		free(ring[1].pages.data);
+		free(file.data);
+	}
+	free(clock.data);
+}
+
+/* ---- the flight recorder's start ---- */
+
+static void add_page(struct cgr_flight *flight, uint64_t begin)
+{
+	uint8_t page[4096] = { 0 }, frame[8192];
+
+	cgr_td_put_u64(page, begin);
+	size_t length = ZSTD_compress(frame, sizeof(frame), page, sizeof(page), 1);
+	assert_int_equal(cgr_flight_chunk(flight, 0, frame, (uint32_t)length, sizeof(page), NULL), 0);
+}
+
+/* The pairs go with the events of their time; those that are left tell of what is left. */
+static void flight_starts_by_its_pairs(void **state)
+{
+	const struct pair early[] = { { 1000000000, 7000000000 }, { 2000000000, 7400000000 } };
+	const struct pair late[] = { { 2000000000, 7400000000 }, { 3000000000, 7800200000 } };
+	struct bytes first = pairs_of(early, 2), second = pairs_of(late, 2);
+	struct cgr_flight flight;
+
+	(void)state;
+	cgr_flight_init(&flight, 1 << 20);
+	assert_int_equal(cgr_flight_section(&flight, CGR_TD_CLOCK, first.data, first.length, NULL), 0);
+	add_page(&flight, 1500000000);
+	assert_int_equal(cgr_flight_section(&flight, CGR_TD_CLOCK, second.data, second.length, NULL), 0);
+	add_page(&flight, 2500000000);
+	assert_in_range(cgr_flight_start_ns(&flight), 7199999999, 7200000000);
+	assert_null(cgr_flight_snapshot(&flight));
+	/* a snapshot early in what is kept is where the file begins */
+	flight.item[0].added_ns = flight.item[1].added_ns -= 1000000000;
+	assert_int_equal(cgr_flight_json(&flight, CGR_TD_SNAPSHOT, json_pack("{s:s}", "when", "start"), NULL), 0);
+	json_t *snapshot = cgr_flight_snapshot(&flight);
+	assert_string_equal(json_string_value(json_object_get(snapshot, "when")), "start");
+	json_decref(snapshot);
+	cgr_flight_fini(&flight);
+	free(first.data);
+	free(second.data);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_follow_the_slew),         cmocka_unit_test(end_has_a_long_line),
+		cmocka_unit_test(what_does_not_rise_is_dropped), cmocka_unit_test(import_brings_stamps_to_one_clock),
+		cmocka_unit_test(flight_starts_by_its_pairs),
+	};
+
+	(void)snprintf(path, sizeof(path), P_tmpdir "/cgr-clock-%d.db", (int)getpid());
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	(void)unlink(path);
+	return failed;
+}
