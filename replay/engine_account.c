@@ -84,16 +84,15 @@ static int64_t subtree(const struct cgr_engine *e, unsigned metric, uint32_t cgr
 	return sum;
 }
 
+/* Only looks: a model that were made to charge its tasks here would see a quota used up before the kernel's tick does.
+ */
 void cgr_run_sample(struct cgr_engine *e)
 {
 	struct cgr_engine_output *out = e->out;
 	size_t n = out->samples, capacity = out->sample_capacity;
 
-	for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++) {
+	for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++)
 		cgr_run_advance(e, cpu);
-		if (e->cpu[cpu].current != NONE && is_fair(e, e->cpu[cpu].current))
-			e->ops->update(cpu_ctx(e), cpu);
-	}
 	for (unsigned m = 0; m < MODEL_COUNT; m++)
 		if (e->model[m].head && e->model[m].head->sample)
 			e->model[m].head->sample(&e->model[m].ctx);

@@ -9,6 +9,7 @@
 
 #include "common/util.h"
 #include "replay/compile.h"
+#include "replay/plan.h"
 #include "replay/run.h"
 #include "store/store.h"
 #include "store/writer.h"
@@ -170,9 +171,54 @@ static void test_removed(void **state)
 	assert_int_equal(metric(false, "/job", "memory.dying_bytes"), 4 << 12);
 }
 
+static uint64_t throttled_ns(const struct cgr_whatif *plan, const struct cgr_programs *programs, uint64_t sample_ns)
+{
+	struct cgr_engine_config config = { .store = plan->store,
+		                                .programs = programs,
+		                                .cpu = plan->cpu,
+		                                .cpu_param = plan->cpu_param,
+		                                .knob = plan->knob,
+		                                .knobs = plan->knobs,
+		                                .cpus = plan->cpus,
+		                                .seed = plan->seed,
+		                                .until_done = true,
+		                                .sample_ns = sample_ns };
+	struct cgr_engine_output output = { 0 };
+	struct cgr_error error = { 0 };
+	uint64_t ns;
+
+	assert_int_equal(cgr_engine_run(&config, &output, &error), 0);
+	ns = output.task[1].throttled_ns;
+	cgr_engine_output_fini(&output);
+	return ns;
+}
+
+/* A used-up quota is seen at the tick, however often a chart asks for points. */
+static void test_looking(void **state)
+{
+	struct cgr_store *store = machine();
+	struct cgr_scenario scenario;
+	struct cgr_programs *programs = NULL;
+	struct cgr_whatif plan = { 0 };
+	struct cgr_error error = { 0 };
+
+	(void)state;
+	assert_int_equal(cgr_scenario_init(&scenario, "looking", &error), 0);
+	assert_int_equal(cgr_scenario_set(&scenario, "/job:cpu.max=7000 50000", &error), 0);
+	assert_int_equal(cgr_compile(store, NULL, &programs, &error), 0);
+	assert_int_equal(cgr_whatif_make(store, &scenario, &plan, &error), 0);
+	assert_true(throttled_ns(&plan, programs, 0) > 0);
+	assert_int_equal(throttled_ns(&plan, programs, MS / 2), throttled_ns(&plan, programs, 0));
+	cgr_whatif_fini(&plan);
+	cgr_programs_free(programs);
+	cgr_scenario_fini(&scenario);
+	cgr_store_free(store);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_until_done), cmocka_unit_test(test_removed) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_until_done), cmocka_unit_test(test_looking),
+		                                cmocka_unit_test(test_removed) };
 
 	return cmocka_run_group_tests_name("until done", tests, NULL, NULL);
 }
