@@ -28,7 +28,7 @@ struct cgr_fair_stats cgr_fair_stats_of(struct cgr_fair *fair, uint32_t cpu)
 	struct cgr_fair_stats s = {
 		.load = root->pelt.load_avg, .util = root->pelt.util_avg, .tasks = rq->nr_tasks, .runnable = root->h_nr_runnable
 	};
-	uint64_t runnable = rq->runnable.load_avg;
+	uint64_t runnable = root->pelt.runnable_avg;
 	bool util_high = CAPACITY * 100 < s.util * IMBALANCE_PCT;
 	bool runnable_high = CAPACITY * IMBALANCE_PCT < runnable * 100;
 	if (s.tasks > 1 && (util_high || runnable_high))
@@ -225,23 +225,39 @@ static void looked(struct balance *env, bool unbalanced, bool moved)
 	rq->balance_interval_ms = ms < 2 * least || (env->all_pinned && ms < MAX_PINNED_INTERVAL_MS) ? 2 * ms : ms;
 }
 
-/* sched_balance_domains */
+/* nohz_balancer_kick: a CPU without a tick is told to balance by one on which a task waits, or by one of several that
+ * are busy. */
+static bool idle_is_kicked(struct cgr_fair *fair)
+{
+	uint32_t busy = 0;
+	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus && busy < 2; cpu++) {
+		uint32_t tasks = cgr_fair_cpu(fair, cpu)->nr_tasks;
+		busy += tasks < 2 ? tasks : 2;
+	}
+	return busy > 1;
+}
+
+/* sched_balance_trigger, sched_balance_domains: when the CPU is due is worked out anew whenever it goes idle
+ * (update_next_balance), by the interval of an idle one; whether the domain is due, when the CPU looks, by its state
+ * then. */
 static bool periodic(struct balance *env)
 {
 	struct cgr_fair *fair = env->fair;
 	struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, env->cpu);
-	bool busy = env->idle == CGR_NOT_IDLE && !cgr_fair_sched_idle(fair, env->cpu);
+	bool busy = env->idle == CGR_NOT_IDLE && !cgr_fair_sched_idle(fair, env->cpu), moved = false;
 	uint64_t now = fair->ctx->now_ns;
-	if (now < rq->next_balance_ns)
+	if (now < rq->next_balance_ns || (env->idle == CGR_IDLE && !idle_is_kicked(fair)))
 		return false;
 	for (uint32_t other = 0; other < fair->ctx->n_cpus; other++)
 		if (other == env->cpu || cgr_fair_cpu_idle(fair, other))
 			cgr_fair_blocked_update(fair, other);
-	bool unbalanced = find_source(env);
-	bool moved = unbalanced && pull(env);
-	looked(env, unbalanced, moved);
-	rq->last_balance_ns = now;
-	rq->next_balance_ns = now + balance_interval(fair, rq, busy);
+	if (now >= rq->last_balance_ns + balance_interval(fair, rq, busy)) {
+		bool unbalanced = find_source(env);
+		moved = unbalanced && pull(env);
+		looked(env, unbalanced, moved);
+		rq->last_balance_ns = now;
+	}
+	rq->next_balance_ns = rq->last_balance_ns + balance_interval(fair, rq, busy || moved);
 	return moved;
 }
 

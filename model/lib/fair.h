@@ -132,7 +132,6 @@ struct cgr_fair_cpu {
 	uint32_t list_head, list_tail;
 	bool resched;
 	struct cgr_fair_queue *leaf_head;
-	struct cgr_pelt runnable; /* of the number of runnable tasks, load_avg in 1/1024 */
 	uint64_t last_balance_ns, next_balance_ns, balance_interval_ms, next_blocked_ns, idle_since_ns, avg_idle_ns,
 	    curr_since_ns;
 	uint32_t balance_failed;

@@ -21,6 +21,8 @@ static void keep_sum_above_average(struct cgr_pelt *pelt)
 {
 	if (pelt->load_sum < pelt->load_avg * PELT_MIN_DIVIDER)
 		pelt->load_sum = pelt->load_avg * PELT_MIN_DIVIDER;
+	if (pelt->runnable_sum < pelt->runnable_avg * PELT_MIN_DIVIDER)
+		pelt->runnable_sum = pelt->runnable_avg * PELT_MIN_DIVIDER;
 	if (pelt->util_sum < pelt->util_avg * PELT_MIN_DIVIDER)
 		pelt->util_sum = pelt->util_avg * PELT_MIN_DIVIDER;
 }
@@ -51,12 +53,15 @@ static void attach(struct cgr_fair_queue *queue, struct cgr_fair_entity *se)
 	se->pelt.last_ns = queue->pelt.last_ns;
 	se->pelt.contrib_us = queue->pelt.contrib_us;
 	se->pelt.util_sum = se->pelt.util_avg * divider;
+	se->pelt.runnable_sum = se->pelt.runnable_avg * divider;
 	se->pelt.load_sum = se->pelt.load_avg * divider;
 	se->pelt.load_sum = weight < se->pelt.load_sum ? se->pelt.load_sum / weight : 1;
 	se->pelt_attached = true;
 	queue_load_add(queue, se);
 	queue->pelt.util_avg += se->pelt.util_avg;
 	queue->pelt.util_sum += se->pelt.util_sum;
+	queue->pelt.runnable_avg += se->pelt.runnable_avg;
+	queue->pelt.runnable_sum += se->pelt.runnable_sum;
 	propagate(queue, (int64_t)se->pelt.load_sum);
 }
 
@@ -65,9 +70,25 @@ static void detach(struct cgr_fair_queue *queue, struct cgr_fair_entity *se)
 	queue_load_sub(queue, se);
 	add_clamped(&queue->pelt.util_avg, -(int64_t)se->pelt.util_avg);
 	add_clamped(&queue->pelt.util_sum, -(int64_t)se->pelt.util_sum);
+	add_clamped(&queue->pelt.runnable_avg, -(int64_t)se->pelt.runnable_avg);
+	add_clamped(&queue->pelt.runnable_sum, -(int64_t)se->pelt.runnable_sum);
 	keep_sum_above_average(&queue->pelt);
 	se->pelt_attached = false;
 	propagate(queue, -(int64_t)se->pelt.load_sum);
+}
+
+/* update_tg_cfs_util, update_tg_cfs_runnable: an average of the entity becomes that of its queue, and the parent
+ * queue's moves by as much. */
+static void pass_up_average(uint64_t *avg, uint64_t *sum, uint64_t *up_avg, uint64_t *up_sum, uint64_t owned_avg,
+                            uint64_t divider)
+{
+	int64_t delta = (int64_t)owned_avg - (int64_t)*avg;
+	if (!delta)
+		return;
+	*avg = owned_avg;
+	*sum = owned_avg * divider;
+	add_clamped(up_avg, delta);
+	add_clamped(up_sum, delta * (int64_t)divider);
 }
 
 /* update_tg_cfs_load: what joined or left a group's queue shows in its entity and in the parent queue. */
@@ -77,14 +98,11 @@ static void pass_up(struct cgr_fair_queue *queue, struct cgr_fair_entity *se)
 	int64_t sum = owned->propagate_sum;
 	owned->propagate = false;
 	owned->propagate_sum = 0;
-	int64_t util = (int64_t)owned->pelt.util_avg - (int64_t)se->pelt.util_avg;
 	uint64_t divider = cgr_pelt_divider(&queue->pelt);
-	if (util) {
-		se->pelt.util_avg = owned->pelt.util_avg;
-		se->pelt.util_sum = se->pelt.util_avg * divider;
-		add_clamped(&queue->pelt.util_avg, util);
-		add_clamped(&queue->pelt.util_sum, util * (int64_t)divider);
-	}
+	pass_up_average(&se->pelt.util_avg, &se->pelt.util_sum, &queue->pelt.util_avg, &queue->pelt.util_sum,
+	                owned->pelt.util_avg, divider);
+	pass_up_average(&se->pelt.runnable_avg, &se->pelt.runnable_sum, &queue->pelt.runnable_avg,
+	                &queue->pelt.runnable_sum, owned->pelt.runnable_avg, divider);
 	propagate(queue, sum);
 	if (!sum)
 		return;
@@ -132,15 +150,17 @@ static bool advance_queue(struct cgr_fair_queue *queue)
 {
 	if (queue->pelt_frozen)
 		return false;
-	if (!queue->entity) {
-		struct cgr_pelt *runnable = &cgr_fair_cpu(queue->fair, queue->cpu)->runnable;
-		if (cgr_pelt_advance(runnable, queue->fair->ctx->now_ns, queue->h_nr_runnable, false))
-			cgr_pelt_average(runnable, 1024);
-	}
-	if (!cgr_pelt_advance(&queue->pelt, queue->fair->ctx->now_ns, cgr_load_to_weight(queue->load), queue->curr))
+	if (!cgr_pelt_advance(&queue->pelt, queue->fair->ctx->now_ns, cgr_load_to_weight(queue->load), queue->h_nr_runnable,
+	                      queue->curr))
 		return false;
 	cgr_pelt_average(&queue->pelt, 1);
 	return true;
+}
+
+/* se_runnable */
+static uint32_t runnable_of(const struct cgr_fair_entity *se)
+{
+	return se->owned ? se->owned->h_nr_runnable : se->on_rq && !se->delayed;
 }
 
 void cgr_fair_load_update(struct cgr_fair_queue *queue, struct cgr_fair_entity *se, unsigned flags)
@@ -152,7 +172,7 @@ void cgr_fair_load_update(struct cgr_fair_queue *queue, struct cgr_fair_entity *
 		cpu->leaf_head = queue;
 	}
 	if (se->pelt_attached && !queue->pelt_frozen &&
-	    cgr_pelt_advance(&se->pelt, queue->fair->ctx->now_ns, se->on_rq, queue->curr == se))
+	    cgr_pelt_advance(&se->pelt, queue->fair->ctx->now_ns, se->on_rq, runnable_of(se), queue->curr == se))
 		cgr_pelt_average(&se->pelt, weight_of(se));
 	bool decayed = advance_queue(queue);
 	if (se->owned && se->owned->propagate) {
@@ -193,7 +213,7 @@ void cgr_fair_load_first(struct cgr_fair_entity *se)
 	const struct cgr_pelt *queue = &se->queue->pelt;
 	uint64_t cap = queue->util_avg < 1024 ? (1024 - queue->util_avg) / 2 : 0;
 	uint64_t util = queue->util_avg * weight_of(se) / (queue->load_avg + 1);
-	se->pelt.util_avg = queue->util_avg && util < cap ? util : cap;
+	se->pelt.util_avg = se->pelt.runnable_avg = queue->util_avg && util < cap ? util : cap;
 }
 
 uint64_t cgr_fair_group_load(const struct cgr_fair_queue *queue)

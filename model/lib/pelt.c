@@ -1,6 +1,7 @@
 #include "model/lib/pelt.h"
 
 #define HALF_LIFE 32u
+#define IMBALANCE_PCT 117u
 
 /* round(2^32 * 2^(-n/32)), n = 0..31 (n = 0 held just below 2^32). */
 static const uint32_t inverse_power[HALF_LIFE] = {
@@ -25,17 +26,21 @@ static uint64_t segments(uint64_t periods, uint32_t first_us, uint32_t last_us)
 	return cgr_pelt_decay(first_us, periods) + whole + last_us;
 }
 
-bool cgr_pelt_cross(struct cgr_pelt *pelt, uint64_t delta_us, uint64_t load, bool running)
+bool cgr_pelt_cross(struct cgr_pelt *pelt, uint64_t delta_us, uint64_t load, uint32_t runnable, bool running)
 {
 	uint64_t contrib = delta_us, whole_us = delta_us + pelt->contrib_us, periods = whole_us / 1024;
 	uint32_t rest = (uint32_t)(whole_us % 1024);
 	pelt->load_sum = cgr_pelt_decay(pelt->load_sum, periods);
+	pelt->runnable_sum = cgr_pelt_decay(pelt->runnable_sum, periods);
 	pelt->util_sum = cgr_pelt_decay(pelt->util_sum, periods);
 	if (load)
 		contrib = segments(periods, 1024 - pelt->contrib_us, rest);
 	pelt->contrib_us = rest;
+	if (!load)
+		return true;
 	pelt->load_sum += load * contrib;
-	if (running && load)
+	pelt->runnable_sum += runnable * contrib << 10;
+	if (running)
 		pelt->util_sum += contrib << 10;
 	return true;
 }
@@ -49,5 +54,13 @@ void cgr_pelt_average(struct cgr_pelt *pelt, uint64_t weight)
 {
 	uint32_t divider = cgr_pelt_divider(pelt);
 	pelt->load_avg = weight * pelt->load_sum / divider;
+	pelt->runnable_avg = pelt->runnable_sum / divider;
 	pelt->util_avg = pelt->util_sum / divider;
+}
+
+uint32_t cgr_idle_scan_depth(uint64_t util_sum, uint32_t n_cpus)
+{
+	uint64_t x = util_sum / n_cpus;
+	uint64_t part = x * x * IMBALANCE_PCT * IMBALANCE_PCT / (10000u * 1024u);
+	return part > 1024 ? 0 : (uint32_t)((1024 - part) * n_cpus / 1024);
 }

@@ -77,17 +77,12 @@ static uint32_t wake_affine(struct cgr_fair *fair, uint32_t task, uint32_t this_
 	return affine_by_load(fair, task, this_cpu, prev_cpu, sync);
 }
 
-/* nr_idle_scan of SIS_UTIL: how many CPUs are worth a look, from the utilization of all of them. */
 static uint32_t scan_depth(struct cgr_fair *fair)
 {
-	uint32_t n = fair->ctx->n_cpus;
 	uint64_t util = 0;
-	for (uint32_t cpu = 0; cpu < n; cpu++)
+	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus; cpu++)
 		util += cgr_fair_root(fair, cpu)->pelt.util_avg;
-	uint64_t x = util / n;
-	uint64_t part = x * x * IMBALANCE_PCT * IMBALANCE_PCT / (10000u * 1024u);
-	uint64_t y = part > 1024 ? 0 : 1024 - part;
-	return (uint32_t)(y * n / 1024);
+	return cgr_idle_scan_depth(util, fair->ctx->n_cpus);
 }
 
 static uint32_t idle_sibling(struct cgr_fair *fair, uint32_t task, uint32_t prev_cpu, uint32_t target,

@@ -44,12 +44,13 @@ static void pelt_series(void **state)
 	assert_int_equal(cgr_pelt_decay(1000, 32), 499); /* half-life, truncated */
 	struct cgr_pelt pelt = { 0 };
 	for (uint64_t now = 0; now < 2 * SEC; now += MS)
-		if (cgr_pelt_advance(&pelt, now, 1, true))
+		if (cgr_pelt_advance(&pelt, now, 1, 2, true))
 			cgr_pelt_average(&pelt, 1024);
 	within((int64_t)pelt.load_avg, 1020, 1024);
 	within((int64_t)pelt.util_avg, 1020, 1024);
+	within((int64_t)pelt.runnable_avg, 2040, 2048); /* one runs, one waits */
 	within((int64_t)pelt.load_sum, 46700, 47742);
-	cgr_pelt_advance(&pelt, 2 * SEC + 32 * 1024 * 1024 / 1024 * 1024, 0, false);
+	cgr_pelt_advance(&pelt, 2 * SEC + 32 * 1024 * 1024 / 1024 * 1024, 0, 0, false);
 	cgr_pelt_average(&pelt, 1024);
 	within((int64_t)pelt.load_avg, 500, 524);
 }
@@ -424,6 +425,63 @@ static void pipe_and_balance(void **state)
 	}
 }
 
+static struct mini *two_spinners_on_cpu_0(void)
+{
+	struct mini *m = mini_new(&cgr_cpu_eevdf, 2, 2, flat, V618, 3, NULL);
+	for (uint32_t t = 1; t <= 2; t++) {
+		m->task[t].info.cpus_allowed = 1;
+		mini_start(m, t, 1, 0, MINI_NEVER, 0);
+	}
+	mini_run(m, 200 * MS);
+	return m;
+}
+
+/* The time a task waited goes with it to the CPU it is moved to: the one it leaves has room at once. */
+static void waiting_time_moves_along(void **state)
+{
+	(void)state;
+	struct mini *m = two_spinners_on_cpu_0();
+	uint32_t waiting = m->cpu[0].curr == 1 ? 2 : 1;
+	assert_int_equal(cgr_fair_stats_of(cgr_fair_of(&m->ctx), 0).type, CGR_OVERLOADED);
+	m->ops->dequeue(&m->ctx, 0, waiting, CGR_DEQ_MOVE);
+	m->task[waiting].info.cpu = 1;
+	m->ops->enqueue(&m->ctx, 1, waiting, CGR_ENQ_MOVE | CGR_ENQ_MIGRATED);
+	assert_int_equal(cgr_fair_stats_of(cgr_fair_of(&m->ctx), 0).type, CGR_HAS_SPARE);
+	mini_free(m);
+}
+
+/* A CPU that balanced while it was idle and is busy since waits for the interval of a busy one, 28 ms. */
+static void busy_cpu_balances_late(void **state)
+{
+	(void)state;
+	struct mini *m = two_spinners_on_cpu_0();
+	mini_start(m, 3, 1, 0, MINI_NEVER, 0);
+	mini_run(m, 400 * MS);
+	struct cgr_fair_cpu *rq = cgr_fair_cpu(cgr_fair_of(&m->ctx), 1);
+	m->task[1].info.cpus_allowed = m->task[2].info.cpus_allowed = 3;
+	rq->last_balance_ns = 396 * MS;
+	rq->next_balance_ns = 400 * MS;
+	assert_false(cgr_fair_balance(&m->ctx, 1, CGR_NOT_IDLE));
+	within((int64_t)(rq->next_balance_ns / MS), 396 + 24, 396 + 60);
+	mini_free(m);
+}
+
+/* An idle CPU has no tick: it balances when a busy one tells it to, and that one has a task too many to do so. */
+static void idle_cpu_balances_when_kicked(void **state)
+{
+	(void)state;
+	struct mini *m = mini_new(&cgr_cpu_eevdf, 2, 2, flat, V618, 3, NULL);
+	m->task[1].info.cpus_allowed = 1;
+	mini_start(m, 1, 1, 0, MINI_NEVER, 0);
+	mini_run(m, 200 * MS);
+	assert_int_equal(cgr_fair_cpu(cgr_fair_of(&m->ctx), 1)->last_balance_ns, 0);
+	m->task[2].info.cpus_allowed = 1;
+	mini_start(m, 2, 1, 0, MINI_NEVER, 0);
+	mini_run(m, 300 * MS);
+	assert_true(cgr_fair_cpu(cgr_fair_of(&m->ctx), 1)->last_balance_ns > 290 * MS);
+	mini_free(m);
+}
+
 /* Root tasks share by session: one against eight of another session is half and half. */
 static void autogroup_sessions(void **state)
 {
@@ -485,6 +543,9 @@ int main(void)
 		cmocka_unit_test(exit_beyond_quota),
 		cmocka_unit_test(attach_in_mid_run),
 		cmocka_unit_test(pipe_and_balance),
+		cmocka_unit_test(waiting_time_moves_along),
+		cmocka_unit_test(busy_cpu_balances_late),
+		cmocka_unit_test(idle_cpu_balances_when_kicked),
 		cmocka_unit_test(autogroup_sessions),
 		cmocka_unit_test(determinism),
 	};
