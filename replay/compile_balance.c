@@ -97,10 +97,31 @@ static bool is_idle(const struct builder *b, uint32_t cpu, uint64_t ts_ns)
 	return true;
 }
 
+void cgr_build_note_busy(struct builder *b, uint32_t cpu, uint64_t ts_ns)
+{
+	struct cpu_build *c = &b->cpu[cpu];
+	bool runs = c->current != 0 && c->current != CGR_ID_NONE;
+
+	if (cgr_pelt_advance(&c->busy, ts_ns, runs, runs, runs))
+		cgr_pelt_average(&c->busy, 1024);
+}
+
+/* Would any kernel look, as busy as the CPUs are? */
+static bool may_look(struct builder *b, uint64_t ts_ns)
+{
+	uint64_t util = 0;
+
+	for (uint32_t i = 0; i < b->n_cpus; i++) {
+		cgr_build_note_busy(b, i, ts_ns);
+		util += b->cpu[i].busy.util_avg;
+	}
+	return cgr_idle_scan_depth(util, b->n_cpus) != 0;
+}
+
 /* A task is woken by another one that runs on the task's own CPU, while another CPU is idle: does it go there? The
  * kernel looks for idle CPUs as long as utilization lets it (select_idle_cpu, nr_idle_scan); one that was seen here
- * never does. A task whose CPU has not been idle since may still be queued there (delayed dequeue), and is asked
- * nothing. */
+ * never does, not even then. A task whose CPU has not been idle since may still be queued there (delayed dequeue), and
+ * is asked nothing. */
 void cgr_build_note_scan(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t = &b->t[e->c];
@@ -112,6 +133,8 @@ void cgr_build_note_scan(struct builder *b, const struct cgr_event *e)
 		    t->state != TASK_BLOCKED || b->cpu[cpu].idle_ns < t->block_ns || b->scan_looks >= LOOKS_MAX)
 			return;
 		b->scan_looks++;
+		if (!may_look(b, e->ts_ns))
+			return;
 		for (uint32_t i = 0; i < b->n_cpus && !t->scan_cpu; i++)
 			if (is_idle(b, i, e->ts_ns))
 				t->scan_cpu = cpu + 1;

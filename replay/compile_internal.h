@@ -2,6 +2,7 @@
 #define CGR_REPLAY_COMPILE_INTERNAL_H
 
 #include "common/util.h"
+#include "model/lib/pelt.h"
 #include "replay/compile.h"
 #include "store/members.h"
 
@@ -94,6 +95,7 @@ struct cpu_build {
 	int softirq; /* vector running, -1 none */
 	bool softirq_inline; /* entered from a task's own context, not from an interrupt's end */
 	uint64_t idle_ns; /* when it last went idle */
+	struct cgr_pelt busy;
 	uint64_t irq_exit_ns, timer_expire_ns, block_done_ns;
 	uint64_t timer_expire_address;
 	uint32_t timer_expire_function;
@@ -195,6 +197,7 @@ int cgr_build_judge_peers(struct builder *b);
 /* compile_balance.c */
 void cgr_build_note_quota(struct builder *b);
 void cgr_build_note_migration(struct builder *b, const struct cgr_event *e);
+void cgr_build_note_busy(struct builder *b, uint32_t cpu, uint64_t ts_ns); /* another task is about to run there */
 void cgr_build_note_newly_idle(struct builder *b, const struct cgr_event *e, uint32_t next);
 void cgr_build_note_scan(struct builder *b, const struct cgr_event *e);
 void cgr_build_calibrate_balance(struct builder *b);

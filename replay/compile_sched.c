@@ -115,6 +115,7 @@ static int on_switch(struct builder *b, const struct cgr_event *e)
 		b->idle_ns = cpu->idle_ns = e->ts_ns;
 	if (prev && b->t[prev].state == TASK_BLOCKED)
 		cgr_build_note_newly_idle(b, e, next);
+	cgr_build_note_busy(b, e->cpu, e->ts_ns);
 	cpu->current = next;
 	cpu->softirq = cpu->irq = -1;
 	if (next) {
@@ -186,6 +187,7 @@ int cgr_build_sched(struct builder *b, const struct cgr_event *e)
 		    b->t[b->cpu[e->cpu].current].state == TASK_RUNNING)
 			b->t[b->cpu[e->cpu].current].state = TASK_RUNNABLE, b->t[b->cpu[e->cpu].current].hidden = true;
 		CGR_TRY(switch_in(b, e, e->c, b->cpu[e->cpu].current == 0));
+		cgr_build_note_busy(b, e->cpu, e->ts_ns);
 		b->cpu[e->cpu].current = e->c;
 		return 0;
 	case CGR_EV_WAKEUP_NEW:

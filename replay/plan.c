@@ -152,16 +152,37 @@ static void recorded_read_ahead(const struct cgr_whatif *plan, const struct cgr_
 	json_decref(vm);
 }
 
+static uint32_t recorded_cpus(const struct cgr_store_info *info)
+{
+	return CGR_MAX(CGR_MAX(info->online_cpus, info->cpus), 1u);
+}
+
+/* What the recording shows of its kernel's scheduler says nothing about another scheduler. Whether that kernel looks
+ * for idle CPUs is in its code, and holds for any number of them; how often a pull pays is what its past has taught it
+ * of these CPUs (sched_domain). */
+static void learn_cpu(struct cgr_whatif *plan, const struct cgr_calibration *c)
+{
+	const struct cgr_store_info *info = cgr_store_borrow_info(plan->store);
+	const struct cgr_model_head *head = &plan->cpu->head;
+
+	if (strcmp(plan->cpu_name, cgr_whatif_default_cpu(info)) != 0)
+		return;
+	for (unsigned i = 0; i < head->n_params; i++)
+		if (plan->cpu_param[i] >= 0)
+			continue;
+		else if (c->newidle_known && plan->cpus == recorded_cpus(info) &&
+		         !strcmp(head->params[i].name, "newidle_ratio"))
+			plan->cpu_param[i] = c->newidle_ratio;
+		else if (c->idle_scan_known && !strcmp(head->params[i].name, "idle_scan"))
+			plan->cpu_param[i] = c->idle_scan;
+}
+
 void cgr_whatif_learn(struct cgr_whatif *plan, const struct cgr_programs *programs)
 {
-	const struct cgr_model_head *head = &plan->cpu->head;
+	const struct cgr_model_head *head;
 	const struct cgr_calibration *c = &programs->calibration;
 
-	for (unsigned i = 0; i < head->n_params; i++)
-		if (c->newidle_known && plan->cpu_param[i] < 0 && !strcmp(head->params[i].name, "newidle_ratio"))
-			plan->cpu_param[i] = c->newidle_ratio;
-		else if (c->idle_scan_known && plan->cpu_param[i] < 0 && !strcmp(head->params[i].name, "idle_scan"))
-			plan->cpu_param[i] = c->idle_scan;
+	learn_cpu(plan, c);
 	if (!plan->memory)
 		return;
 	head = &plan->memory->head;
@@ -488,9 +509,7 @@ int cgr_whatif_make(const struct cgr_store *store, const struct cgr_scenario *s,
 		                         .seeds = s->seeds ? s->seeds : CGR_SEEDS_DEFAULT,
 		                         .until_done = s->until_done,
 		                         .open_loop = s->open_loop };
-	plan->cpus = s->cpus ? (uint32_t)s->cpus : info->online_cpus ? CGR_MAX(info->online_cpus, 1u) : info->cpus;
-	if (!s->cpus && info->cpus > plan->cpus)
-		plan->cpus = info->cpus;
+	plan->cpus = s->cpus ? (uint32_t)s->cpus : recorded_cpus(info);
 	if (plan->cpus > CGR_LIMIT_REPLAY_CPUS)
 		return cgr_error_set(reterr, CGR_E_LIMIT, "%u CPUs: a replay simulates at most %u", plan->cpus,
 		                     CGR_LIMIT_REPLAY_CPUS);

@@ -526,10 +526,11 @@ static void test_held_up_at_the_end(void **state)
 
 /* A waker on CPU 0 wakes task 3, which slept on the same CPU, while CPU 1 is idle: does it go there? One that is still
  * queued there, since its CPU has not been idle, tells nothing, nor does one that has never run elsewhere, one whom a
- * kernel thread wakes, a real-time task, or one woken when somebody is on the way to CPU 1. */
+ * kernel thread wakes, a real-time task, one woken when somebody is on the way to CPU 1, or when CPU 1 is so seldom
+ * idle that no kernel would look. */
 static void test_idle_scan(void **state)
 {
-	enum { STAYS, GOES, QUEUED, AT_HOME, BY_KERNEL, REAL_TIME, TAKEN, KINDS };
+	enum { STAYS, GOES, QUEUED, AT_HOME, BY_KERNEL, REAL_TIME, TAKEN, BUSY, KINDS };
 
 	(void)state;
 	for (unsigned kind = 0; kind < KINDS; kind++) {
@@ -552,7 +553,14 @@ static void test_idle_scan(void **state)
 		t.now_ns += MS;
 		turn(&t, 0, waker, 1, 0);
 		turn(&t, 0, 0, 0, 3);
+		if (kind == BUSY) {
+			turn(&t, 1, 0, 0, 1);
+			t.now_ns += 200 * MS;
+			turn(&t, 1, 1, 1, 0);
+		}
 		for (unsigned i = 0; i < 30; i++) {
+			if (kind == BUSY)
+				turn(&t, 1, 0, 0, 1);
 			t.now_ns += MS;
 			if (kind == QUEUED) {
 				turn(&t, 0, 3, 1, waker);
@@ -565,6 +573,8 @@ static void test_idle_scan(void **state)
 			t.now_ns += MS;
 			if (kind == TAKEN)
 				wake(&t, 0, waker, 1, 1, 1, 0);
+			if (kind == BUSY)
+				turn(&t, 1, 1, 1, 0);
 			tell(&t, CGR_EV_WAKING, 0, waker, 0, 0, 3, prio << 16, 0);
 			tell(&t, CGR_EV_WAKEUP, 0, waker, 0, 0, 3, (kind == GOES) | prio << 16, 0);
 			turn(&t, 0, waker, 1, 3); /* pulled back, which does not matter here */
