@@ -462,6 +462,8 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 		rc = cgr_build_judge_relations(&b);
 	}
 	if (rc >= 0)
+		rc = cgr_build_judge_pipes(&b);
+	if (rc >= 0)
 		rc = cgr_build_judge_phases(&b);
 	if (rc >= 0) {
 		b.programs->duration_ns = b.info->duration_ns;

@@ -183,6 +183,7 @@ bool cgr_build_timer_due(const struct task_build *t, uint64_t ts_ns);
 void cgr_build_judge_timers(struct cgr_programs *programs);
 /* compile_relation.c */
 int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t *ret_id);
+void cgr_build_note_wake(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t relation);
 void cgr_build_relation_waking(struct builder *b, const struct cgr_event *e, uint32_t relation);
 void cgr_build_relation_wakeup(struct builder *b, const struct cgr_event *e);
 void cgr_build_meeting(struct builder *b, const struct cgr_event *e, uint32_t relation); /* its WAKE was just written */
@@ -194,6 +195,8 @@ void cgr_build_answered(struct builder *b, uint32_t task, uint32_t payer);
 /* compile_peer.c */
 int cgr_build_soft_wake(struct builder *b, const struct cgr_event *e, enum cgr_cause otherwise, bool *ret_soft);
 int cgr_build_judge_peers(struct builder *b);
+/* compile_pipe.c */
+int cgr_build_judge_pipes(struct builder *b);
 /* compile_balance.c */
 void cgr_build_note_quota(struct builder *b);
 void cgr_build_note_migration(struct builder *b, const struct cgr_event *e);

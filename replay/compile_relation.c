@@ -42,6 +42,17 @@ int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32
 	return 0;
 }
 
+void cgr_build_note_wake(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t relation)
+{
+	struct cgr_relation *r = &b->programs->relation[relation];
+
+	if (!r->wakes++) {
+		r->waker_task = waker;
+		r->wakee_task = wakee;
+	}
+	r->several |= r->waker_task != waker || r->wakee_task != wakee;
+}
+
 static bool alone(const struct builder *b, uint32_t cpu)
 {
 	for (uint32_t i = 1; i < b->n_tasks; i++)

@@ -134,6 +134,7 @@ static int emit_wake(struct builder *b, const struct cgr_event *e, unsigned flag
 		CGR_TRY(cgr_build_call(b, e->task, e->c, relation));
 	op.a = b->t[e->c].token;
 	cgr_build_relation_waking(b, e, relation);
+	cgr_build_note_wake(b, e->task, e->c, relation);
 	op.b = relation;
 	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
 	cgr_build_book(b, e->task, e->ts_ns);

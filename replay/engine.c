@@ -57,6 +57,7 @@ static int allocate(struct cgr_engine *e)
 	e->allowed = cgr_calloc(n * e->cpu_words, sizeof *e->allowed);
 	e->cpuset_cgroup = cgr_calloc(n, sizeof *e->cpuset_cgroup);
 	e->held_head = cgr_calloc(n, sizeof *e->held_head);
+	e->pipe = cgr_calloc(CGR_MAX(e->programs->pipes, 1u), sizeof *e->pipe);
 	e->ended_ns = cgr_calloc(n, sizeof *e->ended_ns);
 	e->cpuset = cgr_calloc(g * e->cpu_words, sizeof *e->cpuset);
 	e->cpuset_text = cgr_calloc(g, sizeof *e->cpuset_text);
@@ -70,8 +71,8 @@ static int allocate(struct cgr_engine *e)
 			return CGR_E_NOMEM;
 	}
 	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
-	    !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head || !e->ended_ns ||
-	    !e->cpuset || !e->cpuset_text || !e->psi || !e->psi_group)
+	    !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head || !e->pipe ||
+	    !e->ended_ns || !e->cpuset || !e->cpuset_text || !e->psi || !e->psi_group)
 		return CGR_E_NOMEM;
 	return cgr_heap_init(&e->heap, slot_timer(e, 64));
 }
@@ -186,7 +187,7 @@ static int init_tasks(struct cgr_engine *e)
 		e->ended_ns[i] = -1;
 		t->free = e->recorder_tgid && s->tgid == e->recorder_tgid;
 		t->rt = is_rt_prio(e, info->prio);
-		t->waker = t->rt_next = t->holds = t->held_by = NONE;
+		t->waker = t->rt_next = t->full = t->holds = t->held_by = NONE;
 		t->cursor = cgr_cursor_start(e->programs, i);
 		e->out->task[i].start_ns = e->out->task[i].end_ns = -1;
 		e->out->task[i].cgroup = info->cpu_cgroup;
@@ -488,6 +489,7 @@ static void release_engine(struct cgr_engine *e)
 	free(e->cpuset_cgroup);
 	free(e->held);
 	free(e->held_head);
+	free(e->pipe);
 	free(e->ended_ns);
 	free(e->psi);
 	free(e->psi_group);

@@ -30,6 +30,7 @@ struct task_run {
 	uint32_t token; /* blocks paid by tasks so far */
 	uint32_t far_tokens; /* its tokens too early for the mask: they stand in early[] */
 	uint32_t waker; /* task it waits for, NONE */
+	uint32_t full; /* pipe in which it waits for room, NONE */
 	uint32_t holds, held_by; /* task that waits for it at a meeting; task it waits for at one; NONE */
 	uint32_t rt_next;
 	uint8_t state;
@@ -73,6 +74,11 @@ struct mm_charge {
 	uint32_t cgroup, next;
 	int64_t pages;
 	uint8_t kind;
+};
+
+/* How far the reader has come, and at which number the writer sleeps. */
+struct pipe_run {
+	uint64_t taken, wanted;
 };
 
 /* Pressure stall accounting of one cgroup on one CPU (kernel/sched/psi.c). */
@@ -123,6 +129,7 @@ struct cgr_engine {
 	struct model_timer *timer;
 	size_t timers, timer_capacity;
 	uint32_t free_timer;
+	struct pipe_run *pipe;
 	struct early_token *early;
 	size_t earlies, early_capacity;
 	struct mm_charge *held; /* what each process was charged, lists by leader */
@@ -199,6 +206,10 @@ bool cgr_run_release_stalled(struct cgr_engine *e);
 bool cgr_run_meet(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
 bool cgr_run_meet_last(struct cgr_engine *e, uint32_t task, uint32_t cpu);
 void cgr_run_meet_free(struct cgr_engine *e, uint32_t task);
+/* engine_pipe.c */
+bool cgr_run_pipe_full(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
+void cgr_run_pipe_taken(struct cgr_engine *e, const struct cgr_op *op, uint32_t cpu);
+void cgr_run_pipe_closed(struct cgr_engine *e, uint32_t reader);
 /* engine_recorded.c */
 int cgr_run_playback_init(struct cgr_engine *e);
 void cgr_run_playback_fini(struct cgr_engine *e);

@@ -101,6 +101,7 @@ static void finish_program(struct cgr_engine *e, uint32_t task)
 	if (!e->task[task].finished && e->programs->program[task].ops)
 		e->active--;
 	e->task[task].finished = true;
+	cgr_run_pipe_closed(e, task);
 	if (e->task[task].holds != NONE)
 		cgr_run_wake(e, e->task[task].holds, e->task_info[task].cpu, 0);
 }
@@ -470,6 +471,9 @@ static void perform(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 	case CGR_OP_REQUEST:
 		request(e, op, cpu);
 		break;
+	case CGR_OP_TAKEN:
+		cgr_run_pipe_taken(e, op, cpu);
+		break;
 	case CGR_OP_FORK:
 		cgr_run_born(e, op->c, task);
 		break;
@@ -639,6 +643,12 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 			if (!t->repeating || t->exiting)
 				perform(e, task, cpu, op);
 			break;
+		case CGR_OP_ROOM:
+			if (cgr_run_pipe_full(e, task, op)) {
+				sleep_until(e, cpu, task, UINT64_MAX, false);
+				return;
+			}
+			break;
 		case CGR_OP_EXIT:
 			if (t->stop_ns && !t->truncated && e->now_ns < t->stop_ns) {
 				repeat(e, task);
@@ -684,6 +694,12 @@ bool cgr_run_release_stalled(struct cgr_engine *e)
 {
 	uint32_t oldest = NONE;
 
+	for (uint32_t i = 0; i < e->programs->pipes; i++)
+		if (e->task[e->programs->pipe[i].writer].full == i) {
+			e->out->violations++;
+			cgr_run_wake(e, e->programs->pipe[i].writer, e->task_info[e->programs->pipe[i].writer].cpu, 0);
+			return true;
+		}
 	for (uint32_t i = 1; i < e->n_tasks; i++)
 		if (e->task[i].state == RUN_BLOCKED && e->task[i].waiting && oldest == NONE)
 			oldest = i;

@@ -186,6 +186,7 @@ void cgr_run_wake(struct cgr_engine *e, uint32_t task, uint32_t waker_cpu, unsig
 		return;
 	cgr_heap_disarm(&e->heap, slot_task(e, task));
 	cgr_run_meet_free(e, task);
+	t->full = NONE;
 	t->waiting = false;
 	t->waker = NONE;
 	t->state = RUN_QUEUED;

@@ -108,6 +108,7 @@ struct cgr_programs *cgr_programs_free(struct cgr_programs *programs)
 	free(programs->program);
 	free(programs->site);
 	free(programs->relation);
+	free(programs->pipe);
 	free(programs->phase);
 	free(programs);
 	return NULL;

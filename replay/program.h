@@ -40,6 +40,8 @@ enum cgr_op_kind {
 	CGR_OP_CACHE_MAP,
 	CGR_OP_CACHE_DIRTY,
 	CGR_OP_CACHE_ACCESS,
+	CGR_OP_ROOM, /* c reader, b pipe: on only when the reader has come to TAKEN number a of that pipe */
+	CGR_OP_TAKEN, /* c writer, a number, b pipe */
 	CGR_OP_ACCOUNT, /* a look at its own CPU clock: the scheduler charges the task here (task_sched_runtime) */
 	CGR_OP_AT, /* only in the world's program: what follows happens at time a */
 };
@@ -102,6 +104,8 @@ struct cgr_relation {
 	bool sync; /* verdict: wakes up with WF_SYNC */
 	uint32_t looks, to_waker, elsewhere;
 	int32_t waker, wakee; /* thread groups; waker 0: the idle task */
+	uint32_t wakes, waker_task, wakee_task; /* task context; the first two tasks that were seen */
+	bool several; /* there were others */
 	uint32_t soft; /* wake-ups of the second by a soft interrupt in the context of the first */
 	bool peers; /* verdict: those were the first one's messages */
 	uint32_t meeting_host, meetings, other_meetings; /* wake-ups of several threads at once: by one task; by others */
@@ -109,6 +113,12 @@ struct cgr_relation {
 	/* Wake-ups of one task by another that had waited for it since the last one, at once or after something else, or
 	 * had not. */
 	uint32_t answered, late, unanswered;
+};
+
+/* A writer that may not run ahead of its reader by more than the pipe between them holds (compile_pipe.c). */
+struct cgr_pipe {
+	uint32_t writer, reader;
+	bool sync; /* the reader's wake-up, as of its relation */
 };
 
 enum cgr_start { CGR_START_NEVER, CGR_START_RUNNABLE, CGR_START_BLOCKED, CGR_START_FORKED, CGR_START_LATE };
@@ -176,6 +186,9 @@ struct cgr_programs {
 	struct cgr_relation *relation;
 	uint32_t relations;
 	size_t relation_capacity;
+	struct cgr_pipe *pipe;
+	uint32_t pipes;
+	size_t pipe_capacity;
 	struct cgr_period_phase *phase;
 	size_t phases, phase_capacity;
 	struct cgr_histogram *latency; /* recorded wake-up latency in usec, by task */
