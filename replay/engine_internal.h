@@ -17,7 +17,8 @@ struct task_run {
 	uint64_t credit_ns; /* CPU time of recorded misses that were none: taken off the coming RUNs */
 	uint64_t recorder_ns; /* what recording cost it and its RUNs have not been long enough for */
 	uint64_t stall_ns; /* of remaining_ns, first: reclaim, which is memory pressure (psi_memstall_enter) */
-	uint64_t sleep_ns; /* wait owed once remaining_ns is used up (reclaim, swap-in, memory.high) */
+	uint64_t sleep_ns; /* wait owed once remaining_ns is used up (reclaim, swap-in) */
+	uint64_t timeout_ns; /* the same of whole jiffies (memory.high) */
 	uint64_t early; /* tokens that came before their block: bit n = block token + n */
 	uint64_t adds,
 	    adds_missed; /* pages inserted in the recording since the last stolen time; of them missing here too */

@@ -129,7 +129,8 @@ static void suffer(struct cgr_engine *e, uint32_t task, const struct cgr_mem_out
 	}
 	t->remaining_ns += cost_ns;
 	t->stall_ns += cost_ns;
-	t->sleep_ns += outcome->device_ns + outcome->sleep_ns;
+	t->sleep_ns += outcome->device_ns;
+	t->timeout_ns += outcome->sleep_ns;
 	t->restored |= outcome->restored_pages || outcome->device_ns || outcome->sleep_ns;
 	if (!access || !outcome->missed_pages)
 		return;

@@ -156,7 +156,7 @@ static void forgo(struct cgr_engine *e, uint32_t task)
 	const struct cgr_op *op;
 
 	t->truncated = true;
-	t->remaining_ns = t->stall_ns = t->sleep_ns = 0;
+	t->remaining_ns = t->stall_ns = t->sleep_ns = t->timeout_ns = 0;
 	while ((op = cgr_cursor_peek(e->programs, &t->cursor)) && op->kind != CGR_OP_EXIT) {
 		if (op->kind == CGR_OP_FORK)
 			never(e, op->c);
@@ -596,6 +596,18 @@ static uint64_t run_length(struct cgr_engine *e, struct task_run *t, const struc
 	return t->free ? ns : scaled(e, t, ns);
 }
 
+/* schedule_timeout counts whole jiffies from the last tick on, and the timer wheel takes its next slot after that, so
+ * as never to be early: of one jiffy, of 8 from 63 on, of 64 from 504 on (kernel/time/timer.c: calc_wheel_index,
+ * since 4.8). */
+static uint64_t timeout_end(const struct cgr_engine *e, uint64_t now_ns, uint64_t ns)
+{
+	uint64_t phase = e->tick_phase_ns % e->tick_ns, jiffies = ns / e->tick_ns;
+	unsigned shift = jiffies < 63 ? 0 : jiffies < 504 ? 3 : 6;
+	uint64_t expires = (now_ns + e->tick_ns - phase) / e->tick_ns + jiffies;
+
+	return (((expires >> shift) + 1) << shift) * e->tick_ns + phase - e->tick_ns;
+}
+
 /* The current task of the CPU has used up its RUN. */
 void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 {
@@ -611,10 +623,12 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 	while (t->remaining_ns == 0 && !e->failed) {
 		const struct cgr_op *op;
 
-		if (t->sleep_ns) {
+		if (t->sleep_ns || t->timeout_ns) {
 			uint64_t at_ns = e->now_ns + t->sleep_ns;
 
-			t->sleep_ns = 0;
+			if (t->timeout_ns)
+				at_ns = timeout_end(e, at_ns, t->timeout_ns);
+			t->sleep_ns = t->timeout_ns = 0;
 			sleep_until(e, cpu, task, at_ns, true);
 			return;
 		}
@@ -678,6 +692,9 @@ void cgr_run_world(struct cgr_engine *e)
 
 	while ((op = cgr_cursor_peek(e->programs, &e->world))) {
 		if (op->kind == CGR_OP_AT) {
+			/* what was freed late and followed by no charge: not in the midst of work that takes longer */
+			if (e->config->until_done && op->a >= (uint64_t)e->programs->duration_ns)
+				return;
 			if (op->a > e->now_ns) {
 				cgr_heap_arm(&e->heap, SLOT_WORLD, op->a);
 				return;

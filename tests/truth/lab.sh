@@ -165,7 +165,7 @@ lab_counters() { # GROUP: "NAME VALUE" lines
 # --- one case: what its file of cases declares -------------------------------------------------------------------
 case_reset() {
 	CASE_NAME= CASE_UNTIL=end CASE_GROUPS=() CASE_PROGRAM=() CASE_PROGRAM_GROUP=() CASE_SETTING=() CASE_RECORD=()
-	CASE_FILES=() CASE_WATCH=() CASE_QUICK= CASE_BEFORE= CASE_AFTER= CASE_WHERE=any CASE_PRESET= CASE_SAFE=
+	CASE_FILES=() CASE_WATCH=() CASE_QUICK= CASE_BEFORE= CASE_AFTER= CASE_WHERE=any CASE_PRESET= CASE_SAFE= CASE_STEADY=
 	declare -gA CASE_KNOBS=()
 }
 begin() { case_finish; case_reset; CASE_NAME=$1; }     # NAME: starts the next case
@@ -174,6 +174,7 @@ until_done() { CASE_UNTIL=done; }                      # fixed work: judged when
 preset() { CASE_PRESET=$1; }                           # what the recorder records (default: by table)
 quick() { CASE_QUICK=1; }                              # belongs to the subset that CI runs
 only() { CASE_WHERE=$1; }                              # v1 or v2
+steady() { CASE_STEADY=1; }                            # its times count: in a guest whose clock counts instructions
 file() { CASE_FILES+=("$1 $2"); }                      # NAME MIB: a cold file every run starts with
 before() { CASE_BEFORE=$1; }                           # shell text run outside the cgroups before every run
 after() { CASE_AFTER=$1; }                             # the same after every run, when its counters have been read

@@ -76,7 +76,7 @@ chosen() {
 in_guest() { [[ $table == guest-* ]] && [ ! -e /job/truth ]; } # this table, and not yet inside
 guest_case() { # ground truth and recordings of one case, made in one boot of the guest
 	local job steady=()
-	[ "$table" != guest-cpu ] || steady=(--steady)
+	[ "$table" != guest-cpu ] && [ -z "$CASE_STEADY" ] || steady=(--steady)
 	job=$(mktemp -d)
 	mkdir -p "$job/kept/$table/$CASE_NAME"
 	cp "$(dir)"/*.csv "$(dir)"/*.dat "$job/kept/$table/$CASE_NAME/" 2>/dev/null || true
@@ -211,7 +211,7 @@ replay_one() { # FROM TO: one prediction beside its truth, rows appended
 	[ ! -s "$(dir)/$2-$2.json" ] || latency=(--latency "$(dir)/$2-$2.json")
 	# other work ran beside the recording or beside most of the repeats: shown, but not counted; in a guest that counts its
 	# own time nothing does
-	if [ "$table" != guest-cpu ] && { grep -q ',disturbed,1' "$(dir)/$1.dat.csv" ||
+	if [ "$table" != guest-cpu ] && [ -z "$CASE_STEADY" ] && { grep -q ',disturbed,1' "$(dir)/$1.dat.csv" ||
 		[ "$(grep -c ',disturbed,1' "$(dir)/$2.measured.csv")" -gt $((repeats / 2)) ]; }; then
 		disturbed=(--disturbed)
 	fi
