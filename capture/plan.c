@@ -431,11 +431,46 @@ static void id_filter(const struct cgr_plan_input *input, bool selected, struct 
 	}
 }
 
+/* What is calibrated with our own events: each comparison of `ids` once, and all of them hold, for no cgroup has id 0.
+ */
+static void id_filter_for_all(const char *ids, struct cgr_strbuf *text)
+{
+	for (const char *at = strstr(ids, "id"); at != NULL; at = strstr(at + 1, "id"))
+		cgr_strbuf_printf(text, "%sid!=0", text->length == 0 ? "" : "&&");
+}
+
+static char *narrowed(const char *filter, const char *ids)
+{
+	struct cgr_strbuf text = { 0 };
+
+	if (filter[0] != '\0')
+		cgr_strbuf_printf(&text, "(%s)&&(%s)", filter, ids);
+	else
+		cgr_strbuf_printf(&text, "%s", ids);
+	return text.text;
+}
+
+static int narrow_event(struct cgr_planned_event *event, const char *ids, const char *all, struct cgr_error *reterr)
+{
+	char *filter = narrowed(event->filter, ids), *wide = narrowed(event->filter, all);
+
+	if (filter == NULL || wide == NULL) {
+		free(filter);
+		free(wide);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the filter of %s:%s", event->system, event->name);
+	}
+	free(event->filter);
+	free(event->wide_filter);
+	event->filter = filter;
+	event->wide_filter = wide;
+	return 0;
+}
+
 /* Prefer to exclude what exists outside: cgroups made later in the subtree are then recorded from their first page.
  * Only when that is too long for the kernel, include the ones that exist inside. */
 static int narrow_to_scope(const struct cgr_plan_input *input, struct cgr_plan *plan, struct cgr_error *reterr)
 {
-	struct cgr_strbuf ids = { 0 };
+	struct cgr_strbuf ids = { 0 }, all = { 0 };
 	int rc = 0;
 
 	id_filter(input, false, &ids);
@@ -444,18 +479,16 @@ static int narrow_to_scope(const struct cgr_plan_input *input, struct cgr_plan *
 		id_filter(input, true, &ids);
 	}
 	plan->scoped = ids.length > 0 && ids.length <= FILTER_TEXT_MAX / 2;
-	for (size_t i = 0; i < plan->count && plan->scoped && rc == 0; i++) {
-		struct cgr_planned_event *event = &plan->event[i];
-		struct cgr_strbuf text = { 0 };
-		if (!event->paged)
-			continue;
-		if (event->filter[0] != '\0')
-			cgr_strbuf_printf(&text, "(%s)&&(%s)", event->filter, ids.text);
-		else
-			cgr_strbuf_printf(&text, "%s", ids.text);
-		rc = set_filter(event, &text, reterr);
+	if (plan->scoped) {
+		id_filter_for_all(ids.text, &all);
+		if (ids.failed || all.failed)
+			rc = cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the filter of cgroups");
 	}
+	for (size_t i = 0; i < plan->count && plan->scoped && rc == 0; i++)
+		if (plan->event[i].paged)
+			rc = narrow_event(&plan->event[i], ids.text, all.text, reterr);
 	cgr_strbuf_fini(&ids);
+	cgr_strbuf_fini(&all);
 	return rc;
 }
 

@@ -42,7 +42,7 @@ struct cgr_planned_event {
 	char group[64]; /* as in tracefs: the system, or our group of kprobes */
 	char name[64];
 	char *filter; /* in the kernel's syntax, "" for none; owned */
-	char *wide_filter; /* the same without --cgroup; owned */
+	char *wide_filter; /* the same as long as that of --cgroup, but for all cgroups; owned */
 	char *format; /* text of its format file, owned */
 	char *functions; /* of ftrace:function: those to trace, blank-separated, owned; NULL: an event like any other */
 	int id; /* tracepoint id, -1 when the format has none */

@@ -144,7 +144,7 @@ static void symbols_of_kallsyms(struct cgr_norm *norm, const char *text)
 }
 
 /* Means by kind: an event of memory is dearer by far than one of the scheduler, the more since it pays for those that
- * the recorder's filters reject. */
+ * the recorder's filters reject, whose price stands beside. */
 static void calibrated(struct cgr_store_info *info, const json_t *calibration)
 {
 	uint64_t sum[2] = { 0 }, count[2] = { 0 };
@@ -156,6 +156,12 @@ static void calibrated(struct cgr_store_info *info, const json_t *calibration)
 		const char *event = cgr_json_text(item, "event");
 		unsigned memory = event != NULL && strncmp(event, "memcg:", 6) == 0;
 
+		if (cgr_json_text(item, "rejected") != NULL) {
+			info->rejected_event_cost_ns = (uint32_t)CGR_MAX(cgr_json_int(item, "ns", 0), 0);
+			continue;
+		}
+		if (memory)
+			info->calibrated_page_ns = (uint32_t)CGR_MAX(cgr_json_int(item, "loop_ns", 0), 0);
 		sum[memory] += (uint64_t)cgr_json_int(item, "ns", 0);
 		count[memory]++;
 	}

@@ -129,6 +129,7 @@ struct builder {
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
 	uint32_t event_cost_ns, memory_event_cost_ns; /* what recording one event took; of the page events */
+	uint32_t rejected_event_cost_ns; /* what one took that a filter threw away */
 	uint32_t in_flight; /* requests of block devices under way */
 	uint64_t device_since_ns, device_busy_ns, device_bytes, device_requests;
 	uint64_t idle_ns; /* last time a CPU went idle */

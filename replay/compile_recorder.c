@@ -10,10 +10,15 @@
 #define PAIRS_MIN 200u
 #define CODE_BETWEEN_NS 50u /* the kernel's own work between the two */
 #define COST_MAX_NS 5000u
+/* events of no interest in the life of an anonymous page: its fault, its mapping and its list as it comes, the latter
+ * two as it goes */
+#define REJECTED_BORN 3u
+#define REJECTED_DEAD 2u
+#define REJECTED_MAPPED 3u /* a fault that maps a page of a file: the fault, its mapping as it comes and as it goes */
 
 /* Pairs that follow each other at once: zap_pte_range and filemap_unaccount_folio going through a batch,
- * charge_memcg and the statistic of the same folio, __filemap_add_folio and its tracepoint. */
-enum pair { PAIR_UNMAP, PAIR_REMOVE, PAIR_CHARGE, PAIR_INSERT, PAIR_COUNT };
+ * charge_memcg and the statistic of the same folio, __filemap_add_folio and its tracepoint. And two page faults. */
+enum pair { PAIR_UNMAP, PAIR_REMOVE, PAIR_CHARGE, PAIR_INSERT, PAIR_PRICES, PAIR_FAULT = PAIR_PRICES, PAIR_COUNT };
 
 static enum pair pair_of(const struct cgr_event *first, const struct cgr_event *second)
 {
@@ -29,6 +34,9 @@ static enum pair pair_of(const struct cgr_event *first, const struct cgr_event *
 		return PAIR_CHARGE;
 	if (first->kind == CGR_EV_MEM_STAT && first->c == CGR_ITEM_FILE_PAGES && second->kind == CGR_EV_CACHE_ADD)
 		return PAIR_INSERT;
+	if (first->kind == CGR_EV_CHARGE && second->kind == CGR_EV_CHARGE && first->c == CGR_CHARGE_ANON &&
+	    second->c == CGR_CHARGE_ANON)
+		return PAIR_FAULT;
 	return PAIR_COUNT;
 }
 
@@ -76,48 +84,80 @@ static int collect(struct builder *b, struct cgr_histogram gap[PAIR_COUNT])
 	return rc < 0 ? rc : 0;
 }
 
+/* Percent: a program that does nothing but touch pages and is faster at it than the recorder was when it measured runs
+ * on a machine that has become faster. One that is slower may just have other things to do. */
+static uint32_t speed_percent(const struct builder *b, const struct cgr_histogram *faults)
+{
+	uint64_t page = b->info->calibrated_page_ns, dead = REJECTED_DEAD * (uint64_t)b->info->rejected_event_cost_ns;
+
+	if (!b->info->anon_implied || page <= dead || faults->count < PAIRS_MIN)
+		return 100;
+	return (uint32_t)CGR_MIN(usual_mean(faults) * 100 / (page - dead), 100u);
+}
+
+/* What the recorder measured with anonymous pages is the price of a charge and of those that were rejected beside it.
+ */
+static void set_prices(struct builder *b, uint64_t pair_ns, uint32_t percent)
+{
+	uint32_t rejected = CGR_MIN(b->info->rejected_event_cost_ns, COST_MAX_NS) * percent / 100;
+	uint32_t page =
+	    b->info->anon_implied ? CGR_MIN(b->info->memory_event_cost_ns, 10 * COST_MAX_NS) * percent / 100 : 0;
+	uint32_t beside = (REJECTED_BORN + REJECTED_DEAD) * rejected;
+
+	b->event_cost_ns = b->event_cost_ns * percent / 100;
+	b->memory_event_cost_ns = b->event_cost_ns;
+	if (page && rejected)
+		b->memory_event_cost_ns = CGR_MIN(page > beside + rejected ? page - beside : rejected, COST_MAX_NS);
+	else if (page)
+		b->memory_event_cost_ns = CGR_MIN(page / 2, COST_MAX_NS);
+	if (pair_ns != UINT64_MAX)
+		b->memory_event_cost_ns = (uint32_t)CGR_MIN(pair_ns - CGR_MIN(pair_ns, CODE_BETWEEN_NS), COST_MAX_NS);
+	if (!rejected)
+		rejected = b->info->anon_implied ? b->memory_event_cost_ns / 5 : b->memory_event_cost_ns / 2;
+	b->rejected_event_cost_ns = rejected;
+}
+
 int cgr_build_recorder_cost(struct builder *b)
 {
 	struct cgr_histogram gap[PAIR_COUNT] = { { 0 } };
 	uint64_t best = UINT64_MAX;
 	int rc = b->info->has_memcg_events ? collect(b, gap) : 0;
 
-	for (unsigned i = 0; i < PAIR_COUNT; i++) {
+	for (unsigned i = 0; i < PAIR_PRICES; i++)
 		if (gap[i].count >= PAIRS_MIN)
 			best = CGR_MIN(best, usual_mean(&gap[i]));
+	set_prices(b, best, speed_percent(b, &gap[PAIR_FAULT]));
+	for (unsigned i = 0; i < PAIR_COUNT; i++)
 		cgr_histogram_fini(&gap[i]);
-	}
-	/* what the recorder measured with anonymous pages: a charge, and five events of no interest at a fifth each */
-	b->memory_event_cost_ns = b->info->anon_implied && b->info->memory_event_cost_ns > 0
-	                              ? CGR_MIN(b->info->memory_event_cost_ns / 2, COST_MAX_NS)
-	                              : b->event_cost_ns;
-	if (best != UINT64_MAX)
-		b->memory_event_cost_ns = (uint32_t)CGR_MIN(best - CGR_MIN(best, CODE_BETWEEN_NS), COST_MAX_NS);
 	return rc;
 }
 
-/* mod_memcg_lruvec_state is recorded through a filter on its item: the kernel makes every event and throws away what
- * was not asked for (lists, file mappings), at about half the price of one that is kept. Each folio that comes or goes
- * makes such an event for its list, and a page of a file that is mapped one for its mapping.
- * Recordings that tell single anonymous pages by their charge alone reject in one to four comparisons, at a fifth of
- * the price: per page its fault, its mapping and its list as it comes, mapping and list as it goes. */
-uint64_t cgr_build_memory_event_cost(const struct builder *b, const struct cgr_event *e)
+/* The kernel makes every event and throws away what was not asked for. mod_memcg_lruvec_state tells of lists and file
+ * mappings: each folio that comes or goes makes such an event for its list. Kernel memory is page tables, slab or
+ * stacks, which are counted there, too. Recordings that tell single anonymous pages by their charge alone reject most.
+ */
+static uint64_t rejected_beside(const struct builder *b, const struct cgr_event *e)
 {
-	uint32_t cost = b->memory_event_cost_ns, rejected = b->info->anon_implied ? cost / 5 : cost / 2;
 	uint64_t folios = CGR_MIN(e->d, 1u << 20);
 
+	if (e->kind == CGR_EV_MEM_STAT)
+		return b->info->has_snapshots && (e->c == CGR_ITEM_ANON_MAPPED || e->c == CGR_ITEM_FILE_PAGES);
+	if (!b->info->anon_implied)
+		return b->info->has_snapshots && e->kind == CGR_EV_CACHE_MAP;
 	switch (e->kind) {
-	case CGR_EV_MEM_STAT:
-		if (b->info->has_snapshots && (e->c == CGR_ITEM_ANON_MAPPED || e->c == CGR_ITEM_FILE_PAGES))
-			return cost + rejected;
-		return cost;
 	case CGR_EV_CACHE_MAP:
-		return b->info->has_snapshots ? cost + rejected : cost;
+	case CGR_EV_CACHE_FAULT:
+		return REJECTED_MAPPED;
 	case CGR_EV_CHARGE:
-		return cost + (b->info->anon_implied && e->c == CGR_CHARGE_ANON ? 3 * folios * rejected : 0);
+		return e->c == CGR_CHARGE_ANON ? REJECTED_BORN * folios : e->c == CGR_CHARGE_KMEM;
 	case CGR_EV_UNCHARGE:
-		return cost + (b->info->anon_implied && e->c == CGR_CHARGE_ANON ? 2 * folios * rejected : 0);
+		return e->c == CGR_CHARGE_ANON ? REJECTED_DEAD * folios : e->c == CGR_CHARGE_KMEM;
 	default:
-		return cost;
+		return 0;
 	}
+}
+
+uint64_t cgr_build_memory_event_cost(const struct builder *b, const struct cgr_event *e)
+{
+	return b->memory_event_cost_ns + rejected_beside(b, e) * b->rejected_event_cost_ns;
 }

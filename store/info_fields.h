@@ -10,7 +10,7 @@
 	X(has_snapshots) X(has_memcg_events) X(has_page_cache) X(has_sched) X(base_slice_ns) X(sched_latency_ns) \
 	X(min_granularity_ns) X(wakeup_granularity_ns) X(cfs_bandwidth_slice_ns) X(mem_total_bytes) \
 	X(swap_total_bytes) X(swappiness) X(psi) X(mglru) X(autogroup) X(event_cost_ns) \
-	X(memory_event_cost_ns) X(anon_implied)
+	X(memory_event_cost_ns) X(rejected_event_cost_ns) X(calibrated_page_ns) X(anon_implied)
 /* clang-format on */
 
 #endif

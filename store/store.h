@@ -96,6 +96,8 @@ struct cgr_store_info {
 	bool psi, mglru, autogroup;
 	uint32_t event_cost_ns; /* self-calibrated mean cost of one recorded event, 0 unknown */
 	uint32_t memory_event_cost_ns; /* the same of memcg events, with what their filters reject; 0 unknown */
+	uint32_t rejected_event_cost_ns; /* of a memcg event that a filter rejects; 0 unknown */
+	uint32_t calibrated_page_ns; /* an anonymous page took so long while that was measured, its events included */
 	bool anon_implied; /* single anonymous pages were recorded by their charge alone */
 };
 
