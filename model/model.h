@@ -267,6 +267,7 @@ struct cgr_model_head {
 #define CGR_WAKE_SYNC 0x01u
 #define CGR_WAKE_FORK 0x02u
 #define CGR_WAKE_IRQ 0x04u /* waker is an interrupt, not a task */
+#define CGR_WAKE_EXEC 0x08u /* no wake-up: the task runs, and begins another program (execve) */
 enum cgr_idle { CGR_NOT_IDLE, CGR_IDLE, CGR_NEWLY_IDLE };
 
 struct cgr_cpu_ops {

@@ -192,6 +192,7 @@ void cgr_run_dequeue(struct cgr_engine *e, uint32_t task, unsigned flags);
 void cgr_run_attach(struct cgr_engine *e, uint32_t task, uint32_t to);
 void cgr_run_set_prio(struct cgr_engine *e, uint32_t task, int prio);
 void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task);
+bool cgr_run_exec(struct cgr_engine *e, uint32_t task); /* true: it goes on elsewhere */
 void cgr_run_wish(struct cgr_engine *e, uint32_t task); /* engine.c: what it asked for beside its cpuset */
 /* engine_ops.c */
 void cgr_run_ops(struct cgr_engine *e, uint32_t cpu);

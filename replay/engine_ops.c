@@ -663,6 +663,10 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 				return;
 			}
 			break;
+		case CGR_OP_EXEC:
+			if (cgr_run_exec(e, task))
+				return;
+			break;
 		case CGR_OP_EXIT:
 			if (t->stop_ns && !t->truncated && e->now_ns < t->stop_ns) {
 				repeat(e, task);

@@ -507,6 +507,43 @@ static uint32_t next_allowed(struct cgr_engine *e, uint32_t task)
 	return 0;
 }
 
+/* Takes a running or queued task to another CPU. */
+static void carry(struct cgr_engine *e, uint32_t task, uint32_t to)
+{
+	struct task_run *t = &e->task[task];
+	uint32_t from = e->task_info[task].cpu;
+
+	if (t->state == RUN_RUNNING) {
+		cgr_run_advance(e, from);
+		cgr_run_span(e, from, 0);
+		if (!t->rt && !e->cpu[from].prev_put)
+			e->ops->put_prev(cpu_ctx(e), from, task);
+	}
+	cgr_run_dequeue(e, task, CGR_DEQ_MOVE);
+	if (t->state == RUN_RUNNING) {
+		cgr_run_psi_change(e, task, 0, -1, 0);
+		t->state = RUN_QUEUED;
+		t->runnable_ns = e->now_ns;
+		e->cpu[from].current = NONE;
+		cgr_heap_disarm(&e->heap, slot_cpu(from, CPU_RUN));
+		e->cpu[from].need_resched = e->resched_any = true;
+	}
+	enqueue(e, task, to, CGR_ENQ_MOVE | CGR_ENQ_MIGRATED);
+}
+
+/* sched_exec: a program that is about to begin has nothing in any cache, so its task may go to an idler CPU. */
+bool cgr_run_exec(struct cgr_engine *e, uint32_t task)
+{
+	uint32_t cpu = e->task_info[task].cpu, to = cpu;
+
+	if (!e->task[task].rt && !e->plays_back)
+		to = allowed_cpu(e, task, e->ops->select_cpu(cpu_ctx(e), task, cpu, cpu, CGR_WAKE_EXEC));
+	if (to == cpu)
+		return false;
+	carry(e, task, to);
+	return true;
+}
+
 /* set_cpus_allowed: a task on a CPU it may not use any more moves at once. */
 void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task)
 {
@@ -525,19 +562,5 @@ void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task)
 		}
 		return;
 	}
-	if (t->state == RUN_RUNNING) {
-		cgr_run_advance(e, old);
-		if (!t->rt && !e->cpu[old].prev_put)
-			e->ops->put_prev(cpu_ctx(e), old, task);
-	}
-	cgr_run_dequeue(e, task, CGR_DEQ_MOVE);
-	if (t->state == RUN_RUNNING) {
-		cgr_run_psi_change(e, task, 0, -1, 0);
-		t->state = RUN_QUEUED;
-		t->runnable_ns = e->now_ns;
-		e->cpu[old].current = NONE;
-		cgr_heap_disarm(&e->heap, slot_cpu(old, CPU_RUN));
-		e->cpu[old].need_resched = e->resched_any = true;
-	}
-	enqueue(e, task, next_allowed(e, task), CGR_ENQ_MOVE | CGR_ENQ_MIGRATED);
+	carry(e, task, next_allowed(e, task));
 }

@@ -83,7 +83,8 @@ static uint32_t fifo_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t pre
 	uint32_t best = CGR_NONE, best_load = 0;
 
 	(void)waker_cpu;
-	(void)wake_flags;
+	if (wake_flags & CGR_WAKE_EXEC)
+		return prev_cpu;
 	for (uint32_t i = 0; i < ctx->n_cpus; i++) {
 		uint32_t cpu = (prev_cpu + i) % ctx->n_cpus;
 		uint32_t load = cpu_of(ctx, cpu)->length + (cgr_cpu_current(ctx, cpu) != CGR_NONE);

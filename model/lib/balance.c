@@ -21,22 +21,43 @@ struct balance {
 	bool all_pinned; /* none of the source's tasks may run here */
 };
 
+/* group_classify */
+static enum cgr_fair_group_type type_of(const struct cgr_fair_stats *s)
+{
+	bool high = CAPACITY * 100 < s->util * IMBALANCE_PCT || CAPACITY * IMBALANCE_PCT < s->runnable_avg * 100;
+	if (s->tasks > 1 && high)
+		return CGR_OVERLOADED;
+	return s->tasks < 1 || !high ? CGR_HAS_SPARE : CGR_FULLY_BUSY;
+}
+
 struct cgr_fair_stats cgr_fair_stats_of(struct cgr_fair *fair, uint32_t cpu)
 {
 	const struct cgr_fair_queue *root = cgr_fair_root(fair, cpu);
-	const struct cgr_fair_cpu *rq = cgr_fair_cpu(fair, cpu);
-	struct cgr_fair_stats s = {
-		.load = root->pelt.load_avg, .util = root->pelt.util_avg, .tasks = rq->nr_tasks, .runnable = root->h_nr_runnable
-	};
-	uint64_t runnable = root->pelt.runnable_avg;
-	bool util_high = CAPACITY * 100 < s.util * IMBALANCE_PCT;
-	bool runnable_high = CAPACITY * IMBALANCE_PCT < runnable * 100;
-	if (s.tasks > 1 && (util_high || runnable_high))
-		s.type = CGR_OVERLOADED;
-	else if (s.tasks < 1 || (!runnable_high && !util_high))
-		s.type = CGR_HAS_SPARE;
-	else
-		s.type = CGR_FULLY_BUSY;
+	struct cgr_fair_stats s = { .load = root->pelt.load_avg,
+		                        .util = root->pelt.util_avg,
+		                        .runnable_avg = root->pelt.runnable_avg,
+		                        .tasks = cgr_fair_cpu(fair, cpu)->nr_tasks,
+		                        .runnable = root->h_nr_runnable };
+	s.type = type_of(&s);
+	return s;
+}
+
+static uint64_t less(uint64_t value, uint64_t by)
+{
+	return value < by ? 0 : value - by;
+}
+
+/* update_sg_wakeup_stats: cpu_load_without, cpu_util_without, cpu_runnable_without, task_running_on_cpu */
+struct cgr_fair_stats cgr_fair_stats_without(struct cgr_fair *fair, uint32_t cpu, uint32_t task)
+{
+	const struct cgr_pelt *own = &cgr_fair_task(fair, task)->entity.pelt;
+	struct cgr_fair_stats s = cgr_fair_stats_of(fair, cpu);
+	s.load = less(s.load, cgr_fair_task_h_load(fair, task));
+	s.util = less(s.util, own->util_avg);
+	s.runnable_avg = less(s.runnable_avg, own->runnable_avg);
+	s.tasks -= s.tasks != 0;
+	s.runnable -= s.runnable != 0;
+	s.type = type_of(&s);
 	return s;
 }
 

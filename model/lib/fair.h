@@ -296,10 +296,12 @@ bool cgr_fair_sched_idle(struct cgr_fair *fair, uint32_t cpu);
 enum cgr_fair_group_type { CGR_HAS_SPARE, CGR_FULLY_BUSY, CGR_OVERLOADED };
 struct cgr_fair_stats {
 	enum cgr_fair_group_type type;
-	uint64_t load, util;
+	uint64_t load, util, runnable_avg;
 	uint32_t tasks, runnable;
 };
 struct cgr_fair_stats cgr_fair_stats_of(struct cgr_fair *fair, uint32_t cpu); /* update_sg_lb_stats of one CPU */
+struct cgr_fair_stats cgr_fair_stats_without(struct cgr_fair *fair, uint32_t cpu,
+                                             uint32_t task); /* one running there */
 bool cgr_fair_balance(struct cgr_ctx *ctx, uint32_t cpu, enum cgr_idle idle);
 void cgr_fair_balance_sooner(struct cgr_fair *fair, uint32_t cpu); /* the busy interval does not hold any more */
 

@@ -142,8 +142,10 @@ static bool worth_leaving(const struct cgr_fair_stats *here, bool here_idle, con
 	return there->load < here->load + allowed_imbalance && 100 * here->load > IMBALANCE_PCT * there->load;
 }
 
-static uint32_t place_new(struct cgr_fair *fair, const struct cgr_task_info *info, uint32_t here)
+/* The idlest CPU for a new task, or for one that begins another program and runs here: that one counts for nothing. */
+static uint32_t place_new(struct cgr_fair *fair, uint32_t task, uint32_t here, bool exec)
 {
+	const struct cgr_task_info *info = cgr_task(fair->ctx, task);
 	struct cgr_fair_stats best = { 0 };
 	uint32_t idlest = CGR_NONE;
 	bool best_idle = false;
@@ -161,8 +163,9 @@ static uint32_t place_new(struct cgr_fair *fair, const struct cgr_task_info *inf
 	}
 	if (idlest == CGR_NONE || !cgr_task_may_run(info, here))
 		return idlest == CGR_NONE ? here : idlest;
-	struct cgr_fair_stats local = cgr_fair_stats_of(fair, here);
-	return worth_leaving(&local, cgr_fair_cpu_idle(fair, here), &best, best_idle) ? idlest : here;
+	struct cgr_fair_stats local = exec ? cgr_fair_stats_without(fair, here, task) : cgr_fair_stats_of(fair, here);
+	bool here_idle = exec ? !local.tasks : cgr_fair_cpu_idle(fair, here);
+	return worth_leaving(&local, here_idle, &best, best_idle) ? idlest : here;
 }
 
 static uint32_t first_allowed(const struct cgr_ctx *ctx, const struct cgr_task_info *info)
@@ -185,8 +188,8 @@ uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_c
 		prev_cpu = prev_cpu % ctx->n_cpus;
 	if (waker_cpu >= ctx->n_cpus)
 		waker_cpu = prev_cpu;
-	if (flags & CGR_WAKE_FORK)
-		return place_new(fair, info, waker_cpu);
+	if (flags & (CGR_WAKE_FORK | CGR_WAKE_EXEC))
+		return place_new(fair, task, waker_cpu, flags & CGR_WAKE_EXEC);
 	uint32_t waker = cgr_cpu_current(ctx, waker_cpu);
 	bool affine = cgr_task_may_run(info, waker_cpu);
 	if (waker != CGR_NONE && waker < ctx->n_tasks) {

@@ -468,6 +468,19 @@ static void busy_cpu_balances_late(void **state)
 	mini_free(m);
 }
 
+/* At its execve a task goes to an idle CPU, unless it has its own to itself. */
+static void exec_goes_to_idle(void **state)
+{
+	(void)state;
+	struct mini *m = two_spinners_on_cpu_0();
+	uint32_t running = m->cpu[0].curr, waiting = running == 1 ? 2 : 1;
+	m->task[running].info.cpus_allowed = 3;
+	assert_int_equal(m->ops->select_cpu(&m->ctx, running, 0, 0, CGR_WAKE_EXEC), 1);
+	m->ops->dequeue(&m->ctx, 0, waiting, CGR_DEQ_SLEEP);
+	assert_int_equal(m->ops->select_cpu(&m->ctx, running, 0, 0, CGR_WAKE_EXEC), 0);
+	mini_free(m);
+}
+
 /* An idle CPU has no tick: it balances when a busy one tells it to, and that one has a task too many to do so. */
 static void idle_cpu_balances_when_kicked(void **state)
 {
@@ -548,6 +561,7 @@ int main(void)
 		cmocka_unit_test(waiting_time_moves_along),
 		cmocka_unit_test(busy_cpu_balances_late),
 		cmocka_unit_test(idle_cpu_balances_when_kicked),
+		cmocka_unit_test(exec_goes_to_idle),
 		cmocka_unit_test(autogroup_sessions),
 		cmocka_unit_test(determinism),
 	};
