@@ -19,13 +19,15 @@
 #define CGR_PG_REFERENCED 0x0010u
 #define CGR_PG_WORKINGSET 0x0020u
 #define CGR_PG_DIRTY 0x0040u
-#define CGR_PG_WRITEBACK 0x0080u
+#define CGR_PG_LOCKED 0x0080u /* being read: cannot go before it is there */
 #define CGR_PG_YOUNG 0x0100u /* referenced through a page table since the last look */
 #define CGR_PG_EXEC 0x0200u
 #define CGR_PG_ON_LIST 0x0400u /* linked; else it still waits in a per-CPU batch */
 #define CGR_PG_RECLAIM 0x0800u /* seen under writeback once already */
 #define CGR_PG_SWAPPED 0x1000u /* shadow of an anonymous page: its contents stand in a swap slot */
-#define CGR_PG_READAHEAD 0x2000u /* the mark that starts the next readahead window */
+#define CGR_PG_READAHEAD                                                                                               \
+	0x2000u /* the mark that starts the next readahead window; no shadow, but a page that was to be read ahead and     \
+	         * found no room */
 #define CGR_PG_MAPPED 0x4000u /* in some page table */
 #define CGR_PG_TAIL                                                                                                    \
 	0x8000u /* second or later page of a large folio; prev = number of the head. Policies never see it */
@@ -81,7 +83,7 @@ struct cgr_scan {
 enum cgr_evict {
 	CGR_EVICT_FREED, /* gone: uncharged, a shadow with the age is left; the page was unlinked by the policy before */
 	CGR_EVICT_ACTIVATE, /* cannot go: put it on the active side (dirty file page, no swap slot) */
-	CGR_EVICT_KEEP, /* put it back at the inactive head (under writeback) */
+	CGR_EVICT_KEEP, /* put it back at the inactive head (being read) */
 };
 enum cgr_lru { CGR_LRU_INACTIVE_ANON, CGR_LRU_ACTIVE_ANON, CGR_LRU_INACTIVE_FILE, CGR_LRU_ACTIVE_FILE, CGR_LRU_COUNT };
 /* Counters that any policy reports and the controller turns into its metrics. */

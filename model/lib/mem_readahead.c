@@ -13,7 +13,7 @@ struct cgr_readahead *cgr_readahead_of(struct cgr_readahead_table *table, uint32
 	struct cgr_readahead *ra = &table->slot[hash >> 50];
 	_Static_assert(CGR_READAHEAD_SLOTS == 1u << 14, "the hash keeps 14 bits");
 	if (ra->file != file + 1 || ra->process != process) /* two open files in one slot: the older one starts anew */
-		*ra = (struct cgr_readahead){ .file = file + 1, .process = process, .prev_index = UINT64_MAX - 1 };
+		*ra = (struct cgr_readahead){ .file = file + 1, .process = process, .prev_pos = UINT64_MAX - 1 };
 	return ra;
 }
 
@@ -44,7 +44,7 @@ void cgr_readahead_learn_access(struct cgr_readahead *ra, uint64_t index, uint64
 	if (inserted && ra->recorded_next > end)
 		ra->ahead_seen = (uint8_t)CGR_MIN(ra->ahead_seen + 1, 255);
 	else if (inserted && ra->recorded_next == end &&
-	         (!index || index - ra->prev_index <= 1 || follows_history(ra, index, end - index, cached, arg)))
+	         (!index || index - ra->prev_pos <= 1 || follows_history(ra, index, end - index, cached, arg)))
 		ra->random_seen = (uint8_t)CGR_MIN(ra->random_seen + 1, 255);
 	ra->recorded_from = ra->recorded_next = 0;
 }
@@ -97,6 +97,14 @@ static unsigned log2_of(uint64_t x)
 	return log;
 }
 
+static unsigned lowest_bit(uint32_t x)
+{
+	unsigned bit = 0;
+	while (bit < 31 && !(x >> bit & 1))
+		bit++;
+	return bit;
+}
+
 /* get_init_ra_size, get_next_ra_size. */
 static uint32_t first_size(uint32_t request, uint32_t max)
 {
@@ -134,7 +142,7 @@ struct cgr_readahead_window cgr_readahead_sync(const struct cgr_readahead_table 
 	if (cgr_readahead_is_random(ra)) /* force_page_cache_ra: what was asked, no more */
 		return (struct cgr_readahead_window){ index, request, NO_MARK, 0 };
 	ra->order = 0;
-	if (!index || request > max || index - ra->prev_index <= 1) {
+	if (!index || request > max || index - ra->prev_pos <= 1) {
 		ra->start = index;
 		ra->size = first_size(request, max);
 		ra->async_size = ra->size > request ? ra->size - request : ra->size >> 1;
@@ -164,15 +172,18 @@ struct cgr_readahead_window cgr_readahead_async(const struct cgr_readahead_table
 		ra->size = CGR_MAX(ra->size, next_size(ra->size, max));
 	} else {
 		uint64_t start = index + 1;
-		while (start - index < max && cached(arg, ra->file - 1, start))
+		while (start - index <= max && cached(arg, ra->file - 1, start))
 			start++;
+		if (start - index > max) /* there already, all of it */
+			return (struct cgr_readahead_window){ index, 0, NO_MARK, 0 };
 		ra->start = start;
 		ra->size = next_size((uint32_t)(start - index) + request, max);
 	}
 	ra->order = (uint8_t)(ra->order + 2);
 	if (table->kernel_version >= CGR_KERNEL(6, 16, 0)) {
 		/* the window ends on a natural boundary of the folios it is made of */
-		uint64_t end = ra->start + ra->size, aligned = end & ~((1ull << ra->order) - 1);
+		unsigned order = CGR_MIN((unsigned)ra->order, lowest_bit(max));
+		uint64_t end = ra->start + ra->size, aligned = end & ~((1ull << order) - 1);
 		if (aligned > ra->start)
 			ra->size -= (uint32_t)(end - aligned);
 	}

@@ -33,12 +33,14 @@ static enum fill fill_folio(struct memcg *m, const struct cgr_mem_request *reque
 	int verdict = memcg_try_charge(m, request->cgroup, 1u << order, gfp);
 	if (verdict != CGR_MEM_OK)
 		return verdict == CGR_MEM_NOMEM ? FILL_NOMEM : FILL_KILLED;
-	if (request->flags & CGR_MEM_DIRTY)
-		flags |= CGR_PG_DIRTY;
+	bool read = !(request->flags & CGR_MEM_DIRTY) && request->file < MEMCG_UNKNOWN_FILE;
+	flags |= read ? CGR_PG_LOCKED : request->flags & CGR_MEM_DIRTY ? CGR_PG_DIRTY : 0;
 	if (!memcg_insert_folio(m, request->cgroup, request->file, index, order, flags))
 		memcg_uncharge(m, request->cgroup, 1 << order);
 	else if (!m->had_shadow)
 		m->strangers += 1u << order;
+	if (read)
+		memcg_read_begins(m, request->file, index, 1u << order);
 	m->outcome->missed_pages += 1u << order;
 	return FILL_OK;
 }
@@ -52,24 +54,28 @@ static void read_singles(struct memcg *m, const struct cgr_mem_request *request,
 			return;
 }
 
-/* page_cache_ra_order: folios as large as the window's order and their alignment allow, up to the end of the file. */
+/* Where do_page_cache_ra puts the mark in what is left of a window: as far from its end, which may be the file's. */
+static uint64_t mark_of_rest(const struct cgr_readahead_window *window, uint64_t index, uint64_t end)
+{
+	uint64_t ahead = window->start + window->size - window->mark;
+	return window->mark != UINT64_MAX && ahead <= end - index ? end - ahead : UINT64_MAX;
+}
+
+/* page_cache_ra_order: folios as large as the window's order and their alignment allow, up to the end of the file. The
+ * first that is there already, or finds no room, leaves the rest to single pages. */
 static void read_window(struct memcg *m, const struct cgr_mem_request *request,
                         const struct cgr_readahead_window *window)
 {
 	uint64_t index = window->start, end = window->start + window->size;
 	uint64_t known = cgr_readahead_end(&m->readahead, request->file);
 	end = CGR_MIN(end, CGR_MAX(known, request->index + 1));
-	if (!window->order) {
-		read_singles(m, request, index, end, window->mark);
-		return;
-	}
 	while (index < end) {
 		unsigned order = window->order;
 		while (order && (index & ((1ull << order) - 1) || index + (1ull << order) > end))
 			order--;
 		bool marked = window->mark != UINT64_MAX && (window->mark & ~((1ull << order) - 1)) == index;
 		if (fill_folio(m, request, index, order, CGR_MEM_READAHEAD, marked ? CGR_PG_READAHEAD : 0) != FILL_OK) {
-			read_singles(m, request, index, end, UINT64_MAX);
+			read_singles(m, request, index, end, mark_of_rest(window, index, end));
 			return;
 		}
 		index += 1ull << order;
@@ -180,7 +186,7 @@ struct access {
 	const struct cgr_mem_request *request;
 	uint64_t end;
 	uint32_t missed_budget; /* pages that were missing in the recording too */
-	bool fault, around;
+	bool read, fault, around;
 	bool cold; /* a fault that missed in the recording too, while the replay has evicted nothing: the inserts that
 	            * follow say what was read around it; the rest of the window was there already, paid by others */
 };
@@ -216,9 +222,8 @@ static uint32_t read_missing(struct memcg *m, struct access *access, uint64_t in
 	if (!access->cold)
 		read_window(m, request, &window);
 	head = memcg_find_folio(m, request->file, index);
-	if (head)
-		return head;
-	enum fill fill = fill_folio(m, request, index, 0, request->flags & CGR_MEM_ATOMIC, 0);
+	enum fill fill = head ? FILL_OK : fill_folio(m, request, index, 0, request->flags & CGR_MEM_ATOMIC, 0);
+	(void)memcg_reads_done(m);
 	if (fill > FILL_EXISTS) {
 		m->outcome->verdict = fill == FILL_NOMEM ? CGR_MEM_NOMEM : CGR_MEM_TASK_KILLED;
 		return CGR_PAGE_NONE;
@@ -226,15 +231,20 @@ static uint32_t read_missing(struct memcg *m, struct access *access, uint64_t in
 	return memcg_find_folio(m, request->file, index);
 }
 
-static void read_ahead_of_mark(struct memcg *m, struct access *access, uint32_t head, uint64_t index)
+static void read_ahead_of_mark(struct memcg *m, struct access *access, uint32_t head)
 {
 	struct cgr_page *page = &m->pages.page[head];
+	uint64_t first = cgr_page_index(page);
+	/* do_async_mmap_readahead asks for as much as is read ahead at most */
+	uint32_t wanted = access->fault ? m->readahead.max_pages : (uint32_t)(access->end - first);
 	page->flags &= (uint16_t)~CGR_PG_READAHEAD;
 	struct cgr_readahead_window window =
-	    cgr_readahead_async(&m->readahead, access->ra, cgr_page_index(page), cgr_page_count(page),
-	                        (uint32_t)(access->end - index), cached, m);
+	    cgr_readahead_async(&m->readahead, access->ra, first, cgr_page_count(page), wanted, cached, m);
 	uint32_t before = m->outcome->missed_pages;
+	page->flags |= CGR_PG_LOCKED; /* the reader holds a reference (filemap_get_pages) */
 	read_window(m, access->request, &window);
+	page->flags &= (uint16_t)~CGR_PG_LOCKED;
+	(void)memcg_reads_done(m);
 	m->outcome->ahead_pages += m->outcome->missed_pages - before;
 }
 
@@ -245,16 +255,14 @@ static uint32_t previous_folio(const struct memcg *m, const struct access *acces
 	const struct cgr_page *page = &m->pages.page[head];
 	if (!head || !(page->flags & CGR_PG_RESIDENT) || page->flags & CGR_PG_TAIL || page->file != access->request->file)
 		return CGR_PAGE_NONE;
-	return access->ra->prev_index - cgr_page_index(page) < cgr_page_count(page) ? head : CGR_PAGE_NONE;
+	return access->ra->prev_pos - 1 - cgr_page_index(page) < cgr_page_count(page) ? head : CGR_PAGE_NONE;
 }
 
 /* filemap_read marks a folio once per read, and not at all when the previous read of this file ended in it. */
 static void access_range(struct memcg *m, struct access *access)
 {
 	const struct cgr_mem_request *request = access->request;
-	uint32_t previous = CGR_PAGE_NONE;
-	if (!access->fault && !(request->flags & CGR_MEM_DIRTY))
-		previous = previous_folio(m, access);
+	uint32_t previous = access->read ? previous_folio(m, access) : CGR_PAGE_NONE;
 	for (uint64_t index = request->index; index < access->end; index++) {
 		bool foreign;
 		uint32_t head = look_up(m, access, index, &foreign);
@@ -270,16 +278,14 @@ static void access_range(struct memcg *m, struct access *access)
 			access->ra->mmap_miss--;
 		}
 		if (m->pages.page[head].flags & CGR_PG_READAHEAD && !access->around) {
-			read_ahead_of_mark(m, access, head, index);
-			head = memcg_find_folio(m, request->file, index); /* its reclaim may have taken the page */
-			if (!head)
-				continue;
+			read_ahead_of_mark(m, access, head);
 		}
 		if (head != previous)
 			touch(m, head, request);
 		previous = head;
 	}
-	access->ra->prev_folio = previous;
+	if (access->read)
+		access->ra->prev_folio = previous;
 }
 
 void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
@@ -289,6 +295,7 @@ void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
 		.end = request->index + request->pages,
 		.missed_budget = request->recorded_missed,
 		.fault = request->flags & CGR_MEM_FAULT,
+		.read = !(request->flags & (CGR_MEM_FAULT | CGR_MEM_DIRTY)),
 	};
 	access.cold = access.fault && request->recorded_missed && !memcg_group(m, request->cgroup)->stat[CGR_STAT_PGSTEAL];
 	if (access.fault && !access.cold)
@@ -296,29 +303,31 @@ void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
 	access.around = (request->flags & CGR_MEM_AROUND) || (access.fault && request->pages > 1);
 	if (!request->pages)
 		return;
-	if (!access.fault && !(request->flags & CGR_MEM_DIRTY) && request->task != CGR_NONE &&
-	    continues_read(m, request, access.end))
+	if (access.read && request->task != CGR_NONE && continues_read(m, request, access.end))
 		return;
 	if (request->flags & CGR_MEM_DIRTY && was_evicted(m, request)) {
 		write_missing(m, request);
 		return;
 	}
 	access.ra = cgr_readahead_of(&m->readahead, process_of(m, request), request->file);
+	(void)memcg_reads_done(m);
 	if (!access.around) {
 		/* a read may ask for more than the file holds, and its event says what was asked for (filemap_read) */
-		bool exact = access.fault || request->flags & CGR_MEM_DIRTY;
-		cgr_readahead_learn_end(&m->readahead, request->file, exact ? access.end : request->index + 1);
+		cgr_readahead_learn_end(&m->readahead, request->file, access.read ? request->index + 1 : access.end);
 		if (access.fault && request->recorded_missed)
 			cgr_readahead_learn_fault(&m->readahead, access.ra, request->index);
-		else if (!access.fault)
+		else if (access.read)
 			cgr_readahead_learn_access(access.ra, request->index, access.end, cached, m);
+		else if (!access.fault) /* inserted to be written: that tells nothing of how the file is read */
+			access.ra->recorded_from = access.ra->recorded_next = 0;
 	}
 	m->strangers = 0;
 	access_range(m, &access);
 	if (request->task != CGR_NONE)
 		memcg_task(m, request->task)->strangers = m->strangers;
-	if (!access.around)
-		access.ra->prev_index = access.end - 1;
+	if (access.read) /* prev_pos, of reads alone; they are taken to end on the edge of a page */
+		access.ra->prev_pos = access.end;
+	access.ra->cut_off = 0;
 }
 
 /* ---- recorded inserts and deletes ---- */
@@ -340,7 +349,18 @@ static void count_old_refault(struct memcg *m, const struct cgr_mem_request *req
 		memcg_group(m, cgroup)->old_refaults += fresh;
 }
 
-/* As recorded, folio by folio; one that is (partly) there already, or that finds no room, is left to the reads. */
+/* Pages that were to be read ahead and found no room are no strangers to the reads that follow. */
+static void leave_out(struct memcg *m, const struct cgr_mem_request *request)
+{
+	for (uint64_t index = request->index; index < request->index + request->pages; index++)
+		if (!cgr_mem_pages_find(&m->pages, request->file, index)) {
+			uint32_t number = cgr_mem_pages_insert(&m->pages, request->file, index);
+			m->pages.page[number].flags = CGR_PG_READAHEAD;
+		}
+}
+
+/* As recorded, folio by folio; one that is (partly) there already, or that finds no room, is left to the reads. So is
+ * what follows it in its window: the kernel's window ends there (page_cache_ra_order, page_cache_ra_unbounded). */
 static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 {
 	/* what a read or fault inserts goes through readahead first, demanded or not; only writes charge at once for good
@@ -354,8 +374,15 @@ static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 		cgr_readahead_learn_insert(&m->readahead, ra, request->index, request->pages);
 	enum fill fill = FILL_EXISTS;
 	m->strangers = 0;
+	if (ahead && ra->cut_off == request->index + 1) {
+		ra->cut_off += request->pages;
+		leave_out(m, request);
+		return;
+	}
 	if (order)
 		fill = fill_folio(m, request, request->index, order, gfp, 0);
+	if (fill == FILL_NOMEM && ahead)
+		fill = FILL_EXISTS; /* single pages, as far as they find room */
 	for (uint32_t i = 0; fill == FILL_EXISTS && i < request->pages; i++) {
 		uint32_t head = memcg_find_folio(m, request->file, request->index + i);
 		if (head && request->flags & CGR_MEM_DIRTY)
@@ -363,6 +390,10 @@ static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 		enum fill one = head ? FILL_OK : fill_folio(m, request, request->index + i, 0, gfp, 0);
 		if (one > FILL_EXISTS)
 			fill = one;
+	}
+	if (fill == FILL_NOMEM && ahead) {
+		ra->cut_off = request->index + request->pages + 1;
+		leave_out(m, request);
 	}
 	if (request->flags & CGR_MEM_REFAULT)
 		count_old_refault(m, request);
@@ -416,6 +447,7 @@ static void evict_external(struct memcg *m, uint32_t head)
 	struct cgr_scan scan = { .target = 0 };
 	if (memcg_is_dirty(m, &m->pages.page[head]))
 		return;
+	m->pages.page[head].flags &= (uint16_t)~CGR_PG_LOCKED;
 	m->reclaim->page_remove(m->ctx->reclaim, head);
 	(void)memcg_evict(m->ctx, &scan, head, m->reclaim->age ? m->reclaim->age(m->ctx->reclaim, 0) : 0);
 }

@@ -4,6 +4,7 @@
  * memcg_oom.c      victim choice and kill                 (mm/oom_kill.c)
  * memcg_pages.c    folios: insert, evict, free; anonymous pages and swap (mm/swap_state.c)
  * memcg_file.c     the page cache: reads, faults, readahead, truncation (mm/filemap.c, mm/readahead.c)
+ * memcg_reading.c  pages that the device has not delivered yet (PG_locked)
  * memcg_attached.c kernel memory that hangs on cached pages (fs/buffer.c)
  * memcg_spread.c   how sure the counters of reclaim are
  * model/memory/memcg.c puts them behind struct cgr_memory_ops. */
@@ -22,6 +23,7 @@
 #define MEMCG_MAX_RECLAIM_RETRIES 16
 #define MEMCG_SWAP_CLUSTER_MAX 32
 #define MEMCG_DEF_PRIORITY 12
+#define MEMCG_READINGS 256u /* ranges under read at a time */
 
 enum memcg_event {
 	MEMCG_LOW,
@@ -85,6 +87,11 @@ struct memcg_stock { /* per CPU */
 	uint64_t drain_ns;
 };
 
+struct memcg_reading { /* pages [from, end) of a file */
+	uint32_t file;
+	uint64_t from, end;
+};
+
 struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	struct cgr_memory_core core;
 	struct cgr_ctx *ctx;
@@ -108,6 +115,8 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	uint32_t hint; /* page looked up or inserted last: the next look-up is often for the same one */
 	uint32_t guess_credit, guess_rest; /* whether guessing from it has paid lately; look-ups since the last try */
 	uint32_t drains_pending; /* CPUs whose stock waits for its drain worker */
+	struct memcg_reading *reading; /* MEMCG_READINGS */
+	uint32_t readings;
 	/* dirty file pages: written since the last run of the flusher */
 	uint8_t clean_epoch;
 	uint32_t dirty_seen; /* by reclaim since the flusher was woken last */
@@ -204,6 +213,10 @@ void memcg_count_majfault(struct memcg *m, uint32_t cgroup);
 void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request);
 void memcg_file_charge(struct memcg *m, const struct cgr_mem_request *request);
 void memcg_file_uncharge(struct memcg *m, const struct cgr_mem_request *request);
+
+/* memcg_reading.c */
+void memcg_read_begins(struct memcg *m, uint32_t file, uint64_t index, uint32_t pages);
+bool memcg_reads_done(struct memcg *m); /* false: there were none */
 
 /* memcg_attached.c */
 void memcg_attach(struct memcg *m, const struct cgr_mem_request *request);

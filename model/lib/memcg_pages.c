@@ -134,6 +134,8 @@ enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t 
 	struct memcg_group *group = memcg_group(m, cgr_page_cgroup(page));
 	uint16_t kept = page->flags & (CGR_PG_ANON | CGR_PG_SHMEM | CGR_PG_WORKINGSET);
 	uint32_t pages = cgr_page_count(page);
+	if (page->flags & CGR_PG_LOCKED)
+		return CGR_EVICT_KEEP;
 	if (page->flags & CGR_PG_ANON) {
 		if (!swap_out(m, group))
 			return CGR_EVICT_ACTIVATE;
@@ -197,10 +199,10 @@ static uint32_t claim_page(struct memcg *m, uint32_t cgroup, uint32_t file, uint
 	/* who charged the page has just looked it up */
 	uint32_t number =
 	    cgr_mem_pages_is(&m->pages, m->hint, file, index) ? m->hint : cgr_mem_pages_find(&m->pages, file, index);
-	if (number) {
+	if (number && !(m->pages.page[number].flags & CGR_PG_READAHEAD)) {
 		*ret_shadow = m->pages.page[number];
 		*ret_had_shadow = true;
-	} else {
+	} else if (!number) {
 		number = cgr_mem_pages_insert(&m->pages, file, index);
 		if (!number)
 			return CGR_PAGE_NONE;

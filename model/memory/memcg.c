@@ -243,7 +243,8 @@ static int memcg_init(struct cgr_ctx *ctx)
 		.max_pages = (uint32_t)cgr_param(ctx, PARAM_READAHEAD) * 1024 / MEMCG_PAGE_SIZE,
 		.kernel_version = version,
 	};
-	if (!m->readahead.slot || !m->readahead.files) {
+	m->reading = cgr_alloc(ctx, MEMCG_READINGS * sizeof(*m->reading));
+	if (!m->readahead.slot || !m->readahead.files || !m->reading) {
 		cgr_mem_pages_fini(&m->pages);
 		return CGR_E_NOMEM;
 	}

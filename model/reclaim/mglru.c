@@ -361,13 +361,17 @@ static void take(struct cgr_ctx *ctx, struct cgr_scan *scan, struct lru_gen_grou
 	}
 	cgr_page_list_remove(core->page, list_of(ctx, page), n);
 	page->flags &= (uint16_t)~CGR_PG_ON_LIST;
-	if (core->evict(ctx->owner, scan, n, group->min_seq[type] << 4 | refs) == CGR_EVICT_FREED) {
+	enum cgr_evict evict = core->evict(ctx->owner, scan, n, group->min_seq[type] << 4 | refs);
+	if (evict == CGR_EVICT_FREED) {
 		group->evicted[type][tier] += pages;
 		batch->isolated += pages;
 		batch->reclaimed += pages;
 		return;
 	}
-	if (type == FILE) { /* dirty: sort_folio passes it on before it is isolated */
+	if (evict == CGR_EVICT_KEEP) { /* back to where it was (lru_gen_add_folio) */
+		batch->isolated += pages;
+		move(ctx, n, group->min_seq[type], true);
+	} else if (type == FILE) { /* dirty: sort_folio passes it on before it is isolated */
 		batch->sorted += pages;
 		move(ctx, n, group->min_seq[type] + 1, true);
 	} else {

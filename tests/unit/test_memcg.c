@@ -498,7 +498,8 @@ static void buffer_heads(void **state)
 	host_knob(h, 1, "memory.max", 24 << 20);
 	for (uint32_t i = 0; i < folios; i++) {
 		host_insert(h, 1, 3, i * 16, 16);
-		struct cgr_mem_outcome outcome = { 0 };
+		struct cgr_mem_outcome outcome;
+		access_with(h, 3, i * 16, CGR_MEM_DIRTY, 0, &outcome);
 		struct cgr_mem_request head = { .task = 1,
 			                            .cgroup = h->task[1].memory_cgroup,
 			                            .kind = CGR_CHARGE_KMEM,
