@@ -30,7 +30,10 @@ int cgr_db_integer(const struct cgr_db *db, const char *sql, int64_t *ret_value,
 /* Binds by type letter, one per parameter: i int64_t, u uint32_t id (CGR_ID_NONE = NULL), t const char * (NULL ok),
  * e int64_t time (INT64_MAX = NULL), d double; then steps and resets. */
 int cgr_db_insert(const struct cgr_db *db, sqlite3_stmt *statement, struct cgr_error *reterr, const char *types, ...);
-/* The object is there as a plain table with exactly this SQL. */
-int cgr_db_check_object(const struct cgr_db *db, const char *name, const char *sql, struct cgr_error *reterr);
+/* The object is there as a plain table with exactly this SQL. statement is one of CGR_DB_SCHEMA_SQL, for many objects.
+ */
+#define CGR_DB_SCHEMA_SQL "SELECT sql FROM sqlite_schema WHERE name=? AND type='table'"
+int cgr_db_check_object(const struct cgr_db *db, sqlite3_stmt *statement, const char *name, const char *sql,
+                        struct cgr_error *reterr);
 
 #endif

@@ -49,15 +49,19 @@ bool cgr_results_has_table(const struct cgr_results *results, const char *name)
 
 static int check_schema(const struct cgr_results *results, struct cgr_error *reterr)
 {
-	for (const char *const *at = cgr_results_schema; *at != NULL; at += 2) {
+	sqlite3_stmt *s;
+	int rc = cgr_db_prepare(&results->db, CGR_DB_SCHEMA_SQL, &s, reterr);
+
+	for (const char *const *at = cgr_results_schema; rc == 0 && *at != NULL; at += 2) {
 		if (strncmp(at[1], "CREATE TABLE", 12) == 0)
-			CGR_TRY(cgr_db_check_object(&results->db, at[0], at[1], reterr));
+			rc = cgr_db_check_object(&results->db, s, at[0], at[1], reterr);
 	}
-	for (const char *const *at = cgr_results_schema_added; *at != NULL; at += 2) {
+	for (const char *const *at = cgr_results_schema_added; rc == 0 && *at != NULL; at += 2) {
 		if (cgr_results_has_table(results, at[0]))
-			CGR_TRY(cgr_db_check_object(&results->db, at[0], at[1], reterr));
+			rc = cgr_db_check_object(&results->db, s, at[0], at[1], reterr);
 	}
-	return 0;
+	(void)sqlite3_finalize(s);
+	return rc;
 }
 
 /* A killed writer leaves its journal beside the file. Only a writable connection can roll it back; a file of ours or

@@ -209,13 +209,17 @@ static int sample_row(struct cgr_store *store, sqlite3_stmt *s, struct cgr_store
 static int knob_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(knob));
-	return sample_row(store, s, &store->knob[index], "knob", reterr);
+	CGR_TRY(sample_row(store, s, &store->knob[index], "knob", reterr));
+	store->in_order &= index == 0 || store->knob[index - 1].t_ns <= store->knob[index].t_ns;
+	return 0;
 }
 
 static int counter_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(counter));
-	return sample_row(store, s, &store->counter[index], "counter", reterr);
+	CGR_TRY(sample_row(store, s, &store->counter[index], "counter", reterr));
+	store->in_order &= index == 0 || store->counter[index - 1].t_ns <= store->counter[index].t_ns;
+	return 0;
 }
 
 static int file_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
@@ -258,6 +262,26 @@ static int block_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, str
 	return 0;
 }
 
+/* In order of time. That is the order of the ids in what import writes; to let SQLite sort them costs as much as to
+ * read them, so it does only where they turn out not to be. */
+static int load_samples(struct cgr_store *store, const char *columns, const char *table, row_fn row, size_t *ret_count,
+                        struct cgr_error *reterr)
+{
+	static const char *const order[] = { "id", "t_ns, id" };
+	int rc = 0;
+
+	store->in_order = false;
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(order) && rc == 0 && !store->in_order; i++) {
+		char *sql = cgr_printf("SELECT id, cgroup, name, t_ns, %s, source = 'start' FROM %s ORDER BY %s", columns,
+		                       table, order[i]);
+
+		store->in_order = true;
+		rc = sql == NULL ? no_memory(store, reterr) : each_row(store, sql, row, SIZE_MAX, ret_count, reterr);
+		free(sql);
+	}
+	return rc;
+}
+
 static int load_tables(struct cgr_store *store, struct cgr_error *reterr)
 {
 	store->next_id = 1;
@@ -270,12 +294,8 @@ static int load_tables(struct cgr_store *store, struct cgr_error *reterr)
 	                 reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM task ORDER BY id", task_row, CGR_LIMIT_TASKS, &store->tasks, reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM name ORDER BY id", name_row, 1u << 20, &store->names, reterr));
-	CGR_TRY(each_row(store,
-	                 "SELECT id, cgroup, name, t_ns, value, value2, text, source = 'start' FROM knob ORDER BY t_ns, id",
-	                 knob_row, SIZE_MAX, &store->knobs, reterr));
-	CGR_TRY(each_row(store,
-	                 "SELECT id, cgroup, name, t_ns, value, 0, NULL, source = 'start' FROM counter ORDER BY t_ns, id",
-	                 counter_row, SIZE_MAX, &store->counters, reterr));
+	CGR_TRY(load_samples(store, "value, value2, text", "knob", knob_row, &store->knobs, reterr));
+	CGR_TRY(load_samples(store, "value, 0, NULL", "counter", counter_row, &store->counters, reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM file ORDER BY id", file_row, CGR_ID_NONE, &store->files, reterr));
 	CGR_TRY(each_row(store, "SELECT cpu, from_ns, to_ns, events FROM lost ORDER BY from_ns, cpu", lost_row, SIZE_MAX,
 	                 &store->losts, reterr));
@@ -376,19 +396,22 @@ static int check_version(struct cgr_store *store, struct cgr_error *reterr)
 /* Views or triggers under the names of our tables could run anything: take only what this version made. */
 static int check_schema(struct cgr_store *store, struct cgr_error *reterr)
 {
-	for (const struct cgr_schema_object *o = cgr_schema_tables; o->name != NULL; o++) {
-		if (strcmp(o->type, "table") == 0)
-			CGR_TRY(cgr_db_check_object(&store->db, o->name, o->sql, reterr));
-	}
-	for (unsigned t = 0; t < cgr_event_table_count; t++) {
-		char *ddl = cgr_event_table_ddl(&cgr_event_tables[t], NULL);
-		int rc = ddl == NULL ? no_memory(store, reterr)
-		                     : cgr_db_check_object(&store->db, cgr_event_tables[t].name, ddl, reterr);
+	sqlite3_stmt *s;
+	int rc = cgr_db_prepare(&store->db, CGR_DB_SCHEMA_SQL, &s, reterr);
 
-		free(ddl);
-		CGR_TRY(rc);
+	for (const struct cgr_schema_object *o = cgr_schema_tables; rc == 0 && o->name != NULL; o++) {
+		if (strcmp(o->type, "table") == 0)
+			rc = cgr_db_check_object(&store->db, s, o->name, o->sql, reterr);
 	}
-	return 0;
+	for (unsigned t = 0; rc == 0 && t < cgr_event_table_count; t++) {
+		char *ddl = cgr_event_table_ddl(&cgr_event_tables[t], NULL);
+
+		rc = ddl == NULL ? no_memory(store, reterr)
+		                 : cgr_db_check_object(&store->db, s, cgr_event_tables[t].name, ddl, reterr);
+		free(ddl);
+	}
+	(void)sqlite3_finalize(s);
+	return rc;
 }
 
 int cgr_store_open(const char *path, struct cgr_store **ret_store, struct cgr_error *reterr)
