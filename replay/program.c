@@ -8,7 +8,9 @@
 
 #include "common/util.h"
 
-#define CHUNKS_FIRST 4096u
+#define CHUNKS_IN_MEMORY 32768u
+#define HEAD_BYTES (CHUNKS_IN_MEMORY * sizeof(struct cgr_chunk))
+#define HUGE_BYTES (2u << 20) /* programs longer than this get pages of this size */
 
 const char *cgr_cause_name(enum cgr_cause cause)
 {
@@ -42,20 +44,41 @@ static int open_unnamed(struct cgr_error *reterr)
 	return cgr_error_errno(reterr, CGR_E_IO, "no temporary file for the task programs (TMPDIR, /var/tmp, /tmp)");
 }
 
+static int extend_file(struct cgr_programs *programs, size_t bytes, struct cgr_error *reterr)
+{
+	int rc;
+
+	if (programs->fd < 0)
+		CGR_TRY(programs->fd = open_unnamed(reterr));
+	/* posix_fallocate so that a full disk is an error here and not a SIGBUS later */
+	rc = posix_fallocate(programs->fd, 0, (off_t)bytes);
+	return rc ? cgr_error_set(reterr, CGR_E_IO, "temporary file for the task programs: cannot grow to %zu bytes: %s",
+	                          bytes, strerror(rc))
+	          : 0;
+}
+
+/* One range of addresses: what most recordings need in memory, for a page of a file costs several times as much to come
+ * by, and behind it the file. */
 static int grow(struct cgr_programs *programs, uint32_t capacity, struct cgr_error *reterr)
 {
 	size_t bytes = (size_t)capacity * sizeof(struct cgr_chunk);
-	void *map;
-	/* posix_fallocate so that a full disk is an error here and not a SIGBUS later */
-	int rc = posix_fallocate(programs->fd, 0, (off_t)bytes);
+	int prot = PROT_READ | PROT_WRITE;
+	char *map;
 
-	if (rc)
-		return cgr_error_set(reterr, CGR_E_IO, "temporary file for the task programs: cannot grow to %zu bytes: %s",
-		                     bytes, strerror(rc));
-	map = programs->map ? mremap(programs->map, programs->map_bytes, bytes, MREMAP_MAYMOVE)
-	                    : mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, programs->fd, 0);
+	if (bytes > HEAD_BYTES)
+		CGR_TRY(extend_file(programs, bytes - HEAD_BYTES, reterr));
+	map = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (map != MAP_FAILED && bytes > HEAD_BYTES &&
+	    (mmap(map + HEAD_BYTES, bytes - HEAD_BYTES, prot, MAP_SHARED | MAP_FIXED, programs->fd, 0) == MAP_FAILED ||
+	     mremap(programs->map, HEAD_BYTES, HEAD_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, map) == MAP_FAILED)) {
+		munmap(map, bytes);
+		map = MAP_FAILED;
+	}
 	if (map == MAP_FAILED)
 		return cgr_error_errno(reterr, CGR_E_NOMEM, "mapping %zu bytes of task programs", bytes);
+	(void)madvise(map + HUGE_BYTES, HEAD_BYTES - HUGE_BYTES, MADV_HUGEPAGE);
+	if (programs->map_bytes > HEAD_BYTES)
+		munmap(programs->map + HEAD_BYTES, programs->map_bytes - HEAD_BYTES);
 	programs->map = map;
 	programs->map_bytes = bytes;
 	programs->chunk_capacity = capacity;
@@ -82,9 +105,7 @@ int cgr_programs_new(uint32_t tasks, struct cgr_programs **ret_programs, struct 
 		programs->program[i].end_ns = INT64_MAX;
 		programs->program[i].prio = -1;
 	}
-	rc = programs->fd = open_unnamed(reterr);
-	if (rc >= 0)
-		rc = grow(programs, CHUNKS_FIRST, reterr);
+	rc = grow(programs, CHUNKS_IN_MEMORY, reterr);
 	if (rc < 0) {
 		cgr_programs_free(programs);
 		return rc;

@@ -929,19 +929,47 @@ static void test_late_free(void **state)
 	cgr_programs_free(p);
 }
 
+/* Programs that do not fit into the part in memory, and grow several times beyond it. */
+static void test_long_programs(void **state)
+{
+	struct cgr_programs *p = NULL;
+	struct cgr_error error = { 0 };
+	uint32_t tail[2] = { CGR_ID_NONE, CGR_ID_NONE };
+	uint64_t count = 3000000;
+
+	(void)state;
+	assert_int_equal(cgr_programs_new(2, &p, &error), 0);
+	for (uint64_t i = 0; i < count; i++) {
+		struct cgr_op op = { .kind = CGR_OP_RUN, .a = i };
+
+		assert_int_equal(cgr_programs_append(p, (uint32_t)(i & 1), &tail[i & 1], &op, &error), 0);
+	}
+	for (uint32_t task = 0; task < 2; task++) {
+		struct cgr_cursor cursor = cgr_cursor_start(p, task);
+		const struct cgr_op *op;
+		uint64_t next = task;
+
+		for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++, next += 2)
+			assert_true(op->kind == CGR_OP_RUN && op->a == next);
+		assert_int_equal(next, count + task);
+	}
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grid),        cmocka_unit_test(test_length),
-		cmocka_unit_test(test_account),     cmocka_unit_test(test_relation),
-		cmocka_unit_test(test_newly_idle),  cmocka_unit_test(test_meeting),
-		cmocka_unit_test(test_idle_scan),   cmocka_unit_test(test_held_up_at_the_end),
-		cmocka_unit_test(test_woken_early), cmocka_unit_test(test_request),
-		cmocka_unit_test(test_stolen),      cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_paced),       cmocka_unit_test(test_grace_period),
-		cmocka_unit_test(test_swap),        cmocka_unit_test(test_stolen_late),
-		cmocka_unit_test(test_answers),     cmocka_unit_test(test_account_leaving),
-		cmocka_unit_test(test_phase),       cmocka_unit_test(test_late_free),
+		cmocka_unit_test(test_grid),          cmocka_unit_test(test_length),
+		cmocka_unit_test(test_account),       cmocka_unit_test(test_relation),
+		cmocka_unit_test(test_newly_idle),    cmocka_unit_test(test_meeting),
+		cmocka_unit_test(test_idle_scan),     cmocka_unit_test(test_held_up_at_the_end),
+		cmocka_unit_test(test_woken_early),   cmocka_unit_test(test_request),
+		cmocka_unit_test(test_stolen),        cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_paced),         cmocka_unit_test(test_grace_period),
+		cmocka_unit_test(test_swap),          cmocka_unit_test(test_stolen_late),
+		cmocka_unit_test(test_answers),       cmocka_unit_test(test_account_leaving),
+		cmocka_unit_test(test_phase),         cmocka_unit_test(test_late_free),
+		cmocka_unit_test(test_long_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
