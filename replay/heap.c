@@ -51,9 +51,10 @@ static void place(struct cgr_heap *heap, size_t at, struct cgr_heap_entry entry)
 	heap->position[entry.slot] = (uint32_t)at + 1;
 }
 
+/* Not into an open place at the top: whoever fills that looks below. */
 static void sift_up(struct cgr_heap *heap, size_t at, struct cgr_heap_entry entry)
 {
-	while (at) {
+	while (at > (heap->open ? 2u : 0u)) {
 		size_t parent = (at - 1) / 2;
 
 		if (!before(&entry, &heap->entry[parent]))
@@ -81,55 +82,32 @@ static void sift_down(struct cgr_heap *heap, size_t at, struct cgr_heap_entry en
 	place(heap, at, entry);
 }
 
-void cgr_heap_close(struct cgr_heap *heap)
+void cgr_heap_settle(struct cgr_heap *heap)
 {
-	struct cgr_heap_entry last = heap->entry[--heap->count];
+	while (heap->open || (heap->count && heap->entry[0].dead)) {
+		struct cgr_heap_entry last = heap->entry[--heap->count];
 
-	heap->open = false;
-	if (heap->count)
-		sift_down(heap, 0, last);
+		if (!heap->open)
+			heap->position[heap->entry[0].slot] = 0;
+		heap->open = false;
+		if (heap->count)
+			sift_down(heap, 0, last);
+	}
 }
 
 void cgr_heap_arm(struct cgr_heap *heap, uint32_t slot, uint64_t time_ns)
 {
-	struct cgr_heap_entry entry = { time_ns, heap->order++, slot };
+	struct cgr_heap_entry entry = { .time_ns = time_ns, .order = heap->order++, .slot = slot };
 	uint32_t position = heap->position[slot];
 
-	if (heap->open && !position) {
+	if (position && before(&entry, &heap->entry[position - 1])) {
+		sift_up(heap, position - 1, entry);
+	} else if (position) {
+		sift_down(heap, position - 1, entry);
+	} else if (heap->open) {
 		heap->open = false;
 		sift_down(heap, 0, entry);
-		return;
-	}
-	if (heap->open) {
-		cgr_heap_close(heap);
-		position = heap->position[slot];
-	}
-	if (!position) {
-		sift_up(heap, heap->count++, entry);
-	} else if (before(&entry, &heap->entry[position - 1])) {
-		sift_up(heap, position - 1, entry);
 	} else {
-		sift_down(heap, position - 1, entry);
+		sift_up(heap, heap->count++, entry);
 	}
-}
-
-void cgr_heap_disarm(struct cgr_heap *heap, uint32_t slot)
-{
-	uint32_t position = heap->position[slot];
-	struct cgr_heap_entry last;
-
-	if (!position)
-		return;
-	if (heap->open) {
-		cgr_heap_close(heap);
-		position = heap->position[slot];
-	}
-	heap->position[slot] = 0;
-	last = heap->entry[--heap->count];
-	if (position - 1 == heap->count)
-		return;
-	if (position > 1 && before(&last, &heap->entry[(position - 2) / 2]))
-		sift_up(heap, position - 1, last);
-	else
-		sift_down(heap, position - 1, last);
 }
