@@ -118,10 +118,10 @@ static bool may_look(struct builder *b, uint64_t ts_ns)
 	return cgr_idle_scan_depth(util, b->n_cpus) != 0;
 }
 
-/* A task is woken by another one that runs on the task's own CPU, while another CPU is idle: does it go there? The
- * kernel looks for idle CPUs as long as utilization lets it (select_idle_cpu, nr_idle_scan); one that was seen here
- * never does, not even then. A task whose CPU has not been idle since may still be queued there (delayed dequeue), and
- * is asked nothing. */
+/* A task is woken on its own CPU, by the one that runs there or by an interrupt of that one, while another CPU is idle:
+ * does it go there? The kernel looks for idle CPUs as long as utilization lets it (select_idle_cpu, nr_idle_scan); one
+ * that was seen here never does, not even then. A task whose CPU has not been idle since may still be queued there
+ * (delayed dequeue), and is asked nothing. */
 void cgr_build_note_scan(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t = &b->t[e->c];
@@ -129,7 +129,7 @@ void cgr_build_note_scan(struct builder *b, const struct cgr_event *e)
 
 	if (e->kind == CGR_EV_WAKING) {
 		t->scan_cpu = 0;
-		if (cgr_event_in_irq(e) || !e->task || is_per_cpu(&b->task[e->task]) || cpu != e->cpu || !may_move(b, e) ||
+		if (!e->task || (is_per_cpu(&b->task[e->task]) && !cgr_event_in_irq(e)) || cpu != e->cpu || !may_move(b, e) ||
 		    t->state != TASK_BLOCKED || b->cpu[cpu].idle_ns < t->block_ns || b->scan_looks >= LOOKS_MAX)
 			return;
 		b->scan_looks++;

@@ -86,7 +86,7 @@ static uint32_t scan_depth(struct cgr_fair *fair)
 }
 
 static uint32_t idle_sibling(struct cgr_fair *fair, uint32_t task, uint32_t prev_cpu, uint32_t target,
-                             uint32_t waker_cpu)
+                             uint32_t waker_cpu, bool in_task)
 {
 	const struct cgr_task_info *info = cgr_task(fair->ctx, task);
 	struct cgr_fair_task *t = cgr_fair_task(fair, task);
@@ -96,7 +96,7 @@ static uint32_t idle_sibling(struct cgr_fair *fair, uint32_t task, uint32_t prev
 	if (prev_cpu != target && (cgr_fair_cpu_idle(fair, prev_cpu) || cgr_fair_sched_idle(fair, prev_cpu)))
 		return prev_cpu;
 	uint32_t current = cgr_cpu_current(fair->ctx, waker_cpu);
-	if (current != CGR_NONE && prev_cpu == waker_cpu && cgr_fair_cpu(fair, prev_cpu)->nr_tasks <= 1) {
+	if (in_task && current != CGR_NONE && prev_cpu == waker_cpu && cgr_fair_cpu(fair, prev_cpu)->nr_tasks <= 1) {
 		const struct cgr_task_info *waker = cgr_task(fair->ctx, current);
 		if (waker->kernel_thread && n > 1 && waker->nr_cpus_allowed == 1)
 			return prev_cpu; /* a per-CPU kernel thread finished what the task waited for */
@@ -200,7 +200,7 @@ uint32_t cgr_fair_select_cpu(struct cgr_ctx *ctx, uint32_t task, uint32_t prev_c
 	uint32_t target = prev_cpu;
 	if (affine && waker_cpu != prev_cpu)
 		target = wake_affine(fair, task, waker_cpu, prev_cpu, flags & CGR_WAKE_SYNC);
-	uint32_t cpu = idle_sibling(fair, task, prev_cpu, target, waker_cpu);
+	uint32_t cpu = idle_sibling(fair, task, prev_cpu, target, waker_cpu, !(flags & CGR_WAKE_IRQ));
 	if (cgr_task_may_run(info, cpu))
 		return cpu;
 	return first_allowed(ctx, info); /* select_fallback_rq, within the node */

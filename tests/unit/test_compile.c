@@ -524,13 +524,13 @@ static void test_held_up_at_the_end(void **state)
 	}
 }
 
-/* A waker on CPU 0 wakes task 3, which slept on the same CPU, while CPU 1 is idle: does it go there? One that is still
- * queued there, since its CPU has not been idle, tells nothing, nor does one that has never run elsewhere, one whom a
- * kernel thread wakes, a real-time task, one woken when somebody is on the way to CPU 1, or when CPU 1 is so seldom
- * idle that no kernel would look. */
+/* A waker on CPU 0, or an interrupt of it, wakes task 3, which slept on the same CPU, while CPU 1 is idle: does it go
+ * there? One that is still queued there, since its CPU has not been idle, tells nothing, nor does one that has never
+ * run elsewhere, one whom a kernel thread wakes, a real-time task, one woken when somebody is on the way to CPU 1, or
+ * when CPU 1 is so seldom idle that no kernel would look. */
 static void test_idle_scan(void **state)
 {
-	enum { STAYS, GOES, QUEUED, AT_HOME, BY_KERNEL, REAL_TIME, TAKEN, BUSY, KINDS };
+	enum { STAYS, GOES, BY_TIMER, QUEUED, AT_HOME, BY_KERNEL, REAL_TIME, TAKEN, BUSY, KINDS };
 
 	(void)state;
 	for (unsigned kind = 0; kind < KINDS; kind++) {
@@ -575,7 +575,7 @@ static void test_idle_scan(void **state)
 				wake(&t, 0, waker, 1, 1, 1, 0);
 			if (kind == BUSY)
 				turn(&t, 1, 1, 1, 0);
-			tell(&t, CGR_EV_WAKING, 0, waker, 0, 0, 3, prio << 16, 0);
+			tell(&t, CGR_EV_WAKING, 0, waker, 0, 0, 3, prio << 16, kind == BY_TIMER ? CGR_EVF_HARDIRQ : 0);
 			tell(&t, CGR_EV_WAKEUP, 0, waker, 0, 0, 3, (kind == GOES) | prio << 16, 0);
 			turn(&t, 0, waker, 1, 3); /* pulled back, which does not matter here */
 			if (kind == TAKEN) {
@@ -587,8 +587,8 @@ static void test_idle_scan(void **state)
 				wake(&t, 0, 3, waker, 0, 0, 0);
 		}
 		p = compiled(&t);
-		assert_int_equal(p->calibration.idle_scan_known, kind == STAYS || kind == GOES);
-		assert_int_equal(kind > GOES || p->calibration.idle_scan == (kind == GOES), 1);
+		assert_int_equal(p->calibration.idle_scan_known, kind <= BY_TIMER);
+		assert_int_equal(kind > BY_TIMER || p->calibration.idle_scan == (kind == GOES), 1);
 		cgr_programs_free(p);
 	}
 }
