@@ -265,12 +265,17 @@ lab_busy() { # CPU time (usec) that all CPUs together did not idle since boot
 }
 
 # Whether others took more than 1/$3 of the machine during the run that just ended: its result would be that of a
-# slower machine. $1 the run's output, $2 lab_busy before it.
+# slower machine. $1 the run's output, $2 lab_busy before it, $4 CPU time of ours (default: that of the programs).
 lab_disturbed() {
 	local all ours wall
 	all=$(($(lab_busy) - $2))
-	ours=$(awk '$1 == "cpu_usec" { print $2 }' "$1") wall=$(awk '$1 == "completion_usec" { print $2 }' "$1")
+	ours=${4:-$(awk '$1 == "cpu_usec" { print $2 }' "$1")} wall=$(awk '$1 == "completion_usec" { print $2 }' "$1")
 	[ $((all - ours)) -gt 60000 ] && [ $(((all - ours) * $3)) -gt $((wall * $(nproc))) ]
+}
+
+lab_children_usec() { # BEFORE AFTER: CPU time of a shell's children between two outputs of its `times`
+	awk 'FNR == 2 { split($1, u, /[ms]/); split($2, s, /[ms]/); usec = ((u[1] + s[1]) * 60 + u[2] + s[2]) * 1e6 - usec }
+		END { printf "%.0f", usec }' "$1" "$2"
 }
 
 lab_again() { # SETTING TRY: whether a disturbed run is made once more; a machine that is never quiet is taken as it is
@@ -314,14 +319,16 @@ lab_record() { # SETTING FILE [RECORD-OPTION]...: one run under the recorder; it
 	local setting=$1 file=$2 out try before
 	shift 2
 	out=$(mktemp)
-	for try in 1 2 3; do # the recorder itself takes some of the machine, hence the wider bound
+	for try in 1 2 3; do
 		lab_prepare "$setting"
 		lab_launcher "$out" >"$out.sh"
+		times >"$out.before"
 		before=$(lab_busy)
 		if ! "$LAB_CGREPLAY" record -o "$file" "$@" -- bash "$out.sh" 2>"$file.log"; then
 			cat "$file.log" >&2; rm -f "$out"*; lab_remove; return 1
 		fi
-		lab_disturbed "$out" "$before" 6 || break
+		times >"$out.after" # the recorder is ours, too: it calibrates itself, and writes its file
+		lab_disturbed "$out" "$before" 20 "$(lab_children_usec "$out.before" "$out.after")" || break
 		lab_again "$setting" "$try" || { echo "disturbed 1" >>"$out"; break; }
 	done
 	[ -s "$file" ] || { echo "the recorder left no $file" >&2; lab_remove; return 1; }
