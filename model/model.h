@@ -341,6 +341,7 @@ struct cgr_mem_outcome { /* zeroed by the engine before the call */
 	uint64_t device_ns; /* synchronous device wait (swap-in, writeback) */
 	uint64_t sleep_ns; /* memory.high penalty */
 	uint32_t restored_pages; /* missing pages that had been working set: waiting for those is memory pressure */
+	bool swapped_in; /* accesses (CGR_MEM_SWAPIN): the page had been in swap here, too */
 };
 struct cgr_memory_ops {
 	struct cgr_model_head head;

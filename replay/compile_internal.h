@@ -81,6 +81,7 @@ struct task_build {
 	bool hidden; /* it left its CPU by a switch that was not reported */
 	bool window; /* what it added last was more than a page */
 	bool swapping; /* it gave pages swap slots since it last charged memory */
+	bool swapped_in; /* what it last charged had been in swap */
 	bool timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
 };
 
@@ -126,6 +127,8 @@ struct builder {
 	struct cgr_histogram fault; /* ns / 8 of CPU time from one anonymous page to the next */
 	uint64_t *late_pages; /* by cgroup: kernel pages freed in interrupts since it charged something */
 	uint64_t reclaim_ns, reclaim_pages; /* CPU time in memcg reclaim, pages it freed */
+	uint64_t swap_read_ns,
+	    swap_reads; /* CPU time in page faults from the charge on, until the page had come from swap */
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
 	uint32_t event_cost_ns, memory_event_cost_ns; /* what recording one event took; of the page events */

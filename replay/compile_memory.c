@@ -195,6 +195,7 @@ void cgr_build_calibrate_misses(struct builder *b)
 		price_between(&c->window, CGR_MIN(stream, c->single.wait_ns) / 2, c->single.wait_ns, CPU_LEAST_NS,
 		              CGR_MAX(c->single.cpu_ns, CPU_LEAST_NS));
 	c->reclaim_page_ns = b->reclaim_pages >= RECLAIM_PAGES_MIN ? b->reclaim_ns / b->reclaim_pages : 0;
+	c->swap_read_ns = b->swap_reads >= MISSES_MIN ? b->swap_read_ns / b->swap_reads : 0;
 	calibrate_speed(b);
 }
 
@@ -352,6 +353,19 @@ static int reclaim(struct builder *b, const struct cgr_event *e)
 	return 0;
 }
 
+/* do_swap_page counts PGMAJFAULT when the page is there: what zram took of the CPU for it since the charge. */
+static void note_swap_read(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->task];
+
+	if (!t->swapped_in)
+		return;
+	t->swapped_in = false;
+	cgr_build_book(b, e->task, e->ts_ns);
+	b->swap_read_ns += t->run_ns - CGR_MIN(t->cost_ns, t->run_ns);
+	b->swap_reads++;
+}
+
 /* filemap_fault counts PGMAJFAULT between its tracepoint and the inserts, workingset_refault its event after the
  * insert: they say of the look-up that it missed, and of the page that its shadow was found. */
 static int mem_stat(struct builder *b, const struct cgr_event *e)
@@ -364,9 +378,11 @@ static int mem_stat(struct builder *b, const struct cgr_event *e)
 		return 0;
 	if (e->c == CGR_ITEM_REFAULT_ANON || e->c == CGR_ITEM_PSWPIN)
 		return cgr_build_swap_in(b, e->task);
-	if (e->c == CGR_ITEM_PGMAJFAULT && t->anon.position && !t->fault.position)
-		return cgr_build_swap_in(b, e->task); /* do_swap_page counts it once the page is there */
-	if (e->c == CGR_ITEM_PGMAJFAULT && t->fault.position) {
+	if (e->c == CGR_ITEM_PGMAJFAULT && !t->fault.position) {
+		if (t->anon.position)
+			CGR_TRY(cgr_build_swap_in(b, e->task));
+		note_swap_read(b, e);
+	} else if (e->c == CGR_ITEM_PGMAJFAULT) {
 		struct cgr_op *op = &cgr_chunk_at(b->programs, t->fault.chunk)->op[t->fault.position - 1];
 
 		op->b = (op->b & 0xffffffffu) | 1ull << 32;

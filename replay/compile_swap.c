@@ -176,6 +176,7 @@ int cgr_build_swap_charged(struct builder *b, const struct cgr_event *e, struct 
 	bool cached = e->c == CGR_CHARGE_SWAPCACHE;
 
 	t->anon.position = 0;
+	t->swapped_in = false;
 	if (!s || (!swappable(e->c) && !cached) || e->a >= s->cgroups)
 		return 0;
 	struct swap_group *group = &s->group[e->a];
@@ -224,6 +225,7 @@ int cgr_build_swap_in(struct builder *b, uint32_t task)
 	}
 	mm->out_count -= mm->out_count > 0;
 	op->flags |= CGR_OPF_SWAPIN;
+	b->t[task].swapped_in = true;
 	op->b = page.birth;
 	if (born)
 		mm->births--;

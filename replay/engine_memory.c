@@ -185,8 +185,11 @@ static void lookup(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 	if (task != NONE && e->task[task].killed)
 		return;
 	e->memory->access(memory_ctx(e), request, &outcome);
-	if (recorded(e, request->cgroup))
-		suffer(e, task, &outcome, true);
+	if (!recorded(e, request->cgroup))
+		return;
+	if (task != NONE && request->flags & CGR_MEM_SWAPIN && !outcome.swapped_in)
+		e->task[task].credit_ns += e->programs->calibration.swap_read_ns;
+	suffer(e, task, &outcome, true);
 }
 
 static uint32_t flags_of(const struct cgr_op *op)

@@ -174,6 +174,7 @@ struct cgr_calibration {
 	struct cgr_miss_price single, window; /* a page read by itself; a page of many read at once */
 	uint64_t reclaim_page_ns; /* CPU time of memcg reclaim per page freed, 0 not seen */
 	uint64_t swapped_out, swapped_in; /* pages that went to swap and came back */
+	uint64_t swap_read_ns; /* CPU time to bring one back, 0 not seen */
 	uint32_t slow_percent; /* how long this machine's kernel takes for what the models have prices of their own for */
 };
 

@@ -359,7 +359,8 @@ static int swap_in(struct memcg *m, const struct cgr_mem_request *request, uint3
 	swap_slot_free(m, memcg_group(m, owner));
 	COUNT_TREE(m, owner, pswpin, 1);
 	memcg_count_majfault(m, owner);
-	return CGR_MEM_OK; /* what it takes to read it is in the program: it was read in the recording, too */
+	m->outcome->swapped_in = true; /* what it takes to read it is in the program: it was read in the recording, too */
+	return CGR_MEM_OK;
 }
 
 static void anon_access(struct memcg *m, const struct cgr_mem_request *request)
