@@ -177,6 +177,20 @@ static void note_group(struct builder *b, uint32_t task, uint64_t ns)
 	b->programs->group_run_ns[group < b->programs->groups ? group : 0] += ns;
 }
 
+/* A wake-up that makes its CPU reschedule has read the clock, and the switch does not read it again
+ * (rq_clock_skip_update): the task is charged from then on, also while the CPU leaves its idle state. */
+static int note_idle_charge(struct builder *b, struct task_build *t, uint64_t ns)
+{
+	uint64_t charged = CGR_MIN(ns - CGR_MIN(t->booked_ns, ns), t->idle_latency_ns);
+
+	if (!t->idle_latency_ns)
+		return 0;
+	t->idle_latency_ns = 0;
+	return cgr_histogram_add(&b->idle_charged, charged / 64) < 0
+	           ? cgr_error_set(b->error, CGR_E_NOMEM, "latency histogram")
+	           : 0;
+}
+
 static int runtime(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t;
@@ -189,6 +203,7 @@ static int runtime(struct builder *b, const struct cgr_event *e)
 		ns = CGR_MIN(ns, e->ts_ns);
 	t->has_runtime = true;
 	cgr_build_book(b, e->c, e->ts_ns);
+	CGR_TRY(note_idle_charge(b, t, ns));
 	if (ns >= t->booked_ns)
 		add_run(t, ns - t->booked_ns);
 	else
@@ -351,6 +366,7 @@ static void calibrate(struct builder *b)
 	uint64_t total = 0;
 
 	c->idle_wake_ns = cgr_histogram_quantile(&b->idle_wake, 500) * 64;
+	c->idle_charged_ns = CGR_MIN(cgr_histogram_quantile(&b->idle_charged, 500) * 64, c->idle_wake_ns);
 	cgr_build_calibrate_misses(b);
 	cgr_build_calibrate_balance(b);
 	for (uint32_t i = 0; i < b->tick_bins; i++) {
@@ -473,6 +489,7 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	cgr_build_swap_free(&b);
 	cgr_intern_fini(&b.relations);
 	cgr_histogram_fini(&b.idle_wake);
+	cgr_histogram_fini(&b.idle_charged);
 	cgr_members_fini(&b.members);
 	cgr_histogram_fini(&b.fault);
 	free(b.tick_bin);

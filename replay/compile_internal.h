@@ -35,6 +35,7 @@ struct task_build {
 	uint64_t booked_ns; /* wall time booked since the last RUNTIME event */
 	uint64_t debt_ns; /* booked in excess of what the kernel charged */
 	uint64_t block_ns, waking_ns, reclaim_end_ns;
+	uint64_t idle_latency_ns; /* an idle CPU took so long to run it, and it was not charged since; 0: no */
 	uint64_t read_cpu_ns; /* CPU time since the first page added after the last look-up of the page cache */
 	uint64_t miss_cpu_ns; /* read_cpu_ns when its last wait for missing pages began */
 	uint32_t added_pages; /* pages added to the cache since its last look-up there */
@@ -122,7 +123,7 @@ struct builder {
 	uint32_t scan_looks, scan_stays, scan_moves; /* wake-ups on a busy CPU while another one was idle */
 	uint32_t soft_wakes;
 	struct cgr_intern relations; /* by (process of the waker, of the woken) */
-	struct cgr_histogram idle_wake; /* ns / 64 */
+	struct cgr_histogram idle_wake, idle_charged; /* ns / 64 */
 	struct miss_sum miss[2]; /* of single pages, of windows of many */
 	struct cgr_histogram fault; /* ns / 8 of CPU time from one anonymous page to the next */
 	uint64_t *late_pages; /* by cgroup: kernel pages freed in interrupts since it charged something */

@@ -37,13 +37,17 @@ static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task
 
 	if (t->state == TASK_GONE)
 		return 0;
+	t->idle_latency_ns = 0;
 	if (t->waking_ns && e->ts_ns >= t->waking_ns && t->state == TASK_RUNNABLE) {
 		uint64_t latency = e->ts_ns - t->waking_ns;
 
 		if (cgr_histogram_add(&b->programs->latency[task], latency / 1000) < 0)
 			return cgr_error_set(b->error, CGR_E_NOMEM, "latency histogram");
-		if (from_idle && t->idle_target && latency < 1000000 && cgr_histogram_add(&b->idle_wake, latency / 64) < 0)
-			return cgr_error_set(b->error, CGR_E_NOMEM, "latency histogram");
+		if (from_idle && t->idle_target && latency < 1000000) {
+			t->idle_latency_ns = latency;
+			if (cgr_histogram_add(&b->idle_wake, latency / 64) < 0)
+				return cgr_error_set(b->error, CGR_E_NOMEM, "latency histogram");
+		}
 	}
 	t->waking_ns = t->pulled_ns = 0;
 	t->hidden = false;

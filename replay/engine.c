@@ -439,8 +439,10 @@ static void facts(struct cgr_engine *e)
 	e->switch_cost_ns = SWITCH_COST_NS;
 	cgr_rng_init(&e->rng, e->config->seed * 4u);
 	e->idle_wake_ns = c->idle_wake_ns + (uint64_t)((int64_t)c->idle_wake_ns * e->config->wake_percent / 100);
+	e->idle_charged_ns = c->idle_charged_ns;
+	e->idle_wake_ns -= CGR_MIN(e->idle_wake_ns, e->idle_charged_ns);
 	if (e->plays_back)
-		e->idle_wake_ns = 0; /* the switch comes when it came */
+		e->idle_wake_ns = e->idle_charged_ns = 0; /* the switch comes when it came */
 	e->miss[0].wait_ns = priced(c->single.wait_low_ns, c->single.wait_ns, c->single.wait_high_ns, at);
 	e->miss[0].cpu_ns = priced(c->single.cpu_low_ns, c->single.cpu_ns, c->single.cpu_high_ns, at);
 	e->miss[1].wait_ns = priced(c->window.wait_low_ns, c->window.wait_ns, c->window.wait_high_ns, at);

@@ -103,6 +103,7 @@ struct cgr_engine {
 	struct cgr_error *error;
 	int failed; /* first error inside a callback */
 	uint64_t now_ns, end_ns, tick_ns, tick_phase_ns, switch_cost_ns, idle_wake_ns, active;
+	uint64_t idle_charged_ns; /* an idle CPU takes so much longer to run a task, whose programs hold it as CPU time */
 	struct { /* prices of this seed: per page that misses by itself, and in a window of many */
 		uint64_t wait_ns, cpu_ns;
 	} miss[2];

@@ -18,10 +18,10 @@ void cgr_run_account(struct cgr_engine *e, uint32_t task, uint64_t ran)
 	}
 }
 
-static void account_wait(struct cgr_engine *e, uint32_t task)
+static void account_wait(struct cgr_engine *e, uint32_t task, bool from_idle)
 {
 	const struct task_run *t = &e->task[task];
-	uint64_t waited = e->now_ns - t->runnable_ns;
+	uint64_t waited = e->now_ns - t->runnable_ns + (from_idle && t->woken ? e->idle_charged_ns : 0);
 
 	e->out->switches++;
 	e->out->task[task].wait_ns += waited;
@@ -263,6 +263,7 @@ static void arm_tick(struct cgr_engine *e, uint32_t cpu)
 static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 {
 	struct cpu_run *c = &e->cpu[cpu];
+	bool from_idle = c->current == NONE;
 	struct task_run *t;
 
 	c->current = next;
@@ -274,7 +275,7 @@ static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 	}
 	t = &e->task[next];
 	if (!e->frozen)
-		account_wait(e, next);
+		account_wait(e, next, from_idle);
 	t->woken = false;
 	t->state = RUN_RUNNING;
 	set_cpu(e, next, cpu);
