@@ -160,7 +160,7 @@ struct cgr_period_phase {
 	uint64_t period_ns, phase_ns;
 };
 
-#define CGR_DEVICE_PERCENT 35u /* by so much the same device differs between two runs of one program */
+#define CGR_DEVICE_PERCENT 30u /* by so much the same device differs between two runs of one program */
 
 /* What the recording tells about the machine. */
 struct cgr_calibration {
