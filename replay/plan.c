@@ -401,6 +401,21 @@ static bool was_idle(const struct cgr_whatif *plan, const struct cgr_store_sampl
 	return cgr_store_knob_at(plan->store, sample->cgroup, "cpu.idle", sample->t_ns, &idle, &none) && idle;
 }
 
+/* cgroup v2: one that names no CPUs of its own has those of the cgroup above, whatever a what-if makes of them. */
+static bool inherits_cpus(const struct cgr_whatif *plan, const struct cgr_store_sample *sample)
+{
+	size_t count;
+	const struct cgr_store_sample *knob = cgr_store_borrow_knobs(plan->store, &count);
+
+	if (strcmp(cgr_store_borrow_name(plan->store, sample->name), "cpuset.cpus.effective") != 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (knob[i].cgroup == sample->cgroup &&
+		    !strcmp(cgr_store_borrow_name(plan->store, knob[i].name), "cpuset.cpus"))
+			return !knob[i].text || !*knob[i].text;
+	return false;
+}
+
 /* A cpuset that holds all CPUs of the recorded machine grows with it. */
 static bool holds_all(const struct cgr_whatif *plan, const struct cgr_knob_desc *desc, const int64_t v[2])
 {
@@ -430,7 +445,7 @@ static int recorded_one(struct cgr_whatif *plan, const struct cgr_store_sample *
 	else if (cgr_knob_of_sample(plan, before, ref.desc, old, reterr) > 0 && old[0] == v[0] && old[1] == v[1])
 		return 0;
 	if (overridden(plan, settings, sample->cgroup, &ref, t_ns) || (ref.twin && was_idle(plan, sample)) ||
-	    holds_all(plan, ref.desc, v))
+	    inherits_cpus(plan, sample) || holds_all(plan, ref.desc, v))
 		return 0;
 	return add_change(plan, sample->cgroup, &ref, v, t_ns, false, reterr);
 }

@@ -27,10 +27,12 @@ static void append(struct cgr_writer *w, struct cgr_event e)
 	assert_int_equal(cgr_writer_append(w, &e, 1, &error), 0);
 }
 
+enum { IDLE = 1, MOVED = 2, INHERITS = 4 };
+
 /* One task per CPU, each works 10 ms. Odd ones are bound to their CPU, even ones go where their cpuset lets them.
- * idle: /web was recorded with cpu.idle, whose weight the kernel's files show instead of its own. moved: all begin in
- * the root, and nobody is bound. */
-static void write_tables(struct cgr_writer *w, uint32_t cpus, bool idle, bool moved)
+ * IDLE: /web was recorded with cpu.idle, whose weight the kernel's files show instead of its own. MOVED: all begin in
+ * the root, and nobody is bound. INHERITS: /web names no CPUs of its own. */
+static void write_tables(struct cgr_writer *w, uint32_t cpus, unsigned how)
 {
 	struct cgr_store_info info = { .kernel_release = "6.18.44",
 		                           .kernel_version = 6u << 16 | 18 << 8 | 44,
@@ -59,12 +61,14 @@ static void write_tables(struct cgr_writer *w, uint32_t cpus, bool idle, bool mo
 	assert_int_equal(cgr_writer_set_info(w, &info, &error), 0);
 	assert_int_equal(cgr_writer_add_cgroup(w, &web, &id, &error), 0);
 	assert_int_equal(cgr_writer_add_knob(w, id, "cpuset.cpus.effective", 0, 0, 0, all, "start", NULL, &error), 0);
-	if (idle) {
+	if (how & INHERITS)
+		assert_int_equal(cgr_writer_add_knob(w, id, "cpuset.cpus", 0, 0, 0, "", "start", NULL, &error), 0);
+	if (how & IDLE) {
 		assert_int_equal(cgr_writer_add_knob(w, id, "cpu.weight", 0, 0, 0, NULL, "start", NULL, &error), 0);
 		assert_int_equal(cgr_writer_add_knob(w, id, "cpu.shares", 0, 3, 0, NULL, "start", NULL, &error), 0);
 		assert_int_equal(cgr_writer_add_knob(w, id, "cpu.idle", 0, 1, 0, NULL, "start", NULL, &error), 0);
 	}
-	set.cpu_cgroup = set.cpuset_cgroup = moved ? 0 : id;
+	set.cpu_cgroup = set.cpuset_cgroup = how & MOVED ? 0 : id;
 	assert_int_equal(cgr_writer_add_css_set(w, &set, NULL, 0, &id, &error), 0);
 	for (uint32_t i = 1; i <= cpus; i++) {
 		struct cgr_store_task task = { .tid = (int32_t)(1000 + i),
@@ -75,14 +79,14 @@ static void write_tables(struct cgr_writer *w, uint32_t cpus, bool idle, bool mo
 			                           .parent = CGR_ID_NONE,
 			                           .css_set = id,
 			                           .prio = 120,
-			                           .cpus_allowed = i % 2 && !moved ? own : all };
+			                           .cpus_allowed = i % 2 && !(how & MOVED) ? own : all };
 
 		snprintf(own, sizeof own, "%u", i - 1);
 		assert_int_equal(cgr_writer_add_task(w, &task, &(uint32_t){ 0 }, &error), 0);
 	}
 }
 
-static struct cgr_store *machine_with(uint32_t cpus, bool idle, bool moved)
+static struct cgr_store *machine_with(uint32_t cpus, unsigned how)
 {
 	char path[] = "/tmp/cgr-test-wide-XXXXXX";
 	struct cgr_writer *w = NULL;
@@ -93,11 +97,11 @@ static struct cgr_store *machine_with(uint32_t cpus, bool idle, bool moved)
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(cgr_writer_new(path, 0, &w, &error), 0);
-	write_tables(w, cpus, idle, moved);
+	write_tables(w, cpus, how);
 	for (uint32_t i = 1; i <= cpus; i++)
 		append(w, (struct cgr_event){
 		              .ts_ns = MS + i, .kind = CGR_EV_SWITCH, .cpu = (uint16_t)(i - 1), .c = i, .d = PRIO });
-	for (uint32_t i = 1; moved && i <= cpus; i++)
+	for (uint32_t i = 1; (how & MOVED) && i <= cpus; i++)
 		append(w, (struct cgr_event){ .ts_ns = MS + 1000 + i,
 		                              .task = i,
 		                              .cpu = (uint16_t)(i - 1),
@@ -123,7 +127,7 @@ static struct cgr_store *machine_with(uint32_t cpus, bool idle, bool moved)
 
 static struct cgr_store *machine(uint32_t cpus)
 {
-	return machine_with(cpus, false, false);
+	return machine_with(cpus, 0);
 }
 
 static struct cgr_result *ask(const struct cgr_store *store, uint32_t cpus, const char *setting, int expected)
@@ -207,7 +211,7 @@ static void test_cpuset_beyond_64(void **state)
 /* Tasks that move into the cpuset in mid-run leave the CPU it lacks. */
 static void test_moved_into_cpuset(void **state)
 {
-	struct cgr_store *store = machine_with(4, false, true);
+	struct cgr_store *store = machine_with(4, MOVED);
 	struct cgr_result *r = ask(store, 0, "/web:cpuset.cpus=0-1", 0);
 	int64_t elsewhere_ns = 0;
 
@@ -248,7 +252,7 @@ static unsigned told(const struct cgr_store *store, uint32_t cpus, const char *s
 /* The weight that cpu.weight and cpu.shares showed while cpu.idle was 1 is no weight of the group. */
 static void test_weight_of_idle_group(void **state)
 {
-	struct cgr_store *store = machine_with(2, true, false);
+	struct cgr_store *store = machine_with(2, IDLE);
 
 	(void)state;
 	assert_int_equal(told(store, 0, "/web:cpu.idle=0", "cpu.shares"), 0);
@@ -265,6 +269,17 @@ static void test_cpuset_of_all(void **state)
 	(void)state;
 	assert_int_equal(told(store, 2, NULL, "cpuset.cpus"), 1);
 	assert_int_equal(told(store, 4, NULL, "cpuset.cpus"), 0);
+	cgr_store_free(store);
+}
+
+/* cgroup v2: the CPUs of a cgroup that names none follow those of the cgroup above. */
+static void test_inherited_cpuset(void **state)
+{
+	struct cgr_store *store = machine_with(2, INHERITS);
+
+	(void)state;
+	assert_int_equal(told(store, 0, NULL, "cpuset.cpus"), 0);
+	assert_int_equal(told(store, 0, "/web:cpuset.cpus=1", "cpuset.cpus"), 1);
 	cgr_store_free(store);
 }
 
@@ -307,13 +322,10 @@ static void test_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own_cpus),
-		cmocka_unit_test(test_cpuset_beyond_64),
-		cmocka_unit_test(test_moved_into_cpuset),
-		cmocka_unit_test(test_weight_of_idle_group),
-		cmocka_unit_test(test_cpuset_of_all),
-		cmocka_unit_test(test_more_cpus),
-		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_own_cpus),          cmocka_unit_test(test_cpuset_beyond_64),
+		cmocka_unit_test(test_moved_into_cpuset), cmocka_unit_test(test_weight_of_idle_group),
+		cmocka_unit_test(test_cpuset_of_all),     cmocka_unit_test(test_inherited_cpuset),
+		cmocka_unit_test(test_more_cpus),         cmocka_unit_test(test_lists),
 	};
 
 	return cmocka_run_group_tests_name("wide machines", tests, NULL, NULL);
