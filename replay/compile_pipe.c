@@ -10,6 +10,7 @@
  * between both go on evenly. The writer's program gets gates (CGR_OP_ROOM) that the reader opens (CGR_OP_TAKEN); in the
  * recording each was open when the writer came. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/util.h"
 #include "replay/compile_internal.h"
@@ -41,17 +42,16 @@ struct gates {
 	uint64_t ahead_ns; /* CPU time of the writer that fills the pipe */
 };
 
-static bool next_op(const struct cgr_programs *p, struct cgr_cursor *at, uint64_t *run_ns, struct cgr_op *ret_op)
+static const struct cgr_op *next_op(const struct cgr_programs *p, struct cgr_cursor *at, uint64_t *run_ns)
 {
 	const struct cgr_op *op = cgr_cursor_peek(p, at);
 
 	if (!op)
-		return false;
-	*ret_op = *op;
+		return NULL;
 	at->position++;
 	if (op->kind == CGR_OP_RUN)
 		*run_ns += op->a;
-	return true;
+	return op;
 }
 
 static bool takes_token(const struct cgr_op *op)
@@ -67,31 +67,38 @@ static int find_halts(struct builder *b, uint32_t sleeper, uint32_t waker, bool 
 	struct cgr_cursor at = cgr_cursor_start(p, sleeper), by = cgr_cursor_start(p, waker);
 	uint64_t slept_ns = 0, woke_ns = 0;
 	uint32_t token = 0;
-	struct cgr_op op, wake;
+	const struct cgr_op *op, *wake = NULL;
 
-	while (next_op(p, &at, &slept_ns, &op)) {
+	while ((op = next_op(p, &at, &slept_ns))) {
 		bool found = false;
 
-		if (!takes_token(&op))
+		if (!takes_token(op))
 			continue;
 		token++;
-		if (op.cause != CGR_CAUSE_TASK || op.c != waker)
+		if (op->cause != CGR_CAUSE_TASK || op->c != waker)
 			continue;
-		while (!found && next_op(p, &by, &woke_ns, &wake))
-			found = wake.kind == CGR_OP_WAKE && wake.c == sleeper && wake.a + 1 >= token;
-		if (!found || wake.a + 1 != token)
+		while (!found && (wake = next_op(p, &by, &woke_ns)))
+			found = wake->kind == CGR_OP_WAKE && wake->c == sleeper && wake->a + 1 >= token;
+		if (!found || wake->a + 1 != token)
 			return 0;
 		CGR_TRY(cgr_grow((void **)&h->item, &h->capacity, h->count + 1, sizeof *h->item, b->error));
-		h->item[h->count++] = (struct halt){ full ? slept_ns : woke_ns, full ? woke_ns : slept_ns, op.b, full };
+		h->item[h->count++] = (struct halt){ full ? slept_ns : woke_ns, full ? woke_ns : slept_ns, op->b, full };
 	}
 	return 0;
 }
 
-static int by_time(const void *a, const void *b)
+/* The first `fulls` and the rest are each in order of time, as programs are: one walk puts them into one. */
+static int merge(struct builder *b, struct halts *h, size_t fulls)
 {
-	const struct halt *x = a, *y = b;
+	struct halt *full = cgr_calloc(fulls, sizeof *full);
 
-	return x->ts_ns < y->ts_ns ? -1 : x->ts_ns > y->ts_ns;
+	if (!full)
+		return cgr_error_set(b->error, CGR_E_NOMEM, "%zu sleeps at a pipe", h->count);
+	memcpy(full, h->item, fulls * sizeof *full);
+	for (size_t to = 0, i = 0, k = fulls; i < fulls; to++)
+		h->item[to] = k < h->count && h->item[k].ts_ns < full[i].ts_ns ? h->item[k++] : full[i++];
+	free(full);
+	return 0;
 }
 
 static int by_size(const void *a, const void *b)
@@ -253,11 +260,13 @@ static int judge(struct builder *b, const struct cgr_relation *space)
 	struct gates g = { 0 };
 	uint64_t *scratch = NULL, written_ns, read_ns;
 	int rc = find_halts(b, writer, reader, true, &h);
+	size_t fulls = h.count;
 
 	if (rc >= 0 && h.count > FULL_MIN)
 		rc = find_halts(b, reader, writer, false, &h);
+	if (rc >= 0 && h.count > FULL_MIN)
+		rc = merge(b, &h, fulls);
 	if (rc >= 0 && h.count > FULL_MIN) {
-		qsort(h.item, h.count, sizeof *h.item, by_time);
 		scratch = cgr_calloc(h.count, sizeof *scratch);
 		rc = scratch ? 0 : cgr_error_set(b->error, CGR_E_NOMEM, "%zu sleeps at a pipe", h.count);
 	}
