@@ -57,6 +57,7 @@ struct perf_session {
 	uint32_t cpus;
 	int *fd; /* event * cpus + cpu, -1 where there is none */
 	uint64_t *id; /* same index */
+	char *partial; /* where it grows: beside its place, so that it can be renamed */
 	struct cgr_outfile out;
 	struct cgr_td_writer writer;
 	uint64_t attrs_at, attrs_end, tracing_bytes, data_at;
@@ -290,16 +291,19 @@ static int write_tail(struct perf_session *s, struct cgr_error *reterr)
 
 static int open_output(struct perf_session *s, struct cgr_error *reterr)
 {
-	char *partial = cgr_printf("%s.partial", s->options->output), *moved = NULL;
-	int fd, rc = partial == NULL ? cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the name of the output")
-	                             : cgr_partial_open(partial, &fd, &moved, reterr);
+	char *place = cgr_outfile_place(s->options->output), *moved = NULL;
+	int fd, rc;
+
+	s->partial = place == NULL ? NULL : cgr_printf("%s.partial", place);
+	free(place);
+	rc = s->partial == NULL ? cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the name of the output")
+	                        : cgr_partial_open(s->partial, &fd, &moved, reterr);
 
 	if (moved != NULL && s->options->notes != NULL)
 		(void)fprintf(s->options->notes, "cgreplay: %s: left by a killed recording, can be imported\n", moved);
 	if (rc == 0)
-		rc = cgr_outfile_adopt(&s->out, s->options->output, partial, fd, reterr);
+		rc = cgr_outfile_adopt(&s->out, s->options->output, s->partial, fd, reterr);
 	free(moved);
-	free(partial);
 	cgr_td_writer_init(&s->writer, s->out.fd, s->options->output);
 	return rc;
 }
@@ -484,6 +488,7 @@ static void clean_up(struct perf_session *s, bool keep_partial)
 	if (keep_partial)
 		cgr_outfile_keep(&s->out);
 	cgr_outfile_abort(&s->out);
+	free(s->partial);
 	cgr_td_writer_fini(&s->writer);
 	cgr_child_close(&s->child);
 	cgr_plan_fini(&s->plan);
@@ -503,8 +508,7 @@ int cgr_record_perf(const struct cgr_record_options *options, struct cgr_record_
 	int rc = record(&s, reterr);
 
 	if (rc < 0 && s.began)
-		(void)cgr_error_cause(reterr, "what was recorded so far is kept in %s.partial and can be imported",
-		                      options->output);
+		(void)cgr_error_cause(reterr, "what was recorded so far is kept in %s and can be imported", s.partial);
 	(void)getrusage(RUSAGE_SELF, &usage);
 	*result = (struct cgr_record_result){
 		.ran_command = s.child.pid > 0,

@@ -41,7 +41,7 @@ int cgr_outfile_check(const char *path, struct cgr_error *reterr)
 }
 
 /* What a symbolic link leads to is written, so that the link stays; a dangling link is replaced. */
-static char *final_name(const char *path)
+char *cgr_outfile_place(const char *path)
 {
 	struct stat st;
 	char *target;
@@ -63,7 +63,7 @@ int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_erro
 {
 	*file = (struct cgr_outfile){ .fd = -1 };
 	CGR_TRY(cgr_outfile_check(path, reterr));
-	file->path = final_name(path);
+	file->path = cgr_outfile_place(path);
 	file->temp_path = file->path == NULL ? NULL : temp_name(file->path);
 	if (file->path == NULL || file->temp_path == NULL) {
 		cgr_outfile_abort(file);
@@ -81,7 +81,9 @@ int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_erro
 int cgr_outfile_adopt(struct cgr_outfile *file, const char *path, const char *temp_path, int fd,
                       struct cgr_error *reterr)
 {
-	*file = (struct cgr_outfile){ .fd = fd, .path = final_name(path), .temp_path = cgr_strdup(temp_path) };
+	*file = (struct cgr_outfile){
+		.fd = fd, .path = cgr_outfile_place(path), .temp_path = cgr_strdup(temp_path), .keeps = true
+	};
 	if (file->path != NULL && file->temp_path != NULL)
 		return 0;
 	cgr_outfile_abort(file);
@@ -103,10 +105,8 @@ int cgr_outfile_commit(struct cgr_outfile *file, struct cgr_error *reterr)
 		rc = cgr_error_errno(reterr, CGR_E_IO, "%s: cannot flush", file->path);
 	if (rc == 0 && rename(file->temp_path, file->path) < 0)
 		rc = cgr_error_errno(reterr, CGR_E_IO, "%s: cannot rename into place", file->path);
-	if (rc == 0) {
-		free(file->temp_path);
-		file->temp_path = NULL;
-	}
+	if (rc == 0 || file->keeps)
+		cgr_outfile_keep(file);
 	cgr_outfile_abort(file);
 	return rc;
 }

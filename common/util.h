@@ -63,12 +63,16 @@ struct cgr_outfile {
 	int fd;
 	char *path;
 	char *temp_path;
+	bool keeps; /* when it cannot be put into its place, it stays beside it */
 };
 /* 0 when `path` may become an output file: it is absent or a regular file (links are followed). CGR_E_USAGE for
  * folders, devices, pipes and sockets: for those who work long before they open it. */
 int cgr_outfile_check(const char *path, struct cgr_error *reterr);
 int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_error *reterr);
-/* The same with a file that stands open beside its place already, under a name of the caller's choice. */
+/* Where a file named `path` really goes: what a symbolic link leads to. malloc'ed, NULL without memory. */
+char *cgr_outfile_place(const char *path);
+/* The same as open with a file that stands open already, under a name of the caller's choice beside
+ * cgr_outfile_place(path). Somebody's data is in it: when commit fails, it stays there. */
 int cgr_outfile_adopt(struct cgr_outfile *file, const char *path, const char *temp_path, int fd,
                       struct cgr_error *reterr);
 /* Closes it and leaves it where it stands, beside its place. */

@@ -150,6 +150,20 @@ pkill -P $pid
 kill $pid
 wait $pid 2>/dev/null
 
+# a link into another filesystem: what is recorded grows there, where it can be renamed
+if [ "$(stat -c %d /dev/shm 2>/dev/null)" != "$(stat -c %d .)" ] && target=$(mktemp /dev/shm/cgrcapture-XXXXXX); then
+	ln -s "$target" link.dat
+	for backend in ftrace perf; do
+		"$cgreplay" record -q --no-calibrate --backend $backend -o link.dat -d 0.3s
+		check "through a link into another filesystem it records ($backend)" is $? 0
+		check "and the file imports" "$cgreplay" import -q "$target" -o link.db
+		check "and the link stays, alone" is "$(find . -name 'link.dat*' -printf '%f %y ')" "link.dat l "
+	done
+	rm -f "$target"*
+else
+	echo "SKIP no second filesystem"
+fi
+
 # segments on a disk that fills up
 mkdir small && mount -t tmpfs -o size=3m cgr-small small 2>/dev/null && {
 	"$cgreplay" record --no-calibrate -o small/x.dat --segment 700K -d 60s -- sh -c 'for i in $(seq 4000); do /bin/true; done' 2>j.err

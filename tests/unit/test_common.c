@@ -290,6 +290,32 @@ static void options_from_a_table(void **state)
 	assert_int_equal(cgr_options_parse(&command, options, 6, 3, choice, &positionals, &rest, &err), CGR_E_USAGE);
 }
 
+/* A recording that cannot be put into its place is still somebody's data. */
+static void adopted_file_stays_when_it_cannot_be_placed(void **state)
+{
+	char folder[] = "/tmp/cgr-test-out-XXXXXX", path[64], partial[80], *place;
+	struct cgr_outfile file;
+	(void)state;
+
+	assert_non_null(mkdtemp(folder));
+	(void)snprintf(path, sizeof(path), "%s/file", folder);
+	(void)snprintf(partial, sizeof(partial), "%s.partial", path);
+	int fd = open(partial, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+	assert_int_equal(cgr_outfile_adopt(&file, path, partial, fd, NULL), 0);
+	assert_int_equal(mkdir(path, 0700), 0); /* rename will not put a file there */
+	assert_int_equal(cgr_outfile_commit(&file, NULL), CGR_E_IO);
+	cgr_outfile_abort(&file);
+	assert_int_equal(access(partial, F_OK), 0);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(symlink("file.partial", path), 0);
+	place = cgr_outfile_place(path);
+	assert_string_equal(place, partial);
+	free(place);
+	(void)unlink(path);
+	(void)unlink(partial);
+	assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +328,7 @@ int main(void)
 		cmocka_unit_test(random_is_reproducible),
 		cmocka_unit_test(output_appears_whole_or_not),
 		cmocka_unit_test(output_replaces_only_regular_files),
+		cmocka_unit_test(adopted_file_stays_when_it_cannot_be_placed),
 		cmocka_unit_test(patterns_of_paths),
 		cmocka_unit_test(options_from_a_table),
 	};
