@@ -127,7 +127,8 @@ int cgr_clock_write(const struct cgr_clock *clock, struct cgr_journal *journal, 
 	if (!clock->counts)
 		return 0;
 	cgr_clock_body(clock, &body);
-	int rc = cgr_journal_section(journal, CGR_TD_CLOCK, body.data, body.length, reterr);
+	int rc = body.failed ? cgr_error_set(reterr, CGR_E_NOMEM, "%s: no memory for the clock", journal->path)
+	                     : cgr_journal_section(journal, CGR_TD_CLOCK, body.data, body.length, reterr);
 	cgr_td_fini(&body);
 	return rc;
 }

@@ -34,7 +34,7 @@ void cgr_clock_look(struct cgr_clock *clock);
 bool cgr_clock_tick(struct cgr_clock *clock);
 /* The body of a CLOCK section. */
 void cgr_clock_body(const struct cgr_clock *clock, struct cgr_td_bytes *body);
-/* Writes one, where the clock needs it. */
+/* Writes one, where the clock needs it: of what was not written yet and of the second before. */
 int cgr_clock_write(const struct cgr_clock *clock, struct cgr_journal *journal, struct cgr_error *reterr);
 /* What was read so far is written. */
 void cgr_clock_written(struct cgr_clock *clock);

@@ -161,15 +161,21 @@ static uint64_t begin_of(const struct cgr_flight_item *chunk)
 }
 
 /* What brings the ring's clock to CLOCK_MONOTONIC; none, where it is that. Without memory the file says less. */
-static void load_clock(const struct cgr_flight *flight, size_t from, struct cgr_clock_map *map)
+static void load_clock(const struct cgr_flight *flight, size_t from, const struct cgr_clock *clock,
+                       struct cgr_clock_map *map)
 {
+	struct cgr_td_bytes newest = { 0 };
+
+	cgr_clock_body(clock, &newest);
+	(void)cgr_clock_map_add(map, newest.data, newest.length, NULL);
+	cgr_td_fini(&newest);
 	for (size_t i = from; i < flight->count; i++)
 		if (item_at(flight, i)->id == CGR_TD_CLOCK)
 			(void)cgr_clock_map_add(map, item_at(flight, i)->data, item_at(flight, i)->length, NULL);
 	cgr_clock_map_settle(map);
 }
 
-int64_t cgr_flight_start_ns(struct cgr_flight *flight)
+int64_t cgr_flight_start_ns(struct cgr_flight *flight, const struct cgr_clock *clock)
 {
 	uint64_t seen[CGR_LIMIT_CPUS / 64 + 1] = { 0 }, start = UINT64_MAX;
 	struct cgr_clock_map map = { 0 };
@@ -187,10 +193,10 @@ int64_t cgr_flight_start_ns(struct cgr_flight *flight)
 		if (begin > 0)
 			start = CGR_MIN(start, begin);
 	}
-	load_clock(flight, first, &map);
+	load_clock(flight, first, clock, &map);
 	(void)pthread_mutex_unlock(&flight->lock);
-	if (start != UINT64_MAX && map.points > 0)
-		start = cgr_clock_map_ns(&map, &near, start);
+	if (clock->counts && start != UINT64_MAX)
+		start = map.points > 0 ? cgr_clock_map_ns(&map, &near, start) : UINT64_MAX;
 	cgr_clock_map_fini(&map);
 	return start == UINT64_MAX ? 0 : (int64_t)start;
 }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "capture/clock.h"
 #include "capture/journal.h"
 #include "common/error.h"
 
@@ -37,8 +38,9 @@ int cgr_flight_chunk(struct cgr_flight *flight, uint32_t cpu, const void *frame,
 int cgr_flight_section(struct cgr_flight *flight, uint16_t id, const void *body, size_t length,
                        struct cgr_error *reterr);
 int cgr_flight_json(struct cgr_flight *flight, uint16_t id, json_t *json, struct cgr_error *reterr);
-/* CLOCK_MONOTONIC of the first event that cgr_flight_dump would write; 0 when there is none. */
-int64_t cgr_flight_start_ns(struct cgr_flight *flight);
+/* CLOCK_MONOTONIC of the first event that cgr_flight_dump would write, by the pairs of clocks that are kept and those
+ * that `clock` has still; 0 when it is not known. */
+int64_t cgr_flight_start_ns(struct cgr_flight *flight, const struct cgr_clock *clock);
 /* The snapshot it would write; NULL when there is none. New reference. */
 json_t *cgr_flight_snapshot(struct cgr_flight *flight);
 /* Writes what is kept, with one snapshot near its start. */

@@ -117,20 +117,20 @@ static int emit_json(void *context, uint16_t id, json_t *json, struct cgr_error 
 	return rc;
 }
 
-/* What the clock needs in the file, as far as it is there. */
+/* What the clock needs in the file, as far as it is there. Without memory for it the next round has it. */
 static int write_clock(struct cgr_session *s, struct cgr_error *reterr)
 {
 	struct cgr_td_bytes body = { 0 };
 	int rc = 0;
 
-	if (s->options->ring_bytes == 0) {
-		rc = cgr_clock_write(&s->clock, &s->segment->journal, reterr);
-	} else if (s->clock.counts) {
-		cgr_clock_body(&s->clock, &body);
-		rc = cgr_flight_section(&s->flight, CGR_TD_CLOCK, body.data, body.length, reterr);
-		cgr_td_fini(&body);
+	cgr_clock_body(&s->clock, &body);
+	if (s->clock.counts && !body.failed) {
+		rc = s->options->ring_bytes == 0
+		         ? cgr_journal_section(&s->segment->journal, CGR_TD_CLOCK, body.data, body.length, reterr)
+		         : cgr_flight_section(&s->flight, CGR_TD_CLOCK, body.data, body.length, reterr);
+		cgr_clock_written(&s->clock);
 	}
-	cgr_clock_written(&s->clock);
+	cgr_td_fini(&body);
 	return rc;
 }
 
@@ -254,7 +254,7 @@ static int run(struct cgr_session *s, struct cgr_error *reterr)
 
 static int write_flight(struct cgr_session *s, struct cgr_error *reterr)
 {
-	int64_t start = cgr_flight_start_ns(&s->flight);
+	int64_t start = cgr_flight_start_ns(&s->flight, &s->clock);
 
 	if (start > 0)
 		s->segment->start_ns = start;
@@ -262,6 +262,8 @@ static int write_flight(struct cgr_session *s, struct cgr_error *reterr)
 	json_t *snapshot = cgr_flight_snapshot(&s->flight);
 	cgr_summary_names(s->segment, snapshot);
 	json_decref(snapshot);
+	/* what came in since they were read may have pushed all pairs of clocks out of the memory */
+	CGR_TRY(cgr_clock_write(&s->clock, &s->segment->journal, reterr));
 	return cgr_flight_dump(&s->flight, &s->segment->journal, reterr);
 }
 
@@ -289,7 +291,7 @@ static int stop(struct cgr_session *s, struct cgr_error *reterr)
 
 	s->stop_ns = s->segment->stop_ns = cgr_mono_ns();
 	cgr_clock_look(&s->clock);
-	if (rc == 0)
+	if (rc == 0 && s->options->ring_bytes == 0)
 		rc = write_clock(s, reterr);
 	if (rc == 0)
 		rc = cgr_sampler_stop(&s->sampler, reterr);

@@ -640,15 +640,16 @@ static void add_timed_page(struct cgr_flight *flight, uint32_t cpu, uint64_t beg
 
 static void test_flight_starts_with_what_is_kept(void **state)
 {
+	const struct cgr_clock mono = { 0 };
 	struct cgr_flight flight;
 
 	(void)state;
 	cgr_flight_init(&flight, 100000);
-	assert_int_equal(cgr_flight_start_ns(&flight), 0);
+	assert_int_equal(cgr_flight_start_ns(&flight, &mono), 0);
 	add_timed_page(&flight, 3, 700);
 	add_timed_page(&flight, 1, 500);
 	add_timed_page(&flight, 1, 400); /* a later chunk of a CPU does not begin it */
-	assert_int_equal(cgr_flight_start_ns(&flight), 500);
+	assert_int_equal(cgr_flight_start_ns(&flight, &mono), 500);
 	cgr_flight_fini(&flight);
 }
 

@@ -204,6 +204,7 @@ static void flight_starts_by_its_pairs(void **state)
 	const struct pair early[] = { { 1000000000, 7000000000 }, { 2000000000, 7400000000 } };
 	const struct pair late[] = { { 2000000000, 7400000000 }, { 3000000000, 7800200000 } };
 	struct bytes first = pairs_of(early, 2), second = pairs_of(late, 2);
+	const struct cgr_clock clock = { .counts = true };
 	struct cgr_flight flight;
 
 	(void)state;
@@ -212,7 +213,7 @@ static void flight_starts_by_its_pairs(void **state)
 	add_page(&flight, 1500000000);
 	assert_int_equal(cgr_flight_section(&flight, CGR_TD_CLOCK, second.data, second.length, NULL), 0);
 	add_page(&flight, 2500000000);
-	assert_in_range(cgr_flight_start_ns(&flight), 7199999999, 7200000000);
+	assert_in_range(cgr_flight_start_ns(&flight, &clock), 7199999999, 7200000000);
 	assert_null(cgr_flight_snapshot(&flight));
 	/* a snapshot early in what is kept is where the file begins */
 	flight.item[0].added_ns = flight.item[1].added_ns -= 1000000000;
@@ -225,12 +226,30 @@ static void flight_starts_by_its_pairs(void **state)
 	free(second.data);
 }
 
+/* A burst that fills the memory pushes all pairs out; those that the recorder has read last tell the time. */
+static void flight_starts_by_the_newest_pairs(void **state)
+{
+	struct cgr_clock_pair pair[] = { { 2000000000, 7400000000 }, { 3000000000, 7800000000 } };
+	const struct cgr_clock clock = { .counts = true, .pair = pair, .pairs = 2 }, blind = { .counts = true };
+	struct cgr_flight flight;
+
+	(void)state;
+	cgr_flight_init(&flight, 1 << 20);
+	add_page(&flight, 1500000000);
+	assert_in_range(cgr_flight_start_ns(&flight, &clock), 7199999999, 7200000001);
+	assert_int_equal(cgr_flight_start_ns(&flight, &blind), 0); /* no count is a time */
+	cgr_flight_fini(&flight);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lines_follow_the_slew),         cmocka_unit_test(end_has_a_long_line),
-		cmocka_unit_test(what_does_not_rise_is_dropped), cmocka_unit_test(import_brings_stamps_to_one_clock),
+		cmocka_unit_test(lines_follow_the_slew),
+		cmocka_unit_test(end_has_a_long_line),
+		cmocka_unit_test(what_does_not_rise_is_dropped),
+		cmocka_unit_test(import_brings_stamps_to_one_clock),
 		cmocka_unit_test(flight_starts_by_its_pairs),
+		cmocka_unit_test(flight_starts_by_the_newest_pairs),
 	};
 
 	(void)snprintf(path, sizeof(path), P_tmpdir "/cgr-clock-%d.db", (int)getpid());
