@@ -16,6 +16,7 @@
 #define CGR_LIMIT_SUBBUF_BYTES (16u << 20)
 #define CGR_LIMIT_CHUNK_BYTES (64u << 20) /* one uncompressed zstd/zlib chunk */
 #define CGR_LIMIT_OPTIONS 100000u
+#define CGR_LIMIT_OWN_OPTIONS (1u << 22) /* of our own sections, which are only noted: some each second */
 #define CGR_LIMIT_CLOCK_PAIRS (1u << 23) /* two weeks of them */
 #define CGR_LIMIT_SECTION_BYTES (1ull << 40)
 #define CGR_LIMIT_KNOB_TEXT 4096u

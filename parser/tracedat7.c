@@ -234,7 +234,7 @@ static int read_option(struct cgr_trace *trace, uint32_t id, struct cgr_cursor *
 	}
 }
 
-static int read_options_section(struct cgr_trace *trace, uint64_t offset, uint32_t *budget, uint64_t *ret_next,
+static int read_options_section(struct cgr_trace *trace, uint64_t offset, uint32_t budget[2], uint64_t *ret_next,
                                 struct cgr_error *reterr)
 {
 	struct section section;
@@ -252,8 +252,10 @@ static int read_options_section(struct cgr_trace *trace, uint64_t offset, uint32
 			break;
 		}
 		body.end = body.position + size;
-		if ((*budget)-- == 0)
-			rc = cgr_cursor_error(&section.body, reterr, "more than %u options", CGR_LIMIT_OPTIONS);
+		bool own = id >= CGR_TD_FACTS;
+		if (budget[own]-- == 0)
+			rc = cgr_cursor_error(&section.body, reterr, "more than %u options",
+			                      own ? CGR_LIMIT_OWN_OPTIONS : CGR_LIMIT_OPTIONS);
 		else
 			rc = read_option(trace, id, &body, ret_next, reterr);
 		if (id == CGR_TD_DONE)
@@ -346,7 +348,7 @@ static int read_compressor(struct cgr_trace *trace, struct cgr_cursor *cursor, s
 
 int cgr_tracedat_read_7(struct cgr_trace *trace, struct cgr_cursor *cursor, struct cgr_error *reterr)
 {
-	uint32_t budget = CGR_LIMIT_OPTIONS;
+	uint32_t budget[2] = { CGR_LIMIT_OPTIONS, CGR_LIMIT_OWN_OPTIONS };
 
 	CGR_TRY(read_compressor(trace, cursor, reterr));
 	uint64_t next = cgr_cursor_u64(cursor);
@@ -354,7 +356,7 @@ int cgr_tracedat_read_7(struct cgr_trace *trace, struct cgr_cursor *cursor, stru
 	if (next == 0)
 		return read_unfinished(trace, cursor->position, reterr);
 	while (next != 0)
-		CGR_TRY(read_options_section(trace, next, &budget, &next, reterr));
+		CGR_TRY(read_options_section(trace, next, budget, &next, reterr));
 	if (trace->buffers == 0)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s: the file has no BUFFER section: nothing was recorded",
 		                     trace->input.path);

@@ -13,6 +13,7 @@
 
 #include "capture/flight.h"
 #include "common/clockmap.h"
+#include "common/limits.h"
 #include "common/tracedat.h"
 #include "parser/import.h"
 #include "parser/trace.h"
@@ -162,8 +163,14 @@ static void import_brings_stamps_to_one_clock(void **state)
 
 	(void)state;
 	for (unsigned form = 0; form < 4; form++) {
-		const struct builder_kernel kernel = { builder_formats,          BUILDER_FORMATS,       header_page, NULL, NULL,
-			                                   form < 2 ? &clock : NULL, form == 1 || form == 2 };
+		const struct builder_kernel kernel = { builder_formats,
+			                                   BUILDER_FORMATS,
+			                                   header_page,
+			                                   NULL,
+			                                   NULL,
+			                                   form < 2 ? &clock : NULL,
+			                                   form == 1 || form == 2,
+			                                   0 };
 		const struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 2, UINT32_MAX, &kernel };
 		struct ring_builder ring[2];
 		uint64_t at[8];
@@ -184,6 +191,29 @@ static void import_brings_stamps_to_one_clock(void **state)
 		free(ring[1].pages.data);
 		free(file.data);
 	}
+	free(clock.data);
+}
+
+/* A recording of some days has more sections of ours than any other program's file has options. */
+static void long_recordings_have_many_sections(void **state)
+{
+	const struct pair pairs[] = { { 1000000000, 7000000000 }, { 2000000000, 7400000000 } };
+	struct bytes clock = pairs_of(pairs, 2);
+	const struct builder_kernel kernel = { builder_formats, BUILDER_FORMATS, header_page,      NULL, NULL,
+		                                   &clock,          false,           CGR_LIMIT_OPTIONS };
+	const struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 1, UINT32_MAX, &kernel };
+	struct ring_builder ring = { .page_bytes = 4096, .page = SIZE_MAX };
+	uint64_t at[2];
+
+	(void)state;
+	ring_event(&ring, 1000000000, record_wakeup(false, 1, 2, 0));
+	ring_event(&ring, 1500000000, record_wakeup(false, 3, 4, 0));
+	ring_close(&ring);
+	struct bytes file = build(&f, &ring);
+	assert_int_equal(times(&file, at, 2), 2);
+	assert_in_range(at[1], 199999999, 200000000);
+	free(ring.pages.data);
+	free(file.data);
 	free(clock.data);
 }
 
@@ -250,6 +280,7 @@ int main(void)
 		cmocka_unit_test(import_brings_stamps_to_one_clock),
 		cmocka_unit_test(flight_starts_by_its_pairs),
 		cmocka_unit_test(flight_starts_by_the_newest_pairs),
+		cmocka_unit_test(long_recordings_have_many_sections),
 	};
 
 	(void)snprintf(path, sizeof(path), P_tmpdir "/cgr-clock-%d.db", (int)getpid());

@@ -261,7 +261,8 @@ static void host_of_guests(void **state)
 		                                          "web \x1b[31m",
 		                                          NULL,
 		                                          NULL,
-		                                          false };
+		                                          false,
+		                                          0 };
 
 	(void)state;
 	for (unsigned form = 0; form < 2; form++) {

@@ -25,7 +25,7 @@ enum { MKDIR = 310, RELEASE = 311 };
 static const char *const formats[] = { "name: cgroup_mkdir\nID: 310\n" LIFE, "name: cgroup_release\nID: 311\n" LIFE };
 static const struct builder_kernel kernel = { formats, 2,        "\tfield: char data;\toffset:16;\tsize:4080;\n",
 	                                          NULL,    "cgroup", NULL,
-	                                          false };
+	                                          false,   0 };
 
 static char path[64];
 

@@ -42,10 +42,11 @@ static const struct builder_kernel kernel_2_6_32 = {
 	NULL,
 	NULL,
 	NULL,
-	false
+	false,
+	0
 };
 static const struct builder_kernel kernel_2_6_29 = {
-	old_formats, sizeof(old_formats) / sizeof(old_formats[0]), "", NULL, NULL, NULL, false
+	old_formats, sizeof(old_formats) / sizeof(old_formats[0]), "", NULL, NULL, NULL, false, 0
 };
 
 static char path[64];

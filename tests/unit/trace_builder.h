@@ -208,6 +208,7 @@ struct builder_kernel { /* what its tracing says of itself */
 	const char *system; /* of its events, NULL: sched */
 	const struct bytes *clock; /* body of a CLOCK section, NULL none */
 	bool tsc; /* TSC2NSEC: half a ns per count */
+	unsigned clock_again; /* so many more options lead to that CLOCK section */
 };
 struct builder {
 	int version; /* 6, 7 */
@@ -358,7 +359,9 @@ static void put_clock(struct bytes *b, struct bytes *options, const struct build
 	if (f->kernel->clock == NULL)
 		return;
 	put(&body, f->kernel->clock->data, f->kernel->clock->length);
-	put_option(options, 0x8006, number_bytes(f, put_section(b, f, 0x8006, body), 8));
+	size_t at = put_section(b, f, 0x8006, body);
+	for (unsigned i = 0; i <= f->kernel->clock_again; i++)
+		put_option(options, 0x8006, number_bytes(f, at, 8));
 }
 static void build_7(struct bytes *b, const struct builder *f, const struct ring_builder *ring)
 {
