@@ -27,9 +27,8 @@
 #define TURNS 9
 #define SWITCH_ROUNDS 300
 #define FAULT_PAGES 1024 /* 4 MiB: more than the near caches hold, as a program that grows */
-#define FAULT_REJECTED                                                                                                 \
-	4 /* a page that comes and goes changes the size of a list and the count of the mapped, twice                      \
-	   */
+/* A page that comes and goes changes the size of a list and the count of the mapped, twice. */
+#define FAULT_REJECTED 4
 #define READS 800
 #define TIMERS 800
 

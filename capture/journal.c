@@ -13,15 +13,14 @@
 
 #define COPY_BYTES (1u << 20)
 
-int cgr_journal_open(struct cgr_journal *journal, const char *output, uint32_t page_bytes, char **ret_moved,
+int cgr_journal_open(struct cgr_journal *journal, const char *output, uint32_t page_bytes, FILE *notes,
                      struct cgr_error *reterr)
 {
 	*journal = (struct cgr_journal){ .fd = -1, .path = cgr_printf("%s.partial", output) };
-	*ret_moved = NULL;
 	if (journal->path == NULL)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "no memory");
 	(void)pthread_mutex_init(&journal->lock, NULL);
-	CGR_TRY(cgr_partial_open(journal->path, &journal->fd, ret_moved, reterr));
+	CGR_TRY(cgr_partial_open(journal->path, notes, &journal->fd, reterr));
 	cgr_td_writer_init(&journal->writer, journal->fd, journal->path);
 	return cgr_td_write_head(&journal->writer, page_bytes, reterr);
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "common/error.h"
 #include "common/tracedat.h"
@@ -18,8 +19,8 @@ struct cgr_journal {
 	int fd;
 };
 /* Creates NAME.partial for the final name `output`. One left by a killed recorder is moved to NAME.partial.N;
- * *ret_moved (malloc'ed, or NULL) tells where. Locked by flock while we live. */
-int cgr_journal_open(struct cgr_journal *journal, const char *output, uint32_t page_bytes, char **ret_moved,
+ * notes (or NULL) say so. Locked by flock while we live. */
+int cgr_journal_open(struct cgr_journal *journal, const char *output, uint32_t page_bytes, FILE *notes,
                      struct cgr_error *reterr);
 /* Compressed section of any bytes, or of JSON (the reference is taken over). Thread-safe. */
 int cgr_journal_section(struct cgr_journal *journal, uint16_t id, const void *body, size_t length,

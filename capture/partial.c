@@ -11,7 +11,7 @@
 #include "common/util.h"
 
 /* A partial file nobody holds is what a killed recorder left: it is somebody's data, so it is kept aside. */
-static int move_leftover(const char *path, char **ret_moved, struct cgr_error *reterr)
+static int move_leftover(const char *path, FILE *notes, struct cgr_error *reterr)
 {
 	CGR_TRY(cgr_outfile_check(path, reterr));
 	int fd = open(path, O_RDWR | O_CLOEXEC);
@@ -26,25 +26,25 @@ static int move_leftover(const char *path, char **ret_moved, struct cgr_error *r
 		char *name = cgr_printf("%s.%u", path, i);
 		if (name == NULL)
 			return cgr_error_set(reterr, CGR_E_NOMEM, "no memory");
-		if (access(name, F_OK) != 0 && rename(path, name) == 0) {
-			*ret_moved = name;
-			return 0;
-		}
+		bool moved = access(name, F_OK) != 0 && rename(path, name) == 0;
+		if (moved && notes != NULL)
+			(void)fprintf(notes, "cgreplay: %s: left by a killed recording, can be imported\n", name);
 		free(name);
+		if (moved)
+			return 0;
 	}
 	return cgr_error_set(reterr, CGR_E_IO, "%s: left by a killed recording and cannot be moved aside", path);
 }
 
-int cgr_partial_open(const char *path, int *ret_fd, char **ret_moved, struct cgr_error *reterr)
+int cgr_partial_open(const char *path, FILE *notes, int *ret_fd, struct cgr_error *reterr)
 {
 	int fd = -1;
 
 	*ret_fd = -1;
-	*ret_moved = NULL;
 	for (unsigned attempt = 0; attempt < 2 && fd < 0; attempt++) {
 		fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
 		if (fd < 0 && errno == EEXIST)
-			CGR_TRY(move_leftover(path, ret_moved, reterr));
+			CGR_TRY(move_leftover(path, notes, reterr));
 	}
 	if (fd < 0)
 		return cgr_error_errno(reterr, CGR_E_IO, "%s: cannot create", path);

@@ -291,21 +291,17 @@ static int write_tail(struct perf_session *s, struct cgr_error *reterr)
 
 static int open_output(struct perf_session *s, struct cgr_error *reterr)
 {
-	char *place = cgr_outfile_place(s->options->output), *moved = NULL;
-	int fd, rc;
+	char *place = cgr_outfile_place(s->options->output);
+	int fd;
 
 	s->partial = place == NULL ? NULL : cgr_printf("%s.partial", place);
 	free(place);
-	rc = s->partial == NULL ? cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the name of the output")
-	                        : cgr_partial_open(s->partial, &fd, &moved, reterr);
-
-	if (moved != NULL && s->options->notes != NULL)
-		(void)fprintf(s->options->notes, "cgreplay: %s: left by a killed recording, can be imported\n", moved);
-	if (rc == 0)
-		rc = cgr_outfile_adopt(&s->out, s->options->output, s->partial, fd, reterr);
-	free(moved);
+	if (s->partial == NULL)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "no memory for the name of the output");
+	CGR_TRY(cgr_partial_open(s->partial, s->options->notes, &fd, reterr));
+	CGR_TRY(cgr_outfile_adopt(&s->out, s->options->output, s->partial, fd, reterr));
 	cgr_td_writer_init(&s->writer, s->out.fd, s->options->output);
-	return rc;
+	return 0;
 }
 
 /* sample_id of a record we make: TID, TIME, CPU, IDENTIFIER */

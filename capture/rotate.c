@@ -31,7 +31,6 @@ void cgr_segment_free(struct cgr_segment *segment, bool keep)
 static int open_segment(struct cgr_session *s, unsigned number, struct cgr_segment **ret, struct cgr_error *reterr)
 {
 	struct cgr_segment *segment = cgr_calloc(1, sizeof(*segment));
-	char *moved = NULL;
 
 	*ret = segment;
 	if (segment == NULL)
@@ -41,11 +40,7 @@ static int open_segment(struct cgr_session *s, unsigned number, struct cgr_segme
 	segment->output = number == 0 ? cgr_strdup(s->options->output) : cgr_segment_name(s->options->output, number);
 	if (segment->output == NULL)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "no memory for a segment");
-	int rc = cgr_journal_open(&segment->journal, segment->output, s->instance.page_bytes, &moved, reterr);
-	if (moved != NULL && s->options->notes != NULL)
-		(void)fprintf(s->options->notes, "cgreplay: %s: left by a killed recording, can be imported\n", moved);
-	free(moved);
-	return rc;
+	return cgr_journal_open(&segment->journal, segment->output, s->instance.page_bytes, s->options->notes, reterr);
 }
 
 static uint64_t left_of(uint64_t whole, uint64_t part)
