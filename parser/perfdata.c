@@ -217,7 +217,9 @@ static int read_unfinished(struct cgr_trace *trace, const struct cgr_cursor *hea
 	uint64_t data = trace->perf->data_offset;
 
 	cgr_cursor_init(&body, &trace->input, tracing, data > tracing ? data - tracing : 0, trace->swap);
-	if (cgr_cursor_left(&body) < CGR_TD_MAGIC_BYTES)
+	struct cgr_cursor peek = body;
+	const uint8_t *magic = cgr_cursor_bytes(&peek, CGR_TD_MAGIC_BYTES);
+	if (magic == NULL || memcmp(magic, CGR_TD_MAGIC, CGR_TD_MAGIC_BYTES) != 0)
 		return cgr_cursor_error(head, reterr, "the file has no data: perf record was killed before it could finish");
 	trace->unfinished = true;
 	trace->perf->data_size = whole_bytes(trace);

@@ -86,8 +86,12 @@ int cgr_trace_load_clock(struct cgr_trace *trace, struct cgr_error *reterr)
 		for (size_t i = 0; i < at->clock_sections; i++) {
 			struct cgr_text pairs = { 0 };
 
-			CGR_TRY(cgr_tracedat_section_text(at, at->clock_section[i], CGR_TD_CLOCK, &pairs, reterr));
-			int rc = cgr_clock_map_add(&trace->clock_map, pairs.text, pairs.length, reterr);
+			int rc = cgr_tracedat_section_text(at, at->clock_section[i], CGR_TD_CLOCK, &pairs,
+			                                   at->unfinished ? NULL : reterr);
+			if (rc < 0 && at->unfinished)
+				continue; /* torn when the machine died: the line of the others goes on */
+			CGR_TRY(rc);
+			rc = cgr_clock_map_add(&trace->clock_map, pairs.text, pairs.length, reterr);
 			free(pairs.text);
 			CGR_TRY(rc);
 		}
