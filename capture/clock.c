@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 
 #include "capture/procfile.h"
 #include "capture/snapshot.h"
@@ -19,6 +20,7 @@
  * before it is still good for. */
 #define WRITE_NS 2000000000
 #define KEEP_NS 1000000000
+#define SUSPEND_NS 10000000
 #define TRIES 5
 
 #ifdef __x86_64__
@@ -51,13 +53,19 @@ static bool may_read_counter(void)
 
 /* With `tsc` as its clock source the kernel has found the counter to run at one rate and alike on all CPUs, and goes on
  * to watch it. Under a paravirtual source (kvm-clock) it may be scaled anew when the machine moves. */
+static bool is_kernels_clock(void)
+{
+	char line[256];
+
+	return cgr_procfile_line(AT_FDCWD, CLOCKSOURCE, line, sizeof(line)) && strcmp(line, "tsc") == 0;
+}
+
 static bool is_counter_sound(const char *tracefs)
 {
 	char path[512], line[256];
 
 	(void)snprintf(path, sizeof(path), "%s/trace_clock", tracefs);
-	return may_read_counter() && cgr_procfile_line(AT_FDCWD, CLOCKSOURCE, line, sizeof(line)) &&
-	       strcmp(line, "tsc") == 0 && cgr_procfile_line(AT_FDCWD, path, line, sizeof(line)) &&
+	return may_read_counter() && is_kernels_clock() && cgr_procfile_line(AT_FDCWD, path, line, sizeof(line)) &&
 	       strstr(line, COUNTER) != NULL;
 }
 
@@ -86,15 +94,48 @@ static struct cgr_clock_pair read_pair(void)
 	return best;
 }
 
+/* How long the machine was suspended. The least of a few: what comes between the readings makes it longer. */
+static int64_t read_slept_ns(void)
+{
+	int64_t least = INT64_MAX;
+
+	for (int i = 0; i < TRIES; i++) {
+		struct timespec boot;
+		int64_t mono = cgr_mono_ns();
+		(void)clock_gettime(CLOCK_BOOTTIME, &boot);
+		least = CGR_MIN(least, (int64_t)boot.tv_sec * 1000000000 + boot.tv_nsec - mono);
+	}
+	return least;
+}
+
 /* Without memory there is no pair now: the line between the others is a little longer. */
 void cgr_clock_look(struct cgr_clock *clock)
 {
 	if (!clock->counts ||
 	    cgr_grow((void **)&clock->pair, &clock->capacity, clock->pairs + 1, sizeof(*clock->pair), NULL) < 0)
 		return;
-	clock->pair[clock->pairs++] = read_pair();
+	const struct cgr_clock_pair pair = read_pair();
+	int64_t slept = read_slept_ns();
+	if (clock->pairs > 0) {
+		clock->restarts += pair.count < clock->pair[clock->pairs - 1].count;
+		clock->suspends += slept - clock->slept_ns > SUSPEND_NS;
+	}
+	clock->slept_ns = slept;
+	clock->pair[clock->pairs++] = pair;
 	if (clock->first.mono_ns == 0)
 		clock->first = clock->pair[0];
+}
+
+const char *cgr_clock_check(struct cgr_clock *clock)
+{
+	clock->given_up = clock->given_up || (clock->counts && !is_kernels_clock());
+	if (clock->restarts > 0)
+		return "the machine was suspended, and the counter that events are stamped with began anew: times behind that "
+		       "are wrong";
+	if (clock->given_up)
+		return "the kernel found the time stamp counter, which events are stamped with, unreliable meanwhile (see "
+		       "dmesg): times may be wrong";
+	return NULL;
 }
 
 static int64_t last_ns(const struct cgr_clock *clock)

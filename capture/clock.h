@@ -24,12 +24,17 @@ struct cgr_clock {
 	struct cgr_clock_pair *pair; /* those not written yet, and those of the second before */
 	size_t pairs, capacity;
 	int64_t written_ns; /* the last of those that are written */
+	int64_t slept_ns; /* the machine, since it was started, as of the last pair */
+	unsigned suspends, restarts; /* seen between two pairs; by the latter the counter began anew */
+	bool given_up; /* the kernel no longer makes its time of the counter */
 };
 
 /* Which clock this machine's ring is to have. */
 void cgr_clock_choose(struct cgr_clock *clock, const char *tracefs);
 /* Reads a pair. A CLOCK section can stand for itself from the second one on. */
 void cgr_clock_look(struct cgr_clock *clock);
+/* Once more whether the counter is the kernel's clock; what is wrong with the times of the recording, NULL: nothing. */
+const char *cgr_clock_check(struct cgr_clock *clock);
 /* To be called often: reads a pair now and then. True: a section is due. */
 bool cgr_clock_tick(struct cgr_clock *clock);
 /* The body of a CLOCK section. */

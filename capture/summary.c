@@ -203,10 +203,27 @@ static json_t *cost_json(struct cgr_session *s)
 	return obj;
 }
 
+/* What befell the counter that is the ring's clock; the same for all segments up to this one. NULL: nothing. */
+static json_t *clock_json(const struct cgr_clock *clock)
+{
+	json_t *obj;
+
+	if (clock->suspends == 0 && clock->restarts == 0 && !clock->given_up)
+		return NULL;
+	obj = json_object();
+	cgr_json_set_int(obj, "suspends", clock->suspends);
+	cgr_json_set_int(obj, "restarts", clock->restarts);
+	(void)json_object_set_new(obj, "given_up", json_boolean(clock->given_up));
+	return obj;
+}
+
 int cgr_summarise(struct cgr_session *s, struct cgr_segment *segment, const json_t *snapshot, struct cgr_error *reterr)
 {
+	const char *trouble = cgr_clock_check(&s->clock);
 	json_t *obj = json_object();
 
+	if (trouble != NULL && s->ended_by != NULL && s->options->notes != NULL)
+		(void)fprintf(s->options->notes, "cgreplay: %s\n", trouble);
 	cgr_json_set_int(obj, "schema_version", 1);
 	cgr_json_set_int(obj, "stop_mono_ns", segment->stop_ns);
 	cgr_json_set_text(obj, "ended_by", s->ended_by == NULL ? "rotation" : s->ended_by);
@@ -218,6 +235,7 @@ int cgr_summarise(struct cgr_session *s, struct cgr_segment *segment, const json
 	}
 	(void)json_object_set_new(obj, "per_cpu", per_cpu_json(s, segment));
 	(void)json_object_set_new(obj, "recorder", cost_json(s));
+	(void)json_object_set_new(obj, "clock", clock_json(&s->clock));
 	if (segment->number > 0)
 		cgr_json_set_int(obj, "segment", segment->number);
 	gather_options(s, segment);

@@ -395,6 +395,16 @@ static int set_json(struct cgr_norm *norm, const char *key, const json_t *value,
 	return rc;
 }
 
+static int last_summary(struct cgr_norm *norm, json_t *object, struct cgr_error *reterr)
+{
+	if (json_is_true(json_object_get(json_object_get(object, "clock"), "given_up")))
+		CGR_TRY(cgr_writer_add_log(norm->writer, "warning",
+		                           "the kernel found the time stamp counter, which events are stamped with, unreliable "
+		                           "while this was recorded",
+		                           1, "times may be wrong", reterr));
+	return set_json(norm, "recorder.summary", object, reterr);
+}
+
 /* What the recorder says of itself at the end; of a recording in segments, of each of them. */
 static int summary(struct cgr_facts *facts, struct cgr_norm *norm, struct cgr_error *reterr)
 {
@@ -411,7 +421,7 @@ static int summary(struct cgr_facts *facts, struct cgr_norm *norm, struct cgr_er
 			break;
 		facts->stop_mono_ns = (uint64_t)cgr_json_int(object, "stop_mono_ns", 0);
 		if (trace->later == NULL)
-			rc = set_json(norm, "recorder.summary", object, reterr);
+			rc = last_summary(norm, object, reterr);
 		(void)json_array_append_new(all, object);
 	}
 	if (rc == CGR_OK && norm->trace->later != NULL)

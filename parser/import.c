@@ -225,8 +225,11 @@ static int import_log(struct import *import, struct cgr_error *reterr)
 	               "CPUs of a guest whose times were brought to its host's clock (TIME_SHIFT)", NULL, reterr));
 	CGR_TRY(log_if(import, import->trace->clock_map.restarts, "warning",
 	               "readings of the counter that events are stamped with are less than earlier ones: the machine was "
-	               "suspended",
+	               "suspended, and the counter began anew",
 	               "times behind that are wrong", reterr));
+	CGR_TRY(log_if(import, import->trace->clock_map.breaks, "info",
+	               "times that the machine was suspended while the counter that events are stamped with went on", NULL,
+	               reterr));
 	CGR_TRY(guest_log(import, reterr));
 	CGR_TRY(mend_log(import, reterr));
 	CGR_TRY(memory_log(import, reterr));

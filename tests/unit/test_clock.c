@@ -120,6 +120,77 @@ static void what_does_not_rise_is_dropped(void **state)
 	cgr_clock_map_fini(&hostile);
 }
 
+/* A suspend through which the counter runs: nearly two hours of it in what CLOCK_MONOTONIC has as 200 ms. */
+static void suspend_breaks_the_line(void **state)
+{
+	const struct pair pairs[] = {
+		{ 0, 0 }, { 500000000, 200000000 }, { 9000000000000, 400000000 }, { 9000500000000, 600000000 }
+	};
+	struct cgr_clock_map map = map_of(pairs, 4), end = map_of(pairs, 3), start = map_of(pairs + 1, 3);
+
+	(void)state;
+	assert_int_equal(map.breaks, 1);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(ns(&map, pairs[i].count), pairs[i].mono_ns);
+	assert_in_range(ns(&map, 250000000), 99999999, 100000000);
+	assert_in_range(ns(&map, 600000000), 239999999, 240000000);
+	assert_in_range(ns(&map, 8999900000000), 360000000, 360000001);
+	assert_in_range(ns(&map, 9000250000000), 499999999, 500000000);
+	assert_in_range(ns(&map, 9001000000000), 799999999, 800000000);
+	/* as the last and the first interval */
+	assert_int_equal(end.breaks, 1);
+	assert_in_range(ns(&end, 600000000), 239999999, 240000000);
+	assert_in_range(ns(&end, 9000250000000), 499999999, 500000000);
+	assert_int_equal(start.breaks, 1);
+	assert_in_range(ns(&start, 600000000), 239999999, 240000000);
+	cgr_clock_map_fini(&map);
+	cgr_clock_map_fini(&end);
+	cgr_clock_map_fini(&start);
+}
+
+/* An NTP daemon may slew by some per cent; two pairs close together tell a slope that is off. */
+static void slew_and_noise_are_no_breaks(void **state)
+{
+	const struct pair pairs[] = { { 0, 0 },
+		                          { 500000000, 200000000 },
+		                          { 1000000000, 390000000 },
+		                          { 1500000000, 574000000 },
+		                          { 1500025000, 574009500 },
+		                          { 2000000000, 773000000 } };
+	struct cgr_clock_map map = map_of(pairs, 6);
+
+	(void)state;
+	assert_int_equal(map.breaks, 0);
+	cgr_clock_map_fini(&map);
+}
+
+/* A row of segments of a week */
+static void pairs_of_weeks_get_sparse(void **state)
+{
+	enum { SECTION = 1 << 16 };
+	struct pair *pairs = calloc(SECTION, sizeof(*pairs));
+	struct cgr_clock_map map = { 0 };
+	uint64_t n = 0;
+
+	(void)state;
+	assert_non_null(pairs);
+	while (n < 3u * CGR_LIMIT_CLOCK_PAIRS) {
+		for (size_t i = 0; i < SECTION; i++, n++)
+			pairs[i] = (struct pair){ n * 500000000, n * 200000000 };
+		struct bytes b = pairs_of(pairs, SECTION);
+		assert_int_equal(cgr_clock_map_add(&map, b.data, b.length, NULL), 0);
+		free(b.data);
+	}
+	cgr_clock_map_settle(&map);
+	assert_in_range(map.points, CGR_LIMIT_CLOCK_PAIRS / 8, CGR_LIMIT_CLOCK_PAIRS);
+	assert_in_range(map.point[map.points / 2].mono_ns, n * 200000000 / 4, n * 200000000 / 4 * 3);
+	assert_in_range(ns(&map, 12345 * UINT64_C(500000000)), 12345 * UINT64_C(200000000) - 1,
+	                12345 * UINT64_C(200000000));
+	assert_int_equal(ns(&map, (n - 1) * 500000000), (n - 1) * 200000000);
+	cgr_clock_map_fini(&map);
+	free(pairs);
+}
+
 /* ---- import ---- */
 
 static char path[64];
@@ -277,6 +348,9 @@ int main(void)
 		cmocka_unit_test(lines_follow_the_slew),
 		cmocka_unit_test(end_has_a_long_line),
 		cmocka_unit_test(what_does_not_rise_is_dropped),
+		cmocka_unit_test(suspend_breaks_the_line),
+		cmocka_unit_test(slew_and_noise_are_no_breaks),
+		cmocka_unit_test(pairs_of_weeks_get_sparse),
 		cmocka_unit_test(import_brings_stamps_to_one_clock),
 		cmocka_unit_test(flight_starts_by_its_pairs),
 		cmocka_unit_test(flight_starts_by_the_newest_pairs),
