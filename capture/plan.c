@@ -1,5 +1,6 @@
 #include "capture/plan.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -245,6 +246,9 @@ static void join_item(const struct cgr_plan_input *input, struct cgr_plan *plan,
 	(void)snprintf(name, sizeof(name), "%.*s", (int)strcspn(word + unwanted, ">"), word + unwanted);
 	if ((event->all_items && !unwanted) || !item_number(input->btf, event->name, name, &number))
 		return;
+	/* the filter has room for one of each: more would be our own mistake in the catalogue */
+	assert(!unwanted || event->all_items || event->shunned_item < 0 || event->shunned_item == number);
+	assert(unwanted || !large || event->large_item < 0 || event->large_item == number);
 	if (unwanted && !event->all_items) {
 		event->shunned_item = number;
 		return;

@@ -288,6 +288,37 @@ static void long_recordings_have_many_sections(void **state)
 	free(clock.data);
 }
 
+/* The machine died with that section on its way to the disk. */
+static void torn_pairs_of_a_killed_recorder_are_skipped(void **state)
+{
+	static const uint8_t head[8] = { 0x06, 0x80, 1, 0, 0xff, 0xff, 0xff, 0xff };
+	const struct pair pairs[] = { { 1000000000, 7000000000 }, { 2000000000, 7400000000 } };
+	struct bytes clock = pairs_of(pairs, 2);
+	const struct builder_kernel kernel = {
+		builder_formats, BUILDER_FORMATS, header_page, NULL, NULL, &clock, false, 0
+	};
+	const struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 1, UINT32_MAX, &kernel };
+	struct ring_builder ring = { .page_bytes = 4096, .page = SIZE_MAX };
+	struct cgr_trace *trace = NULL;
+
+	(void)state;
+	ring_event(&ring, 1000000000, record_wakeup(false, 1, 2, 0));
+	ring_close(&ring);
+	struct bytes file = build(&f, &ring);
+	uint8_t *section = memmem(file.data, file.length, head, sizeof(head));
+	assert_non_null(section);
+	memset(section + CGR_TD_SECTION_HEADER_BYTES + 8, 0, 4); /* no zstd */
+	put_at(&file, CGR_TD_MAGIC_BYTES + 2 + 2 + 4 + 5 + 2, 0, 8); /* no options yet: unfinished */
+	assert_int_equal(cgr_trace_open_memory("mem.dat.partial", file.data, file.length, &trace, NULL), 0);
+	assert_int_equal(trace->clock_sections, 1);
+	assert_int_equal(cgr_trace_load_clock(trace, NULL), 0);
+	assert_int_equal(trace->clock_map.points, 0);
+	cgr_trace_free(trace);
+	free(ring.pages.data);
+	free(file.data);
+	free(clock.data);
+}
+
 /* ---- the flight recorder's start ---- */
 
 static void add_page(struct cgr_flight *flight, uint64_t begin)
@@ -342,6 +373,27 @@ static void flight_starts_by_the_newest_pairs(void **state)
 	cgr_flight_fini(&flight);
 }
 
+static void suspends_and_a_new_count_are_noticed(void **state)
+{
+	struct cgr_clock clock = { .counts = true };
+
+	(void)state;
+	cgr_clock_look(&clock);
+	cgr_clock_look(&clock);
+	assert_int_equal(clock.restarts + clock.suspends, 0);
+	clock.slept_ns -= 2000000000; /* two seconds of it since */
+	cgr_clock_look(&clock);
+	assert_int_equal(clock.suspends, 1);
+	assert_int_equal(clock.restarts, 0);
+	clock.pair[clock.pairs - 1].count = UINT64_MAX;
+	cgr_clock_look(&clock);
+	assert_int_equal(clock.suspends, 1);
+	assert_int_equal(clock.restarts, 1);
+	assert_non_null(strstr(cgr_clock_check(&clock), "began anew"));
+	cgr_clock_fini(&clock);
+	assert_null(cgr_clock_check(&clock)); /* a clock that does not count cannot fail */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,8 +404,10 @@ int main(void)
 		cmocka_unit_test(slew_and_noise_are_no_breaks),
 		cmocka_unit_test(pairs_of_weeks_get_sparse),
 		cmocka_unit_test(import_brings_stamps_to_one_clock),
+		cmocka_unit_test(torn_pairs_of_a_killed_recorder_are_skipped),
 		cmocka_unit_test(flight_starts_by_its_pairs),
 		cmocka_unit_test(flight_starts_by_the_newest_pairs),
+		cmocka_unit_test(suspends_and_a_new_count_are_noticed),
 		cmocka_unit_test(long_recordings_have_many_sections),
 	};
 
