@@ -72,6 +72,8 @@ write("perf-head-size.data", change(perf, 8, struct.pack("<Q", 77)))
 write("perf-no-data.data", change(perf, 48, struct.pack("<Q", 0)))
 write("perf-attr-size.data", change(perf, 16, struct.pack("<Q", 8)))
 data = struct.unpack_from("<Q", perf, 40)[0]
+# none of ours: what stands before the data are no formats
+write("perf-no-data-foreign.data", change(perf, 40, struct.pack("<QQ", data + 16, 0))[: data + 64])
 write("perf-record-size-0.data", change(perf, data + 6, struct.pack("<H", 0)))
 at = struct.unpack_from("<Q", packed, 40)[0]
 while struct.unpack_from("<I", packed, at)[0] != 81:
