@@ -150,6 +150,24 @@ pkill -P $pid
 kill $pid
 wait $pid 2>/dev/null
 
+# what comes in while the flight recorder is written is more than it holds: its times are right all the same
+"$cgreplay" record -q --no-calibrate --preset cpu --ring 1M -o ring.dat & pid=$!
+sleep 1
+loads=()
+for ((j = 0; j < $(nproc); j++)); do
+	"$load" pingpong rounds=100000000 parent_usec=0 child_usec=0 >/dev/null &
+	loads+=($!)
+done
+sleep 2
+kill -USR1 $pid
+wait $pid
+check "a flight recorder that is flooded writes its file" is $? 0
+kill "${loads[@]}"
+wait "${loads[@]}" 2>/dev/null
+check "which imports" "$cgreplay" import -q ring.dat -o ring.db
+check "and whose events lie between its start and its end" is "$(of ring.db "SELECT count(DISTINCT ts_ns) > 1000 AND abs(max(ts_ns) -
+	(SELECT value FROM meta WHERE key = 'duration_ns')) < 500000000 FROM all_events")" 1
+
 # a link into another filesystem: what is recorded grows there, where it can be renamed
 if [ "$(stat -c %d /dev/shm 2>/dev/null)" != "$(stat -c %d .)" ] && target=$(mktemp /dev/shm/cgrcapture-XXXXXX); then
 	ln -s "$target" link.dat
