@@ -391,7 +391,7 @@ static void test_plan_takes_what_is_there(void **state)
 	assert_int_equal(cgr_plan_make(&input, &plan, &err), 0);
 	assert_true(plan.scoped);
 	assert_string_equal(find(&plan, "count_memcg_events")->filter, "(item!=23)&&(id!=1&&id!=7)");
-	assert_string_equal(find(&plan, "count_memcg_events")->wide_filter, "item!=23");
+	assert_string_equal(find(&plan, "count_memcg_events")->wide_filter, "(item!=23)&&(id!=0&&id!=0)");
 	assert_string_equal(find(&plan, "mod_memcg_lruvec_state")->filter,
 	                    "(item>=17&&(item!=17||val>1||val<-1)&&item!=18&&(item==19||item==17))&&(id!=1&&id!=7)");
 	assert_string_equal(find(&plan, "sched_switch")->filter, "");
