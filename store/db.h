@@ -14,7 +14,7 @@ struct cgr_db {
 };
 
 /* Read-only: no triggers or functions of the file's own are run. immutable: the file never changes, so neither locks
- * nor journals are looked at. */
+ * nor journals are looked at. SQLite locks nothing within the process (NOMUTEX): one thread at a time per handle. */
 int cgr_db_open_readonly(struct cgr_db *db, const char *path, bool immutable, struct cgr_error *reterr);
 /* file: where to write, path: its name in messages */
 int cgr_db_open_writable(struct cgr_db *db, const char *file, const char *path, struct cgr_error *reterr);
