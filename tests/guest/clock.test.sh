@@ -1,5 +1,5 @@
-# guest: --with ../capture/clock.sh
+# guest: --with ../capture/clock.sh --append tsc=reliable
 # Times of a recording on this kernel, whose clock source is the emulator's.
 set -eu
 cat /sys/devices/system/clocksource/clocksource0/current_clocksource
-CGR_TRUTH_REQUIRED=1 bash /job/clock.sh "$(command -v cgreplay)" "$(command -v cgr-load)"
+CGR_TRUTH_REQUIRED=1 bash /job/clock.sh "$(command -v cgreplay)" "$(command -v cgr-load)" 30000
