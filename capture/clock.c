@@ -135,6 +135,8 @@ const char *cgr_clock_check(struct cgr_clock *clock)
 	if (clock->given_up)
 		return "the kernel found the time stamp counter, which events are stamped with, unreliable meanwhile (see "
 		       "dmesg): times may be wrong";
+	if (clock->suspends > 0)
+		return "the machine was suspended meanwhile: that time is no part of the recording";
 	return NULL;
 }
 

@@ -33,7 +33,7 @@ struct cgr_clock {
 void cgr_clock_choose(struct cgr_clock *clock, const char *tracefs);
 /* Reads a pair. A CLOCK section can stand for itself from the second one on. */
 void cgr_clock_look(struct cgr_clock *clock);
-/* Once more whether the counter is the kernel's clock; what is wrong with the times of the recording, NULL: nothing. */
+/* Whether the counter is the kernel's clock still; what is to be said of the recording's times, NULL: nothing. */
 const char *cgr_clock_check(struct cgr_clock *clock);
 /* To be called often: reads a pair now and then. True: a section is due. */
 bool cgr_clock_tick(struct cgr_clock *clock);

@@ -385,6 +385,7 @@ static void suspends_and_a_new_count_are_noticed(void **state)
 	cgr_clock_look(&clock);
 	assert_int_equal(clock.suspends, 1);
 	assert_int_equal(clock.restarts, 0);
+	assert_non_null(cgr_clock_check(&clock));
 	clock.pair[clock.pairs - 1].count = UINT64_MAX;
 	cgr_clock_look(&clock);
 	assert_int_equal(clock.suspends, 1);
