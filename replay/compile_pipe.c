@@ -40,6 +40,7 @@ struct gates {
 	struct gate *item;
 	size_t count, capacity;
 	uint64_t ahead_ns; /* CPU time of the writer that fills the pipe */
+	uint64_t step_ns; /* of which lies between two gates */
 };
 
 static const struct cgr_op *next_op(const struct cgr_programs *p, struct cgr_cursor *at, uint64_t *run_ns)
@@ -172,7 +173,7 @@ static int add_gate(struct builder *b, struct gates *g, uint64_t written_ns, uin
 /* The gates between two halts, evenly; from is moved up to the last. */
 static int add_gates(struct builder *b, struct gates *g, struct gate *from, const struct gate *to)
 {
-	uint64_t step_ns = g->ahead_ns / GATES_PER_PIPE, written_ns = to->written_ns - from->written_ns;
+	uint64_t step_ns = g->step_ns, written_ns = to->written_ns - from->written_ns;
 	uint64_t read_ns = to->read_ns - from->read_ns, steps = written_ns / step_ns;
 
 	for (uint64_t i = 1; i <= steps; i++)
@@ -183,11 +184,15 @@ static int add_gates(struct builder *b, struct gates *g, struct gate *from, cons
 	return 0;
 }
 
-static int find_gates(struct builder *b, const struct halts *h, struct gates *g)
+/* No more than `most`: CPU time, unlike the operations, costs a recording nothing. */
+static int find_gates(struct builder *b, const struct halts *h, uint64_t most, struct gates *g)
 {
 	struct gate from = { 0 };
 	bool any = false;
 
+	if (!most)
+		return 0;
+	g->step_ns = CGR_MAX(g->ahead_ns / GATES_PER_PIPE, h->item[h->count - 1].written_ns / most + 1);
 	for (size_t i = 0; i < h->count; i++) {
 		const struct halt *x = &h->item[i];
 		struct gate to = { x->written_ns - CGR_MIN(x->written_ns, x->full ? g->ahead_ns : 0), x->read_ns };
@@ -253,12 +258,14 @@ static int install(struct builder *b, const struct cgr_relation *space, const st
 	return insert(b, reader, g, &taken, false);
 }
 
-static int judge(struct builder *b, const struct cgr_relation *space)
+/* Gates are no more than operations were, of the two programs and (left) of all. */
+static int judge(struct builder *b, const struct cgr_relation *space, uint64_t *left)
 {
 	uint32_t writer = space->wakee_task, reader = space->waker_task;
 	struct halts h = { 0 };
 	struct gates g = { 0 };
 	uint64_t *scratch = NULL, written_ns, read_ns;
+	uint64_t most = CGR_MIN(*left, b->programs->program[writer].ops + b->programs->program[reader].ops);
 	int rc = find_halts(b, writer, reader, true, &h);
 	size_t fulls = h.count;
 
@@ -275,7 +282,8 @@ static int judge(struct builder *b, const struct cgr_relation *space)
 		read_ns = find_slot(&h, scratch, true);
 		g.ahead_ns = SLOTS * written_ns;
 		if (written_ns && read_ns && goes_evenly(&h, written_ns, read_ns) && fits(&h, g.ahead_ns, written_ns, read_ns))
-			rc = find_gates(b, &h, &g);
+			rc = find_gates(b, &h, most, &g);
+		*left -= g.count;
 		if (rc >= 0 && g.count)
 			rc = install(b, space, &g);
 	}
@@ -298,11 +306,15 @@ static bool may_be_pipe(const struct builder *b, const struct cgr_relation *spac
 
 int cgr_build_judge_pipes(struct builder *b)
 {
+	uint64_t left = 0;
+
+	for (uint32_t i = 1; i < b->n_tasks; i++)
+		left += b->programs->program[i].ops;
 	for (uint32_t i = 0; i < b->programs->relations; i++) {
 		const struct cgr_relation space = b->programs->relation[i];
 
 		if (may_be_pipe(b, &space))
-			CGR_TRY(judge(b, &space));
+			CGR_TRY(judge(b, &space, &left));
 	}
 	return 0;
 }

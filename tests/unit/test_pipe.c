@@ -47,34 +47,45 @@ static void sleeps(struct tape *t, uint32_t task)
 	tell(t, CGR_EV_SWITCH, task - 1, task, 1, 0, PRIO);
 }
 
+enum kind { PIPE, THREADS, UNEVEN, TINY_ITEMS };
+
 /* The writer takes 1 ms an item. The reader waits for the first few, then it needs 2 ms for each, until the pipe is
- * full; from then on (uneven: at odd intervals) the writer waits for it. */
-static void work(struct tape *t, bool uneven)
+ * full; from then on (uneven: at odd intervals) the writer waits for it. Tiny items are followed by a second in which
+ * nobody waits. */
+static void work(struct tape *t, enum kind kind)
 {
+	uint64_t unit_ns = kind == TINY_ITEMS ? 1000 : MS;
+
 	t->now_ns = MS;
 	tell(t, CGR_EV_SWITCH, 0, 0, 0, WRITER, PRIO);
 	tell(t, CGR_EV_SWITCH, 1, 0, 0, READER, PRIO);
-	t->now_ns += MS / 10;
+	t->now_ns += unit_ns / 10;
 	sleeps(t, READER);
 	for (unsigned i = 0; i < 4; i++) {
-		t->now_ns += MS;
+		t->now_ns += unit_ns;
 		wake(t, WRITER, READER);
-		t->now_ns += MS / 2;
+		t->now_ns += unit_ns / 2;
 		if (i < 3)
 			sleeps(t, READER);
 	}
-	t->now_ns += 32 * MS;
+	t->now_ns += 32 * unit_ns;
 	for (unsigned i = 0; i < 16; i++) {
-		uint64_t item_ns = uneven && i % 2 ? 4 * MS : MS;
+		uint64_t item_ns = kind == UNEVEN && i % 2 ? 4 * unit_ns : unit_ns;
 
 		sleeps(t, WRITER);
-		t->now_ns += 2 * MS;
+		t->now_ns += 2 * unit_ns;
 		wake(t, READER, WRITER);
 		t->now_ns += item_ns;
 	}
+	if (kind == TINY_ITEMS) {
+		t->now_ns += 1000 * MS;
+		sleeps(t, READER);
+		t->now_ns += unit_ns;
+		wake(t, WRITER, READER);
+	}
 }
 
-static struct cgr_store *machine(bool one_process, bool uneven)
+static struct cgr_store *machine(enum kind kind)
 {
 	struct cgr_store_cgroup job = { .path = "/job",
 		                            .born_ns = -1,
@@ -97,7 +108,7 @@ static struct cgr_store *machine(bool one_process, bool uneven)
 	for (uint32_t i = WRITER; i <= READER; i++) {
 		struct cgr_store_css_set set = { .cpu_cgroup = i == READER ? cgroup : 0 };
 		struct cgr_store_task task = { .tid = 100 + (int32_t)i,
-			                           .tgid = one_process ? 101 : 100 + (int32_t)i,
+			                           .tgid = kind == THREADS ? 101 : 100 + (int32_t)i,
 			                           .comm = "pipe",
 			                           .start_ns = -1,
 			                           .end_ns = INT64_MAX,
@@ -107,7 +118,7 @@ static struct cgr_store *machine(bool one_process, bool uneven)
 		assert_int_equal(cgr_writer_add_css_set(t.writer, &set, NULL, 0, &task.css_set, &error), 0);
 		assert_int_equal(cgr_writer_add_task(t.writer, &task, &(uint32_t){ 0 }, &error), 0);
 	}
-	work(&t, uneven);
+	work(&t, kind);
 	struct cgr_store_info info = { .kernel_release = "6.18.44",
 		                           .kernel_version = 6u << 16 | 18 << 8 | 44,
 		                           .hz = 250,
@@ -131,22 +142,23 @@ static struct cgr_store *machine(bool one_process, bool uneven)
 static void test_found(void **state)
 {
 	(void)state;
-	for (unsigned kind = 0; kind < 3; kind++) {
-		struct cgr_store *store = machine(kind == 1, kind == 2);
+	for (enum kind kind = PIPE; kind <= TINY_ITEMS; kind++) {
+		struct cgr_store *store = machine(kind);
 		struct cgr_programs *p = NULL;
 		struct cgr_error error = { 0 };
 		uint64_t run_ns = 0;
 		unsigned rooms = 0;
 
 		assert_int_equal(cgr_compile(store, NULL, &p, &error), 0);
-		assert_int_equal(p->pipes, kind == 0);
+		assert_int_equal(p->pipes, kind == PIPE || kind == TINY_ITEMS);
 		for (struct cgr_cursor at = cgr_cursor_start(p, WRITER); cgr_cursor_peek(p, &at); at.position++) {
 			const struct cgr_op *op = cgr_cursor_peek(p, &at);
 
 			rooms += op->kind == CGR_OP_ROOM;
 			run_ns += op->kind == CGR_OP_RUN ? op->a : 0;
 		}
-		assert_int_equal(rooms > 3, kind == 0);
+		assert_int_equal(rooms > 3, kind == PIPE || kind == TINY_ITEMS);
+		assert_in_range(rooms, 0, 200);
 		assert_int_equal(run_ns, p->program[WRITER].run_ns);
 		cgr_programs_free(p);
 		cgr_store_free(store);
@@ -158,7 +170,7 @@ static void test_found(void **state)
 static void test_held_up(void **state)
 {
 	struct cgr_run_options options = { .threads = 1 };
-	struct cgr_store *store = machine(false, false);
+	struct cgr_store *store = machine(PIPE);
 	struct cgr_scenario scenario;
 	struct cgr_programs *programs = NULL;
 	struct cgr_result *result = NULL;
