@@ -316,6 +316,8 @@ struct cgr_cpu_ops {
 #define CGR_MEM_SWAPIN                                                                                                 \
 	0x400u /* access to an anonymous page (index: birth number in its mm) that was in swap when the program was        \
 	          recorded */
+#define CGR_MEM_WRITTEN 0x800u /* access: so many of the cgroup's dirty pages were written by the task (fsync) */
+#define CGR_MEM_ACTIVATES 0x1000u /* access: a folio became active by this read in the recording */
 #define CGR_MEM_NO_INDEX UINT64_MAX
 struct cgr_mem_request {
 	uint32_t task; /* who (charging task), CGR_NONE for none */

@@ -23,8 +23,9 @@
 #define CGR_PG_YOUNG 0x0100u /* referenced through a page table since the last look */
 #define CGR_PG_EXEC 0x0200u
 #define CGR_PG_ON_LIST 0x0400u /* linked; else it still waits in a per-CPU batch */
-#define CGR_PG_RECLAIM 0x0800u /* seen under writeback once already */
+#define CGR_PG_RECLAIM 0x0800u /* met by reclaim while dirty or under writeback */
 #define CGR_PG_SWAPPED 0x1000u /* shadow of an anonymous page: its contents stand in a swap slot */
+#define CGR_PG_WRITEBACK 0x1000u /* file page */
 #define CGR_PG_READAHEAD                                                                                               \
 	0x2000u /* the mark that starts the next readahead window; no shadow, but a page that was to be read ahead and     \
 	         * found no room */
@@ -41,7 +42,7 @@ struct cgr_page {
 	                 * bits 28..31 order of the folio this page heads */
 	uint16_t flags; /* CGR_PG_* */
 	uint8_t policy; /* the policy's own: generation, tier */
-	uint8_t epoch; /* controller: when it was made dirty */
+	uint8_t written; /* controller: it was written to since it came */
 };
 _Static_assert(sizeof(struct cgr_page) == 28, "28 bytes and a 4-byte bucket make the 32 bytes per resident page");
 #define CGR_PAGE_ANON 0x80000000u
@@ -107,6 +108,8 @@ struct cgr_memory_core {
 	struct cgr_page *page;
 	/* Frees an isolated page or says why not. age goes into the shadow. */
 	enum cgr_evict (*evict)(struct cgr_ctx *memory, struct cgr_scan *scan, uint32_t page, uint32_t age);
+	/* The policy met nothing but pages that are dirty and not under writeback: the flusher is woken. */
+	void (*all_dirty)(struct cgr_ctx *memory);
 	void (*count)(struct cgr_ctx *memory, uint32_t cgroup, enum cgr_reclaim_stat stat, uint64_t pages);
 	/* Parent in the memory hierarchy, CGR_NONE above the root; fixed before init. */
 	const uint32_t *parent;
@@ -127,6 +130,8 @@ struct cgr_reclaim_ops {
 	void (*page_access)(struct cgr_ctx *ctx, uint32_t page, uint32_t cpu, uint32_t mem_flags);
 	/* The page goes without being reclaimed (truncated, freed at exit). After this the links are free. */
 	void (*page_remove)(struct cgr_ctx *ctx, uint32_t page);
+	/* It was written, after reclaim had met it: to the end from which reclaim takes; NULL: not done. */
+	void (*rotate)(struct cgr_ctx *ctx, uint32_t page);
 	/* Once per pass over the subtree (prepare_scan_control); NULL: not used. */
 	void (*scan_prepare)(struct cgr_ctx *ctx, struct cgr_scan *scan);
 	/* shrink_lruvec of one cgroup at scan->priority. Adds to nr_scanned and nr_reclaimed. */

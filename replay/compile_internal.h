@@ -49,9 +49,11 @@ struct task_build {
 	struct recent_add add[RECENT_ADDS];
 	struct recent_add fault; /* its last look-up through a mapping, chunk CGR_ID_NONE when there is none to claim */
 	struct recent_add last_add; /* its last CACHE_ADD */
+	struct recent_add read; /* its last look-up by read(); position + 1, 0 none */
 	struct recent_add
 	    anon; /* its last charge of one anonymous page, which may turn out to be a swap-in; position + 1 */
 	struct recent_add kernel_page; /* its last operation, if that uncharged kernel memory; position + 1, 0 none */
+	struct recent_add written; /* the operation that tells what it wrote back; position + 1, 0 none since it slept */
 	struct completion completion;
 	/* the last task it woke: its waits since then, by whom the last of them was ended, room for one after the call */
 	uint32_t callee, calls, waits, paid_by, call_chunk, call_position;

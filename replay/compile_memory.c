@@ -194,6 +194,7 @@ void cgr_build_calibrate_misses(struct builder *b)
 	if (!c->window.seen)
 		price_between(&c->window, CGR_MIN(stream, c->single.wait_ns) / 2, c->single.wait_ns, CPU_LEAST_NS,
 		              CGR_MAX(c->single.cpu_ns, CPU_LEAST_NS));
+	c->stream_page_ns = stream;
 	c->reclaim_page_ns = b->reclaim_pages >= RECLAIM_PAGES_MIN ? b->reclaim_ns / b->reclaim_pages : 0;
 	c->swap_read_ns = b->swap_reads >= MISSES_MIN ? b->swap_read_ns / b->swap_reads : 0;
 	calibrate_speed(b);
@@ -250,8 +251,10 @@ static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_o
 		b->t[e->task].fault = op_at(b, e);
 		b->t[e->task].anon.position = 0;
 	}
-	if (kind == CGR_OP_CACHE_READ && own)
+	if (kind == CGR_OP_CACHE_READ && own) {
 		note_lookup(b, &b->t[e->task], b->t[e->task].read_cpu_ns, true);
+		b->t[e->task].read = op_at(b, e);
+	}
 	return 0;
 }
 
@@ -366,6 +369,36 @@ static void note_swap_read(struct builder *b, const struct cgr_event *e)
 	b->swap_reads++;
 }
 
+/* Pages that a task itself makes clean are written and waited for (fsync); the flusher, a kernel thread, does what the
+ * recorded memory was short of, or what was due. */
+static int written(struct builder *b, const struct cgr_event *e)
+{
+	struct cgr_op op = { .kind = CGR_OP_CACHE_WRITTEN, .c = (uint32_t)e->a, .b = 0 - e->b };
+	struct task_build *t = &b->t[e->task];
+
+	if ((int64_t)e->b >= 0 || b->task[e->task].kernel_thread || t->in_reclaim || t->state == TASK_GONE)
+		return 0;
+	if (t->written.position) {
+		cgr_chunk_at(b->programs, t->written.chunk)->op[t->written.position - 1].b += op.b;
+		return 0;
+	}
+	CGR_TRY(cgr_build_context(b, e, &op));
+	t->written = op_at(b, e);
+	return 0;
+}
+
+/* What is truncated becomes clean just before it is deleted (truncate_cleanup_folio), and nobody writes it. */
+static void not_written(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->task];
+	struct cgr_op *op;
+
+	if (!e->task || cgr_event_in_irq(e) || !t->written.position)
+		return;
+	op = &cgr_chunk_at(b->programs, t->written.chunk)->op[t->written.position - 1];
+	op->b -= CGR_MIN(op->b, (uint64_t)e->c);
+}
+
 /* filemap_fault counts PGMAJFAULT between its tracepoint and the inserts, workingset_refault its event after the
  * insert: they say of the look-up that it missed, and of the page that its shadow was found. */
 static int mem_stat(struct builder *b, const struct cgr_event *e)
@@ -376,6 +409,11 @@ static int mem_stat(struct builder *b, const struct cgr_event *e)
 		return cgr_build_swap_slots(b, e, (int64_t)e->b);
 	if (e->task == 0 || cgr_event_in_irq(e))
 		return 0;
+	if (e->c == CGR_ITEM_FILE_DIRTY)
+		return written(b, e);
+	/* folio_mark_accessed follows the look-up; only a large folio does not wait in a batch of the CPU */
+	if (e->c == CGR_ITEM_PGACTIVATE && e->b > 1 && !t->in_reclaim && t->read.position)
+		cgr_chunk_at(b->programs, t->read.chunk)->op[t->read.position - 1].flags |= CGR_OPF_ACTIVATES;
 	if (e->c == CGR_ITEM_REFAULT_ANON || e->c == CGR_ITEM_PSWPIN)
 		return cgr_build_swap_in(b, e->task);
 	if (e->c == CGR_ITEM_PGMAJFAULT && !t->fault.position) {
@@ -407,6 +445,8 @@ int cgr_build_memory(struct builder *b, const struct cgr_event *e)
 	case CGR_EV_CACHE_DELETE:
 		op.kind = CGR_OP_CACHE_DELETE;
 		op.flags = e->d || b->t[e->task].in_reclaim ? CGR_OPF_RECLAIM : 0;
+		if (!op.flags)
+			not_written(b, e);
 		return cgr_build_context(b, e, &op);
 	case CGR_EV_CACHE_READ:
 		return cache_lookup(b, e, CGR_OP_CACHE_READ);

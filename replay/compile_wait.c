@@ -112,6 +112,7 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 		cgr_build_note_miss_wait(b, task, op.a);
 	}
 	t->missed = false;
+	t->written.position = 0;
 	t->timer_armed = false;
 	t->meet_chunk = CGR_ID_NONE;
 	p->blocks[cause]++;

@@ -210,6 +210,10 @@ static uint32_t flags_of(const struct cgr_op *op)
 		flags |= CGR_MEM_FAULT;
 	if (op->kind == CGR_OP_CACHE_DIRTY)
 		flags |= CGR_MEM_DIRTY;
+	if (op->kind == CGR_OP_CACHE_READ && op->flags & CGR_OPF_ACTIVATES)
+		flags |= CGR_MEM_ACTIVATES;
+	if (op->kind == CGR_OP_CACHE_WRITTEN)
+		flags |= CGR_MEM_WRITTEN;
 	return flags;
 }
 
@@ -231,6 +235,10 @@ void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 		request.index = op->a;
 		request.pages = (uint32_t)(op->b & 0xffffffffu);
 		request.cgroup = own;
+		if (op->kind == CGR_OP_CACHE_WRITTEN) {
+			request.file = NONE;
+			request.cgroup = op->c;
+		}
 		if (op->kind == CGR_OP_CACHE_ADD && op->b >> 32 < e->n_cgroups)
 			request.cgroup = (uint32_t)(op->b >> 32);
 	}
@@ -256,7 +264,7 @@ void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 		uncharge(e, task, &request);
 		break;
 	default:
-		if (op->kind != CGR_OP_CACHE_DIRTY && op->kind != CGR_OP_CACHE_ACCESS)
+		if (op->kind != CGR_OP_CACHE_DIRTY && op->kind != CGR_OP_CACHE_ACCESS && op->kind != CGR_OP_CACHE_WRITTEN)
 			request.recorded_missed = (uint32_t)(op->b >> 32);
 		lookup(e, task, &request);
 		break;

@@ -191,6 +191,8 @@ void cgr_whatif_learn(struct cgr_whatif *plan, const struct cgr_programs *progra
 			continue;
 		if (!strcmp(head->params[i].name, "swapped_out"))
 			plan->memory_param[i] = (int64_t)c->swapped_out;
+		else if (!strcmp(head->params[i].name, "writeback_page_ns"))
+			plan->memory_param[i] = (int64_t)c->stream_page_ns;
 		else if (!strcmp(head->params[i].name, "swap_returns_permille") && c->swapped_out)
 			plan->memory_param[i] = (int64_t)(c->swapped_in * 1000 / c->swapped_out);
 	}

@@ -39,6 +39,7 @@ enum cgr_op_kind {
 	CGR_OP_CACHE_FAULT,
 	CGR_OP_CACHE_MAP,
 	CGR_OP_CACHE_DIRTY,
+	CGR_OP_CACHE_WRITTEN, /* c cgroup, b dirty pages that the task has written of its own accord */
 	CGR_OP_CACHE_ACCESS,
 	CGR_OP_ROOM, /* c reader, b pipe: on only when the reader has come to TAKEN number a of that pipe */
 	CGR_OP_TAKEN, /* c writer, a number, b pipe */
@@ -65,6 +66,7 @@ const char *cgr_cause_name(enum cgr_cause cause);
 #define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
 #define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
 #define CGR_OPF_REFAULT 0x01u /* CACHE_ADD: counted as a refault in the recording */
+#define CGR_OPF_ACTIVATES 0x01u /* CACHE_READ: a large folio became active by it in the recording */
 #define CGR_OPF_STOLEN 0x01u /* BLOCK: time the host took on a CPU that was handing requests to a device */
 #define CGR_OPF_RECLAIM 0x08u /* inside memcg reclaim; RUN: CPU time of the recorded limit's reclaim */
 #define CGR_OPF_GROUP 0x10u /* ATTACH: the whole thread group */
@@ -176,6 +178,7 @@ struct cgr_calibration {
 	uint64_t reclaim_page_ns; /* CPU time of memcg reclaim per page freed, 0 not seen */
 	uint64_t swapped_out, swapped_in; /* pages that went to swap and came back */
 	uint64_t swap_read_ns; /* CPU time to bring one back, 0 not seen */
+	uint64_t stream_page_ns; /* what the device takes for a page while it has something to do, 0 not seen */
 	uint32_t slow_percent; /* how long this machine's kernel takes for what the models have prices of their own for */
 };
 

@@ -14,6 +14,7 @@ struct cgr_readahead { /* struct file_ra_state */
 	uint64_t start;
 	uint32_t size, async_size;
 	uint64_t prev_pos; /* in pages: one past the last page of the previous read */
+	bool spliced; /* read by splice: each read marks its folios accessed, also the one the previous read ended in */
 	uint32_t prev_folio; /* the folio that page stood in: a hint for the owner of the page table */
 	uint64_t cut_off; /* where the next recorded insert of a window lies that found no room in the replay; 0 none */
 	uint64_t recorded_from, recorded_next; /* run of recorded inserts since the last access, [from, next) */

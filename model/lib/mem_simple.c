@@ -56,6 +56,8 @@ void cgr_simple_shrink(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t cgro
 		}
 		scan->nr_scanned += scanned;
 		scan->nr_reclaimed += reclaimed;
+		if (type && scanned && !reclaimed)
+			core->all_dirty(ctx->owner);
 		core->count(ctx->owner, cgroup, CGR_STAT_PGSCAN, scanned);
 		core->count(ctx->owner, cgroup, CGR_STAT_PGSTEAL, reclaimed);
 	}

@@ -249,10 +249,8 @@ static int charge_slow(struct memcg *m, struct memcg_group *group, uint32_t page
 			continue;
 		if (killed) /* passed the OOM killer once and is dying: the charge fails at last */
 			return CGR_MEM_TASK_KILLED;
-		if (memcg_reads_done(m)) { /* so many tries take longer than the device */
-			retries = MEMCG_MAX_RECLAIM_RETRIES;
+		if (memcg_reads_done(m) || memcg_await_flusher(m)) /* so many tries take longer than the device */
 			continue;
-		}
 		if (!memcg_oom(m, full->id, pages))
 			return CGR_MEM_NOMEM;
 		killed = task_killed(m);

@@ -33,12 +33,15 @@ static enum fill fill_folio(struct memcg *m, const struct cgr_mem_request *reque
 	int verdict = memcg_try_charge(m, request->cgroup, 1u << order, gfp);
 	if (verdict != CGR_MEM_OK)
 		return verdict == CGR_MEM_NOMEM ? FILL_NOMEM : FILL_KILLED;
-	bool read = !(request->flags & CGR_MEM_DIRTY) && request->file < MEMCG_UNKNOWN_FILE;
-	flags |= read ? CGR_PG_LOCKED : request->flags & CGR_MEM_DIRTY ? CGR_PG_DIRTY : 0;
+	bool dirty = request->flags & CGR_MEM_DIRTY, read = !dirty && request->file < MEMCG_UNKNOWN_FILE;
+	flags |= dirty ? CGR_PG_DIRTY : read ? CGR_PG_LOCKED : 0;
 	if (!memcg_insert_folio(m, request->cgroup, request->file, index, order, flags))
 		memcg_uncharge(m, request->cgroup, 1 << order);
 	else if (!m->had_shadow)
 		m->strangers += 1u << order;
+	uint32_t head = memcg_find_folio(m, request->file, index);
+	if (dirty && head)
+		memcg_set_dirty(m, head);
 	if (read)
 		memcg_read_begins(m, request->file, index, 1u << order);
 	m->outcome->missed_pages += 1u << order;
@@ -122,11 +125,11 @@ static void touch_mapped(struct memcg *m, struct cgr_page *page, const struct cg
 static void touch(struct memcg *m, uint32_t head, const struct cgr_mem_request *request)
 {
 	struct cgr_page *page = &m->pages.page[head];
-	if (!(page->flags & (CGR_PG_REFERENCED | CGR_PG_ACTIVE | CGR_PG_MAPPED | CGR_PG_DIRTY)))
+	if (!(page->flags & (CGR_PG_REFERENCED | CGR_PG_ACTIVE | CGR_PG_MAPPED)) && !page->written)
 		memcg_group(m, cgr_page_cgroup(page))->first_used += cgr_page_count(page);
 	if (request->flags & CGR_MEM_DIRTY) {
-		page->flags |= CGR_PG_DIRTY;
-		page->epoch = m->clean_epoch;
+		if (!(page->flags & CGR_PG_DIRTY))
+			memcg_set_dirty(m, head);
 		return; /* a buffered write does not mark its page accessed */
 	}
 	if (request->flags & CGR_MEM_FAULT)
@@ -258,11 +261,23 @@ static uint32_t previous_folio(const struct memcg *m, const struct access *acces
 	return access->ra->prev_pos - 1 - cgr_page_index(page) < cgr_page_count(page) ? head : CGR_PAGE_NONE;
 }
 
-/* filemap_read marks a folio once per read, and not at all when the previous read of this file ended in it. */
+/* filemap_read marks a folio once per read, and not at all when the previous read of this file ended in it.
+ * filemap_splice_read, which copy_file_range uses, marks it then as well: a file that is copied from beginning to end
+ * becomes active where its folios are larger than what is spliced at once. */
+static uint32_t marked_before(struct memcg *m, struct access *access)
+{
+	uint32_t previous = access->read ? previous_folio(m, access) : CGR_PAGE_NONE;
+	const struct cgr_page *page = &m->pages.page[previous];
+	uint64_t index = access->request->index;
+	if (previous && access->request->flags & CGR_MEM_ACTIVATES && index - cgr_page_index(page) < cgr_page_count(page))
+		access->ra->spliced = true;
+	return access->ra->spliced ? CGR_PAGE_NONE : previous;
+}
+
 static void access_range(struct memcg *m, struct access *access)
 {
 	const struct cgr_mem_request *request = access->request;
-	uint32_t previous = access->read ? previous_folio(m, access) : CGR_PAGE_NONE;
+	uint32_t previous = marked_before(m, access);
 	for (uint64_t index = request->index; index < access->end; index++) {
 		bool foreign;
 		uint32_t head = look_up(m, access, index, &foreign);
@@ -445,7 +460,7 @@ static void uncharge_nameless(struct memcg *m, struct memcg_group *group, uint32
 static void evict_external(struct memcg *m, uint32_t head)
 {
 	struct cgr_scan scan = { .target = 0 };
-	if (memcg_is_dirty(m, &m->pages.page[head]))
+	if (m->pages.page[head].flags & (CGR_PG_DIRTY | CGR_PG_WRITEBACK))
 		return;
 	m->pages.page[head].flags &= (uint16_t)~CGR_PG_LOCKED;
 	m->reclaim->page_remove(m->ctx->reclaim, head);

@@ -5,6 +5,7 @@
  * memcg_pages.c    folios: insert, evict, free; anonymous pages and swap (mm/swap_state.c)
  * memcg_file.c     the page cache: reads, faults, readahead, truncation (mm/filemap.c, mm/readahead.c)
  * memcg_reading.c  pages that the device has not delivered yet (PG_locked)
+ * memcg_dirty.c    dirty pages and the flusher (mm/page-writeback.c)
  * memcg_attached.c kernel memory that hangs on cached pages (fs/buffer.c)
  * memcg_spread.c   how sure the counters of reclaim are
  * model/memory/memcg.c puts them behind struct cgr_memory_ops. */
@@ -23,6 +24,7 @@
 #define MEMCG_MAX_RECLAIM_RETRIES 16
 #define MEMCG_SWAP_CLUSTER_MAX 32
 #define MEMCG_DEF_PRIORITY 12
+#define MEMCG_DIRTY_FOLIOS (1u << 20) /* dirty or under writeback at a time */
 #define MEMCG_READINGS 256u /* ranges under read at a time */
 
 enum memcg_event {
@@ -92,6 +94,13 @@ struct memcg_reading { /* pages [from, end) of a file */
 	uint64_t from, end;
 };
 
+struct memcg_dirty { /* see memcg_dirty.c */
+	uint32_t *ring;
+	uint64_t rotated, written, queued, end;
+	uint64_t device_ns; /* when it had written what is written */
+	uint64_t flushed_ns; /* when the flusher was woken last */
+};
+
 struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	struct cgr_memory_core core;
 	struct cgr_ctx *ctx;
@@ -106,7 +115,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	bool swap; /* there is swap: anonymous pages need identity */
 	int64_t swapped_out, swap_returns_permille; /* what the recording shows of swap, from parameters */
 	int64_t swap_free; /* machine wide, slots */
-	int64_t scan_page_ns, reclaim_page_ns, round_ns, swapout_ns, writeback_wait_ns; /* prices, from parameters */
+	int64_t scan_page_ns, reclaim_page_ns, round_ns, swapout_ns, writeback_page_ns; /* prices, from parameters */
 	/* of the request being served */
 	struct cgr_mem_outcome *outcome;
 	uint32_t cpu, task;
@@ -117,10 +126,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	uint32_t drains_pending; /* CPUs whose stock waits for its drain worker */
 	struct memcg_reading *reading; /* MEMCG_READINGS */
 	uint32_t readings;
-	/* dirty file pages: written since the last run of the flusher */
-	uint8_t clean_epoch;
-	uint32_t dirty_seen; /* by reclaim since the flusher was woken last */
-	uint64_t last_flush_ns;
+	struct memcg_dirty dirty;
 };
 
 /* order of the knobs and parameters tables in model/memory/memcg.c */
@@ -184,7 +190,6 @@ bool memcg_oom(struct memcg *m, uint32_t cgroup, uint32_t pages);
 /* memcg_pages.c */
 enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t page, uint32_t age);
 void memcg_count(struct cgr_ctx *ctx, uint32_t cgroup, enum cgr_reclaim_stat stat, uint64_t pages);
-bool memcg_is_dirty(const struct memcg *m, const struct cgr_page *page);
 /* A charged folio gets its place; shadows under its keys are used up. false: the page table is full. */
 bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_t index, unsigned order,
                         uint16_t flags);
@@ -217,6 +222,14 @@ void memcg_file_uncharge(struct memcg *m, const struct cgr_mem_request *request)
 /* memcg_reading.c */
 void memcg_read_begins(struct memcg *m, uint32_t file, uint64_t index, uint32_t pages);
 bool memcg_reads_done(struct memcg *m); /* false: there were none */
+
+/* memcg_dirty.c */
+void memcg_set_dirty(struct memcg *m, uint32_t head);
+void memcg_writeback_settle(struct memcg *m); /* what the device has done up to now */
+void memcg_await_writeback(struct memcg *m, const struct cgr_page *page);
+bool memcg_await_flusher(struct memcg *m); /* everything dirty; false: nothing is */
+void memcg_all_dirty(struct cgr_ctx *ctx);
+void memcg_written(struct memcg *m, uint32_t pages); /* the oldest, by a task of its own accord */
 
 /* memcg_attached.c */
 void memcg_attach(struct memcg *m, const struct cgr_mem_request *request);

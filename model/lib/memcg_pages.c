@@ -3,8 +3,6 @@
 #include "common/util.h"
 #include "model/lib/memcg_internal.h"
 
-#define DIRTY_EXPIRE_NS 30000000000ull
-
 static void count_tree(struct memcg *m, uint32_t cgroup, size_t offset, int64_t value)
 {
 	for (; cgroup != CGR_NONE; cgroup = m->parent[cgroup])
@@ -101,19 +99,14 @@ static void swap_slot_free(struct memcg *m, struct memcg_group *group)
 }
 
 /* ---- eviction ---- */
-bool memcg_is_dirty(const struct memcg *m, const struct cgr_page *page)
+/* shrink_folio_list: whether a dirty page, or one under writeback, must stay. */
+static bool must_be_written(struct memcg *m, struct cgr_page *page)
 {
-	return (page->flags & CGR_PG_DIRTY) && page->epoch == m->clean_epoch;
-}
-
-/* wakeup_flusher_threads(WB_REASON_VMSCAN): everything dirty is written; the reclaimer waits for the first of it. */
-static void memcg_flush(struct memcg *m)
-{
-	m->clean_epoch++;
-	m->dirty_seen = 0;
-	m->last_flush_ns = m->ctx->now_ns;
-	if (m->outcome)
-		m->outcome->device_ns += (uint64_t)m->writeback_wait_ns;
+	bool marked = page->flags & CGR_PG_RECLAIM;
+	page->flags |= page->flags & (CGR_PG_DIRTY | CGR_PG_WRITEBACK) ? CGR_PG_RECLAIM : 0;
+	if (page->flags & CGR_PG_WRITEBACK && marked)
+		memcg_await_writeback(m, page);
+	return page->flags & (CGR_PG_DIRTY | CGR_PG_WRITEBACK);
 }
 
 static void leave_shadow(struct memcg *m, uint32_t number, uint16_t flags, uint32_t age, uint32_t owner,
@@ -142,17 +135,9 @@ enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t 
 		group->pages[kind_of(page)]--;
 		kept |= CGR_PG_SWAPPED;
 	} else {
-		/* memcg reclaim does not write file pages: it marks them, and where it meets nothing but dirty ones it wakes
-		 * the flusher; on v1 it then waits for the page it has marked (shrink_folio_list, case 3) */
-		if (memcg_is_dirty(m, page)) {
-			if (!(page->flags & CGR_PG_RECLAIM) && m->dirty_seen < MEMCG_SWAP_CLUSTER_MAX) {
-				page->flags |= CGR_PG_RECLAIM;
-				m->dirty_seen += pages;
-				return CGR_EVICT_ACTIVATE;
-			}
-			memcg_flush(m);
-		}
-		group->written_evicted += page->flags & CGR_PG_DIRTY ? pages : 0;
+		if (must_be_written(m, page))
+			return CGR_EVICT_ACTIVATE;
+		group->written_evicted += page->written ? pages : 0;
 		memcg_detach_evicted(m, group, pages);
 		group->pages[CGR_CHARGE_FILE] -= pages;
 		memcg_uncharge(m, group->id, pages);
@@ -210,7 +195,7 @@ static uint32_t claim_page(struct memcg *m, uint32_t cgroup, uint32_t file, uint
 	struct cgr_page *page = &m->pages.page[number];
 	page->flags = (uint16_t)(flags | CGR_PG_RESIDENT);
 	page->policy = 0;
-	page->epoch = m->clean_epoch;
+	page->written = 0;
 	page->prev = page->next = 0;
 	cgr_page_set_cgroup(page, cgroup);
 	cgr_page_set_order(page, 0);
@@ -283,10 +268,12 @@ void memcg_split_folio(struct memcg *m, uint32_t head)
 		uint32_t number = i ? cgr_mem_pages_find(&m->pages, file, index + i) : head;
 		struct cgr_page *part = &m->pages.page[number];
 		part->flags = flags;
-		part->epoch = page->epoch;
+		part->written = page->written;
 		part->prev = part->next = 0;
 		cgr_page_set_order(part, 0);
 		m->reclaim->page_add(m->ctx->reclaim, number, m->cpu, NULL);
+		if (i && flags & (CGR_PG_DIRTY | CGR_PG_WRITEBACK))
+			memcg_set_dirty(m, number);
 	}
 }
 
@@ -415,18 +402,10 @@ static bool has_identity(const struct memcg *m, const struct cgr_mem_request *re
 	       request->folios <= request->pages;
 }
 
-static void flush_if_due(struct memcg *m)
-{
-	if (m->ctx->now_ns - m->last_flush_ns >= DIRTY_EXPIRE_NS) {
-		m->last_flush_ns = m->ctx->now_ns;
-		m->clean_epoch++;
-	}
-}
-
 /* ---- requests ---- */
 void memcg_charge_request(struct memcg *m, const struct cgr_mem_request *request)
 {
-	flush_if_due(m);
+	memcg_writeback_settle(m);
 	memcg_attach(m, request);
 	if (request->task != CGR_NONE && request->kind != CGR_CHARGE_KMEM)
 		memcg_task(m, request->task)->inserts = request->kind == CGR_CHARGE_FILE;
@@ -455,7 +434,11 @@ void memcg_uncharge_request(struct memcg *m, const struct cgr_mem_request *reque
 
 void memcg_access_request(struct memcg *m, const struct cgr_mem_request *request)
 {
-	flush_if_due(m);
+	memcg_writeback_settle(m);
+	if (request->flags & CGR_MEM_WRITTEN) {
+		memcg_written(m, request->pages);
+		return;
+	}
 	if (request->task != CGR_NONE && !(request->flags & CGR_MEM_DIRTY))
 		memcg_task(m, request->task)->inserts = false;
 	if (request->file != CGR_NONE)

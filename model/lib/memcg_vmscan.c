@@ -139,6 +139,7 @@ uint32_t memcg_reclaim(struct memcg *m, uint32_t target, uint32_t pages, bool ma
 		.may_swap = may_swap && m->swap,
 	};
 	struct walk walk = { .m = m, .scan = &scan };
+	memcg_writeback_settle(m);
 	do_try_to_free(&walk);
 	int64_t cost =
 	    walk.rounds * m->round_ns + scan.nr_scanned * m->scan_page_ns + scan.nr_reclaimed * m->reclaim_page_ns;

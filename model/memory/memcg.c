@@ -138,8 +138,8 @@ static const struct cgr_param_desc params[PARAM_COUNT] = {
 	                     400, 0, 1000000 },
 	[PARAM_SWAPOUT_NS] = { "swapout_ns", "ns", "CPU time to give one page a slot and write it there", 4000, 0,
 	                       1000000000 },
-	[PARAM_WRITEBACK_NS] = { "writeback_wait_ns", "ns", "wait of reclaim that meets only dirty file pages", 2000000, 0,
-	                         1000000000 },
+	[PARAM_WRITEBACK_NS] = { "writeback_page_ns", "ns",
+	                         "time the device takes to write a page; -1: as the recording tells", -1, -1, 1000000000 },
 	[PARAM_RECURSIVE] = { "recursiveprot", "", "cgroup2 mount option memory_recursiveprot", 1, 0, 1 },
 	[PARAM_CAPACITY] = { "page_capacity", "pages", "pages and shadows kept at most", 1 << 27, 1024, 1 << 30 },
 	[PARAM_READAHEAD] = { "readahead_kb", "KiB",
@@ -227,7 +227,7 @@ static int memcg_init(struct cgr_ctx *ctx)
 	m->reclaim_page_ns = cgr_param(ctx, PARAM_RECLAIM_NS);
 	m->round_ns = cgr_param(ctx, PARAM_ROUND_NS);
 	m->swapout_ns = cgr_param(ctx, PARAM_SWAPOUT_NS);
-	m->writeback_wait_ns = cgr_param(ctx, PARAM_WRITEBACK_NS);
+	m->writeback_page_ns = CGR_MAX(cgr_param(ctx, PARAM_WRITEBACK_NS), (int64_t)0);
 	m->swapped_out = CGR_MAX(cgr_param(ctx, PARAM_SWAPPED_OUT), (int64_t)0);
 	m->swap_returns_permille = CGR_MAX(cgr_param(ctx, PARAM_SWAP_RETURNS), (int64_t)0);
 	m->task = CGR_NONE;
@@ -244,7 +244,8 @@ static int memcg_init(struct cgr_ctx *ctx)
 		.kernel_version = version,
 	};
 	m->reading = cgr_alloc(ctx, MEMCG_READINGS * sizeof(*m->reading));
-	if (!m->readahead.slot || !m->readahead.files || !m->reading) {
+	m->dirty.ring = cgr_alloc(ctx, MEMCG_DIRTY_FOLIOS * sizeof(*m->dirty.ring));
+	if (!m->readahead.slot || !m->readahead.files || !m->reading || !m->dirty.ring) {
 		cgr_mem_pages_fini(&m->pages);
 		return CGR_E_NOMEM;
 	}
@@ -252,6 +253,7 @@ static int memcg_init(struct cgr_ctx *ctx)
 	m->core = (struct cgr_memory_core){
 		.page = m->pages.page,
 		.evict = memcg_evict,
+		.all_dirty = memcg_all_dirty,
 		.count = memcg_count,
 		.parent = m->parent,
 		.swap_available = m->swap,

@@ -22,6 +22,7 @@ struct lru2_group {
 	/* what rstat last flushed: sizes of the lists over the subtree, and activated */
 	uint64_t flushed_size[CGR_LRU_COUNT], flushed_activated[2];
 	uint64_t flush_number;
+	bool known; /* it held pages when the trace began */
 };
 struct batch {
 	uint32_t page[BATCH_MAX], count;
@@ -54,11 +55,28 @@ static struct cgr_page_list *list_of(struct cgr_ctx *ctx, const struct cgr_page 
 }
 
 /* ---- statistics as reclaim sees them: rstat sums, flushed every two seconds ---- */
+static uint64_t flush_number(const struct cgr_ctx *ctx, const struct lru2 *l)
+{
+	return l->flush_period_ns ? (ctx->now_ns + l->flush_phase_ns) / l->flush_period_ns + 1 : 0;
+}
+
+/* Of a cgroup made since the last flush the statistics say nothing; one that held pages when the trace began is known.
+ */
+static void note_birth(struct cgr_ctx *ctx, uint32_t cgroup)
+{
+	const struct lru2 *l = lru2_of(ctx);
+	for (; cgroup != CGR_NONE && !group_of(ctx, cgroup)->flush_number; cgroup = l->core->parent[cgroup]) {
+		struct lru2_group *group = group_of(ctx, cgroup);
+		group->known |= !ctx->now_ns;
+		group->flush_number = group->known ? 0 : flush_number(ctx, l);
+	}
+}
+
 static struct lru2_group *flushed(struct cgr_ctx *ctx, uint32_t cgroup)
 {
 	const struct lru2 *l = lru2_of(ctx);
 	struct lru2_group *group = group_of(ctx, cgroup);
-	uint64_t number = l->flush_period_ns ? (ctx->now_ns + l->flush_phase_ns) / l->flush_period_ns + 1 : 0;
+	uint64_t number = flush_number(ctx, l);
 	if (number && number == group->flush_number)
 		return group;
 	group->flush_number = number;
@@ -204,6 +222,7 @@ static void lru2_page_add(struct cgr_ctx *ctx, uint32_t n, uint32_t cpu, const s
 {
 	struct lru2 *l = lru2_of(ctx);
 	struct batch *batch = &((struct lru2_cpu *)cgr_cpu_state(ctx, cpu))->add;
+	note_birth(ctx, cgr_page_cgroup(&l->page[n]));
 	if (shadow)
 		refault(ctx, &l->page[n], shadow);
 	batch->page[batch->count++] = n;
@@ -264,6 +283,17 @@ static void lru2_page_remove(struct cgr_ctx *ctx, uint32_t n)
 	page->policy = 0;
 }
 
+/* folio_rotate_reclaimable, lru_move_tail */
+static void lru2_rotate(struct cgr_ctx *ctx, uint32_t n)
+{
+	struct cgr_page *page = &lru2_of(ctx)->page[n];
+	if (!(page->flags & CGR_PG_ON_LIST) || page->policy & IN_ACTIVATE_BATCH)
+		return;
+	cgr_page_list_remove(lru2_of(ctx)->page, list_of(ctx, page), n);
+	page->flags &= (uint16_t)~CGR_PG_ACTIVE;
+	cgr_page_list_push_tail(lru2_of(ctx)->page, list_of(ctx, page), n);
+}
+
 /* ---- shrinking ---- */
 /* folio_check_references. */
 enum reference { REF_RECLAIM, REF_KEEP, REF_ACTIVATE };
@@ -318,7 +348,7 @@ static void forget_activation(struct cgr_ctx *ctx, uint32_t n)
 static void shrink_inactive(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t cgroup, unsigned lru, uint32_t nr)
 {
 	struct lru2 *l = lru2_of(ctx);
-	uint32_t taken[SWAP_CLUSTER_MAX], scanned, reclaimed = 0, paged_out = 0;
+	uint32_t taken[SWAP_CLUSTER_MAX], scanned, reclaimed = 0, paged_out = 0, isolated = 0, unqueued_dirty = 0;
 	bool file = FILE_OF(lru);
 	drain_cpu(ctx, scan->cpu);
 	uint32_t count = isolate(ctx, &group_of(ctx, cgroup)->list[lru], nr, taken, &scanned);
@@ -328,8 +358,11 @@ static void shrink_inactive(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t
 		uint32_t n = taken[i];
 		struct cgr_page *page = &l->page[n];
 		uint32_t pages = cgr_page_count(page);
-		enum reference reference = check_references(page);
+		bool writeback = file && page->flags & CGR_PG_WRITEBACK;
+		enum reference reference = writeback ? REF_RECLAIM : check_references(page);
 		enum cgr_evict evict = CGR_EVICT_KEEP;
+		isolated += pages;
+		unqueued_dirty += file && !writeback && page->flags & CGR_PG_DIRTY ? pages : 0;
 		if (reference == REF_ACTIVATE) {
 			evict = CGR_EVICT_ACTIVATE;
 		} else if (reference == REF_RECLAIM) {
@@ -356,6 +389,8 @@ static void shrink_inactive(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t
 	scan->nr_reclaimed += reclaimed;
 	l->core->count(ctx->owner, cgroup, CGR_STAT_PGSTEAL, reclaimed);
 	note_cost(ctx, cgroup, file, paged_out, scanned - reclaimed);
+	if (isolated && isolated == unqueued_dirty)
+		l->core->all_dirty(ctx->owner);
 }
 
 static void shrink_active(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t cgroup, unsigned lru, uint32_t nr)
@@ -594,7 +629,7 @@ const struct cgr_reclaim_ops cgr_reclaim_lru2 = {
 		.model_size = sizeof(struct lru2), .cgroup_size = sizeof(struct lru2_group), .cpu_size = sizeof(struct lru2_cpu),
 		.init = lru2_init, .self_check = lru2_self_check,
 	},
-	.page_add = lru2_page_add, .page_access = lru2_page_access, .page_remove = lru2_page_remove,
+	.page_add = lru2_page_add, .page_access = lru2_page_access, .rotate = lru2_rotate, .page_remove = lru2_page_remove,
 	.scan_prepare = lru2_scan_prepare, .shrink = lru2_shrink, .scan_finish = lru2_scan_finish, .drain = lru2_drain,
 	.size = lru2_size, .age = lru2_age,
 };

@@ -281,6 +281,14 @@ static void remove_page(struct cgr_ctx *ctx, uint32_t n)
 	page->policy = 0;
 }
 
+/* folio_rotate_reclaimable: the old end of the oldest generation. */
+static void rotate(struct cgr_ctx *ctx, uint32_t n)
+{
+	const struct cgr_page *page = &core_of(ctx)->page[n];
+	if (page->flags & CGR_PG_ON_LIST)
+		move(ctx, n, group_of(ctx, cgr_page_cgroup(page))->min_seq[type_of(page)], false);
+}
+
 /* ---- eviction ---- */
 struct control { /* struct ctrl_pos */
 	uint64_t refaulted, total, gain;
@@ -334,7 +342,7 @@ static unsigned choose_type(struct cgr_ctx *ctx, const struct lru_gen_group *gro
 }
 
 struct batch {
-	uint32_t looked, isolated, sorted, reclaimed;
+	uint32_t looked, isolated, sorted, reclaimed, dirty;
 };
 
 /* One page of the oldest generation, from its end: sorted into a younger one, or isolated and freed if it can be. */
@@ -373,6 +381,7 @@ static void take(struct cgr_ctx *ctx, struct cgr_scan *scan, struct lru_gen_grou
 		move(ctx, n, group->min_seq[type], true);
 	} else if (type == FILE) { /* dirty: sort_folio passes it on before it is isolated */
 		batch->sorted += pages;
+		batch->dirty += page->flags & CGR_PG_WRITEBACK ? 0 : pages;
 		move(ctx, n, group->min_seq[type] + 1, true);
 	} else {
 		batch->isolated += pages;
@@ -397,6 +406,8 @@ static uint32_t evict_batch(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t
 	core->count(ctx->owner, cgroup, CGR_STAT_PGSCAN, batch.isolated);
 	core->count(ctx->owner, cgroup, CGR_STAT_PGREFILL, batch.sorted);
 	core->count(ctx->owner, cgroup, CGR_STAT_PGSTEAL, batch.reclaimed);
+	if (batch.dirty && batch.dirty == batch.looked)
+		core->all_dirty(ctx->owner);
 	return batch.isolated || !tries ? batch.looked : 0;
 }
 
@@ -498,6 +509,6 @@ const struct cgr_reclaim_ops cgr_reclaim_mglru = {
 		.model_size = sizeof(struct lru_gen), .cgroup_size = sizeof(struct lru_gen_group),
 		.init = init, .self_check = self_check,
 	},
-	.page_add = add, .page_access = access_page, .page_remove = remove_page, .shrink = shrink, .size = list_size,
+	.page_add = add, .page_access = access_page, .page_remove = remove_page, .rotate = rotate, .shrink = shrink, .size = list_size,
 	.age = shadow_age,
 };

@@ -248,6 +248,8 @@ static void opt_shrink(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t cgro
 	}
 	scan->nr_scanned += scanned;
 	scan->nr_reclaimed += reclaimed;
+	if (scanned && !reclaimed)
+		o->core->all_dirty(ctx->owner);
 	o->core->count(ctx->owner, cgroup, CGR_STAT_PGSCAN, scanned);
 	o->core->count(ctx->owner, cgroup, CGR_STAT_PGSTEAL, reclaimed);
 }

@@ -120,6 +120,26 @@ static void second_access_protects(void **state)
 	host_free(h);
 }
 
+/* Statistics are flushed every two seconds: of a cgroup made since then reclaim knows no active list, so that no
+ * refault is one of a working set yet. One that was there before the trace has long been counted. */
+static void unflushed_statistics(void **state)
+{
+	(void)state;
+	for (unsigned young = 0; young < 2; young++) {
+		struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+		h->memory.now_ns = h->reclaim.now_ns = young;
+		host_knob(h, 1, "memory.max", 8 << 20);
+		for (uint64_t i = 0; i < 2048; i++)
+			(void)host_read(h, 1, 1, i % 1024, 1);
+		for (uint64_t i = 0; i < 2600; i++)
+			(void)host_read(h, 1, 1, 2000 + i % 1500, 1);
+		assert_true(host_metric(h, 1, "memory.stat.workingset_refault_file") > 0);
+		assert_int_equal(host_metric(h, 1, "memory.stat.workingset_activate_file") > 0, !young);
+		host_check(h);
+		host_free(h);
+	}
+}
+
 /* Parent limit over two children: the ramp in one of them kills the larger process of the subtree. */
 static void shared_limit(void **state)
 {
@@ -552,6 +572,7 @@ int main(void)
 		cmocka_unit_test(toucher),
 		cmocka_unit_test(scan_failcnt),
 		cmocka_unit_test(second_access_protects),
+		cmocka_unit_test(unflushed_statistics),
 		cmocka_unit_test(shared_limit),
 		cmocka_unit_test(victims),
 		cmocka_unit_test(oom_group),
