@@ -10,6 +10,8 @@
 #define PAIRS_MIN 200u
 #define CODE_BETWEEN_NS 50u /* the kernel's own work between the two */
 #define COST_MAX_NS 5000u
+#define SPEED_MIN_PERCENT 66u /* the kernel takes up to half as long again while neighbours of a virtual machine work  \
+	                           */
 /* events of no interest in the life of an anonymous page: its fault, its mapping and its list as it comes, the latter
  * two as it goes */
 #define REJECTED_BORN 3u
@@ -51,16 +53,21 @@ static int note_pair(struct cgr_event *last, const struct cgr_event *e, struct c
 	return cgr_histogram_add(&gap[pair], CGR_MIN(ns, 100000u));
 }
 
-/* Costs add up, so it is their mean that counts; what is beyond the 99th percentile is an interrupt between the two. */
-static uint64_t usual_mean(const struct cgr_histogram *h)
+/* Costs add up, so it is their mean that counts; what is beyond the 99th percentile is an interrupt between the two.
+ * UINT64_MAX where too few took from_ns or longer. */
+static uint64_t usual_mean(const struct cgr_histogram *h, uint64_t from_ns)
 {
 	uint64_t high = cgr_histogram_quantile(h, 990), sum = 0, count = 0;
 
+	if (!h->count)
+		return UINT64_MAX;
 	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS && cgr_histogram_bucket_low(i) <= high; i++) {
+		if (cgr_histogram_bucket_low(i) < from_ns)
+			continue;
 		sum += h->bucket[i] * (cgr_histogram_bucket_low(i) + CGR_MIN(cgr_histogram_bucket_high(i), high)) / 2;
 		count += h->bucket[i];
 	}
-	return sum / count;
+	return count < PAIRS_MIN ? UINT64_MAX : sum / count;
 }
 
 static int collect(struct builder *b, struct cgr_histogram gap[PAIR_COUNT])
@@ -85,14 +92,17 @@ static int collect(struct builder *b, struct cgr_histogram gap[PAIR_COUNT])
 }
 
 /* Percent: a program that does nothing but touch pages and is faster at it than the recorder was when it measured runs
- * on a machine that has become faster. One that is slower may just have other things to do. */
+ * on a machine that has become faster. One that is slower may just have other things to do. Pages that come faster
+ * still had no fault each: the kernel fills a whole range in one go (populate_vma_page_range). */
 static uint32_t speed_percent(const struct builder *b, const struct cgr_histogram *faults)
 {
 	uint64_t page = b->info->calibrated_page_ns, dead = REJECTED_DEAD * (uint64_t)b->info->rejected_event_cost_ns;
+	uint64_t mean_ns;
 
-	if (!b->info->anon_implied || page <= dead || faults->count < PAIRS_MIN)
+	if (!b->info->anon_implied || page <= dead)
 		return 100;
-	return (uint32_t)CGR_MIN(usual_mean(faults) * 100 / (page - dead), 100u);
+	mean_ns = usual_mean(faults, (page - dead) * SPEED_MIN_PERCENT / 100);
+	return mean_ns < page - dead ? (uint32_t)(mean_ns * 100 / (page - dead)) : 100;
 }
 
 /* What the recorder measured with anonymous pages is the price of a charge and of those that were rejected beside it.
@@ -124,8 +134,7 @@ int cgr_build_recorder_cost(struct builder *b)
 	int rc = b->info->has_memcg_events ? collect(b, gap) : 0;
 
 	for (unsigned i = 0; i < PAIR_PRICES; i++)
-		if (gap[i].count >= PAIRS_MIN)
-			best = CGR_MIN(best, usual_mean(&gap[i]));
+		best = CGR_MIN(best, usual_mean(&gap[i], 0));
 	set_prices(b, best, speed_percent(b, &gap[PAIR_FAULT]));
 	for (unsigned i = 0; i < PAIR_COUNT; i++)
 		cgr_histogram_fini(&gap[i]);
