@@ -328,7 +328,7 @@ struct cgr_mem_request {
 	uint32_t file; /* file pages: dense file id, CGR_NONE otherwise */
 	uint64_t index; /* first page index in the file; anon: CGR_MEM_NO_INDEX unless the page is known */
 	uint32_t gfp; /* 0 = GFP_KERNEL like */
-	uint32_t recorded_missed; /* access: how many of the pages were missing in the recording */
+	uint32_t recorded_missed; /* access: how many of the pages were missing, or read from swap, in the recording */
 	uint32_t cpu; /* where the charging task runs (per-CPU stocks and page batches) */
 	uint32_t folios; /* charge: how many folios the pages make; 0 = as many as pages */
 };

@@ -52,6 +52,7 @@ struct task_build {
 	struct recent_add read; /* its last look-up by read(); position + 1, 0 none */
 	struct recent_add
 	    anon; /* its last charge of one anonymous page, which may turn out to be a swap-in; position + 1 */
+	struct recent_add swapped_in; /* its last charge, if that page had been in swap; position + 1, 0 none */
 	struct recent_add kernel_page; /* its last operation, if that uncharged kernel memory; position + 1, 0 none */
 	struct recent_add written; /* the operation that tells what it wrote back; position + 1, 0 none since it slept */
 	struct completion completion;
@@ -84,7 +85,6 @@ struct task_build {
 	bool hidden; /* it left its CPU by a switch that was not reported */
 	bool window; /* what it added last was more than a page */
 	bool swapping; /* it gave pages swap slots since it last charged memory */
-	bool swapped_in; /* what it last charged had been in swap */
 	bool timer_armed, exiting, missed, in_reclaim, has_runtime, idle_target;
 };
 

@@ -361,9 +361,10 @@ static void note_swap_read(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t = &b->t[e->task];
 
-	if (!t->swapped_in)
+	if (!t->swapped_in.position)
 		return;
-	t->swapped_in = false;
+	cgr_chunk_at(b->programs, t->swapped_in.chunk)->op[t->swapped_in.position - 1].flags |= CGR_OPF_SWAPREAD;
+	t->swapped_in.position = 0;
 	cgr_build_book(b, e->task, e->ts_ns);
 	b->swap_read_ns += t->run_ns - CGR_MIN(t->cost_ns, t->run_ns);
 	b->swap_reads++;

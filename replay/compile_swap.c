@@ -176,7 +176,7 @@ int cgr_build_swap_charged(struct builder *b, const struct cgr_event *e, struct 
 	bool cached = e->c == CGR_CHARGE_SWAPCACHE;
 
 	t->anon.position = 0;
-	t->swapped_in = false;
+	t->swapped_in.position = 0;
 	if (!s || (!swappable(e->c) && !cached) || e->a >= s->cgroups)
 		return 0;
 	struct swap_group *group = &s->group[e->a];
@@ -225,7 +225,7 @@ int cgr_build_swap_in(struct builder *b, uint32_t task)
 	}
 	mm->out_count -= mm->out_count > 0;
 	op->flags |= CGR_OPF_SWAPIN;
-	b->t[task].swapped_in = true;
+	b->t[task].swapped_in = at;
 	op->b = page.birth;
 	if (born)
 		mm->births--;

@@ -187,7 +187,8 @@ static void lookup(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 	e->memory->access(memory_ctx(e), request, &outcome);
 	if (!recorded(e, request->cgroup))
 		return;
-	if (task != NONE && request->flags & CGR_MEM_SWAPIN && !outcome.swapped_in)
+	if (task != NONE && request->flags & CGR_MEM_SWAPIN && request->recorded_missed && !outcome.swapped_in &&
+	    outcome.verdict == CGR_MEM_OK)
 		e->task[task].credit_ns += e->programs->calibration.swap_read_ns;
 	suffer(e, task, &outcome, true);
 }
@@ -227,8 +228,10 @@ void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 	if (op->kind == CGR_OP_CHARGE || op->kind == CGR_OP_UNCHARGE) {
 		request.cgroup = op->c;
 		request.pages = (uint32_t)CGR_MIN(op->a, UINT32_MAX);
-		if (op->kind == CGR_OP_CHARGE && op->flags & CGR_OPF_SWAPIN)
+		if (op->kind == CGR_OP_CHARGE && op->flags & CGR_OPF_SWAPIN) {
 			request.index = op->b;
+			request.recorded_missed = op->flags & CGR_OPF_SWAPREAD ? 1 : 0;
+		}
 	} else {
 		request.kind = CGR_CHARGE_FILE;
 		request.file = op->c;

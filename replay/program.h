@@ -63,6 +63,7 @@ const char *cgr_cause_name(enum cgr_cause cause);
 #define CGR_OPF_PACED 0x02u /* RUN: between two looks at its own CPU clock */
 #define CGR_OPF_DIRECT 0x01u /* UNCHARGE: kernel memory that does not pass through a stock */
 #define CGR_OPF_SWAPIN 0x10u /* CHARGE: of a page that had been in swap: its owner touched it */
+#define CGR_OPF_SWAPREAD 0x02u /* with CGR_OPF_SWAPIN: it read the page (a major fault), which was in no swap cache */
 #define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
 #define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
 #define CGR_OPF_REFAULT 0x01u /* CACHE_ADD: counted as a refault in the recording */

@@ -15,7 +15,7 @@
 
 #define MS 1000000ull
 #define PRIO (120u | 120u << 16)
-#define PAGES 40
+#define PAGES 80
 #define READ_NS 20000
 
 static void append(struct cgr_writer *w, struct cgr_event e)
@@ -65,8 +65,9 @@ static void write_tables(struct cgr_writer *w)
 	assert_int_equal(cgr_writer_add_task(w, &task, &(uint32_t){ 0 }, &error), 0);
 }
 
-/* A task touches its pages, a limit sends them all to swap, it touches them again, and exits after 3 ms of work. */
-static struct cgr_store *machine(void)
+/* A task touches its pages, a limit sends them all to swap, it touches them again, and exits after 3 ms of work. Each
+ * read brings `cluster` pages, all but the first of which it finds in the swap cache. */
+static struct cgr_store *machine(unsigned cluster)
 {
 	char path[] = "/tmp/cgr-test-swap-XXXXXX";
 	struct cgr_event e = { .ts_ns = MS, .kind = CGR_EV_SWITCH, .c = 1, .d = PRIO };
@@ -94,10 +95,16 @@ static struct cgr_store *machine(void)
 	           .ts_ns = MS, .kind = CGR_EV_UNCHARGE, .task = 1, .a = 1, .b = PAGES, .c = CGR_CHARGE_ANON, .d = PAGES });
 	append(w, (struct cgr_event){ .ts_ns = MS, .kind = CGR_EV_RECLAIM_END, .task = 1, .a = PAGES });
 	for (unsigned page = 0; page < PAGES; page++) {
+		bool read = page % cluster == 0;
+
 		append(w, e);
-		e.ts_ns += READ_NS;
-		append(w, (struct cgr_event){
-		              .ts_ns = e.ts_ns, .kind = CGR_EV_MEM_STAT, .task = 1, .a = 1, .b = 1, .c = CGR_ITEM_PGMAJFAULT });
+		e.ts_ns += read ? READ_NS : 0;
+		append(w, (struct cgr_event){ .ts_ns = e.ts_ns,
+		                              .kind = CGR_EV_MEM_STAT,
+		                              .task = 1,
+		                              .a = 1,
+		                              .b = 1,
+		                              .c = read ? CGR_ITEM_PGMAJFAULT : CGR_ITEM_REFAULT_ANON });
 	}
 	e = (struct cgr_event){ .ts_ns = 4 * MS, .kind = CGR_EV_EXIT, .task = 1, .c = 1 };
 	append(w, e);
@@ -126,10 +133,10 @@ static int64_t metric_of(const struct cgr_result *result, const char *name)
 	return -1;
 }
 
-static int64_t usage_usec(const char *limit)
+static int64_t usage_usec(const char *limit, unsigned cluster)
 {
 	struct cgr_run_options options = { .threads = 1, .with_recorder = true };
-	struct cgr_store *store = machine();
+	struct cgr_store *store = machine(cluster);
 	struct cgr_scenario scenario;
 	struct cgr_programs *programs = NULL;
 	struct cgr_result *result = NULL;
@@ -150,16 +157,23 @@ static int64_t usage_usec(const char *limit)
 	return usec;
 }
 
-/* 3 ms of work, of which 40 pages took 20 us each, less what recording that took. */
+/* 3 ms of work, of which 80 pages took 20 us each, less what recording that took. */
 static void test_reads(void **state)
 {
 	(void)state;
-	assert_in_range(usage_usec("/job:memory.max=1G"), 2200, 2300);
+	assert_in_range(usage_usec("/job:memory.max=1G", 1), 1400, 1500);
+}
+
+/* Of two pages one was read: what that took is not there twice. */
+static void test_swap_cache(void **state)
+{
+	(void)state;
+	assert_in_range(usage_usec("/job:memory.max=1G", 2), 2200, 2300);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_reads) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_reads), cmocka_unit_test(test_swap_cache) };
 
 	return cmocka_run_group_tests_name("reads from swap", tests, NULL, NULL);
 }
