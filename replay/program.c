@@ -57,26 +57,52 @@ static int extend_file(struct cgr_programs *programs, size_t bytes, struct cgr_e
 	          : 0;
 }
 
+/* mremap moves one mapping at a time before Linux 6.17 (vma_to_resize), and madvise has made two of the head. */
+static bool move_head(char *from, char *to)
+{
+	return mremap(from, HUGE_BYTES, HUGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED &&
+	       mremap(from + HUGE_BYTES, HEAD_BYTES - HUGE_BYTES, HEAD_BYTES - HUGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
+	              to + HUGE_BYTES) != MAP_FAILED;
+}
+
+static int no_mapping(size_t bytes, struct cgr_error *reterr)
+{
+	return cgr_error_errno(reterr, CGR_E_NOMEM, "mapping %zu bytes of task programs", bytes);
+}
+
+static int map_head(struct cgr_programs *programs, struct cgr_error *reterr)
+{
+	char *map = mmap(NULL, HEAD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (map == MAP_FAILED)
+		return no_mapping(HEAD_BYTES, reterr);
+	(void)madvise(map + HUGE_BYTES, HEAD_BYTES - HUGE_BYTES, MADV_HUGEPAGE);
+	programs->map = map;
+	programs->map_bytes = HEAD_BYTES;
+	programs->chunk_capacity = CHUNKS_IN_MEMORY;
+	return 0;
+}
+
 /* One range of addresses: what most recordings need in memory, for a page of a file costs several times as much to come
- * by, and behind it the file. */
+ * by, and behind it the file. The range is taken without access, which no limit of private memory counts
+ * (vm.overcommit_memory=2, RLIMIT_DATA). */
 static int grow(struct cgr_programs *programs, uint32_t capacity, struct cgr_error *reterr)
 {
 	size_t bytes = (size_t)capacity * sizeof(struct cgr_chunk);
-	int prot = PROT_READ | PROT_WRITE;
 	char *map;
 
-	if (bytes > HEAD_BYTES)
-		CGR_TRY(extend_file(programs, bytes - HEAD_BYTES, reterr));
-	map = mmap(NULL, bytes, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (map != MAP_FAILED && bytes > HEAD_BYTES &&
-	    (mmap(map + HEAD_BYTES, bytes - HEAD_BYTES, prot, MAP_SHARED | MAP_FIXED, programs->fd, 0) == MAP_FAILED ||
-	     mremap(programs->map, HEAD_BYTES, HEAD_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, map) == MAP_FAILED)) {
-		munmap(map, bytes);
-		map = MAP_FAILED;
-	}
+	CGR_TRY(extend_file(programs, bytes - HEAD_BYTES, reterr));
+	map = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED)
-		return cgr_error_errno(reterr, CGR_E_NOMEM, "mapping %zu bytes of task programs", bytes);
-	(void)madvise(map + HUGE_BYTES, HEAD_BYTES - HUGE_BYTES, MADV_HUGEPAGE);
+		return no_mapping(bytes, reterr);
+	if (mmap(map + HEAD_BYTES, bytes - HEAD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, programs->fd, 0) ==
+	        MAP_FAILED ||
+	    !move_head(programs->map, map)) {
+		int rc = no_mapping(bytes, reterr);
+
+		munmap(map, bytes);
+		return rc;
+	}
 	if (programs->map_bytes > HEAD_BYTES)
 		munmap(programs->map + HEAD_BYTES, programs->map_bytes - HEAD_BYTES);
 	programs->map = map;
@@ -105,7 +131,7 @@ int cgr_programs_new(uint32_t tasks, struct cgr_programs **ret_programs, struct 
 		programs->program[i].end_ns = INT64_MAX;
 		programs->program[i].prio = -1;
 	}
-	rc = grow(programs, CHUNKS_IN_MEMORY, reterr);
+	rc = map_head(programs, reterr);
 	if (rc < 0) {
 		cgr_programs_free(programs);
 		return rc;

@@ -1,8 +1,10 @@
 /* What the programs say about a recording: sleeps, charges, kinds of wake-ups, the machine's habits. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -929,9 +931,27 @@ static void test_late_free(void **state)
 	cgr_programs_free(p);
 }
 
-/* Programs that do not fit into the part in memory, and grow several times beyond it. */
+/* Leaves the process so many bytes of private memory beyond what it has. Returns the limit of before. */
+static struct rlimit limit_data(uint64_t bytes)
+{
+	struct rlimit old, limit;
+	unsigned long long pages;
+	FILE *f = fopen("/proc/self/statm", "r");
+
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%*s %*s %*s %*s %*s %llu", &pages), 1);
+	fclose(f);
+	assert_int_equal(getrlimit(RLIMIT_DATA, &old), 0);
+	limit = (struct rlimit){ .rlim_cur = pages * (uint64_t)sysconf(_SC_PAGESIZE) + bytes, .rlim_max = old.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_DATA, &limit), 0);
+	return old;
+}
+
+/* Programs that do not fit into the part in memory, and grow several times beyond it. What is beyond it is no private
+ * memory. */
 static void test_long_programs(void **state)
 {
+	struct rlimit old = limit_data(48 << 20);
 	struct cgr_programs *p = NULL;
 	struct cgr_error error = { 0 };
 	uint32_t tail[2] = { CGR_ID_NONE, CGR_ID_NONE };
@@ -954,6 +974,7 @@ static void test_long_programs(void **state)
 		assert_int_equal(next, count + task);
 	}
 	cgr_programs_free(p);
+	assert_int_equal(setrlimit(RLIMIT_DATA, &old), 0);
 }
 
 int main(void)
