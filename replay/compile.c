@@ -345,6 +345,7 @@ static int close_programs(struct builder *b)
 
 		cgr_build_book(b, i, end_ns);
 		p->runs_at_end = runs_at_end(b, i);
+		p->last_cpuset = b->members.cpuset_cgroup[i];
 		if (!b->has_runtime) {
 			b->programs->recorded_run_ns += p->run_ns + t->run_ns;
 			p->recorded_run_ns = p->run_ns + t->run_ns;

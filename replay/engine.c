@@ -60,19 +60,19 @@ static int allocate(struct cgr_engine *e)
 	e->pipe = cgr_calloc(CGR_MAX(e->programs->pipes, 1u), sizeof *e->pipe);
 	e->ended_ns = cgr_calloc(n, sizeof *e->ended_ns);
 	e->cpuset = cgr_calloc(g * e->cpu_words, sizeof *e->cpuset);
-	e->cpuset_text = cgr_calloc(g, sizeof *e->cpuset_text);
 	e->psi = cgr_calloc(g * e->n_cpus, sizeof *e->psi);
 	e->psi_group = cgr_calloc(g, sizeof *e->psi_group);
 	for (unsigned d = 0; d < 2; d++) {
+		e->cpuset_text[d] = cgr_calloc(g, sizeof *e->cpuset_text[d]);
 		e->parent[d] = cgr_calloc(g, sizeof *e->parent[d]);
 		e->online[d] = cgr_calloc(g, sizeof *e->online[d]);
 		e->removed[d] = cgr_calloc(g, sizeof *e->removed[d]);
-		if (!e->parent[d] || !e->online[d] || !e->removed[d])
+		if (!e->cpuset_text[d] || !e->parent[d] || !e->online[d] || !e->removed[d])
 			return CGR_E_NOMEM;
 	}
 	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
 	    !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head || !e->pipe ||
-	    !e->ended_ns || !e->cpuset || !e->cpuset_text || !e->psi || !e->psi_group)
+	    !e->ended_ns || !e->cpuset || !e->psi || !e->psi_group)
 		return CGR_E_NOMEM;
 	return cgr_heap_init(&e->heap, slot_timer(e, 64));
 }
@@ -111,39 +111,56 @@ static int init_groups(struct cgr_engine *e)
 	return rc;
 }
 
-/* The cpuset each cgroup was recorded with, NULL unknown: the effective one where the kernel has both. */
-static void note_cpusets(struct cgr_engine *e)
+/* The first or last cpuset each cgroup was recorded with, NULL unknown: the effective one where the kernel has both. */
+static void note_cpusets(struct cgr_engine *e, unsigned last)
 {
 	static const char *const name[] = { "cpuset.cpus.effective", "cpuset.cpus" };
+	const char **cpuset = e->cpuset_text[last];
 	size_t count;
 	const struct cgr_store_sample *knob = cgr_store_borrow_knobs(e->config->store, &count);
 
 	for (size_t n = 0; n < CGR_ARRAY_SIZE(name); n++)
 		for (size_t i = 0; i < count; i++) {
-			if (knob[i].cgroup >= e->n_cgroups || e->cpuset_text[knob[i].cgroup] || !knob[i].text || !*knob[i].text)
+			const struct cgr_store_sample *k = &knob[last ? count - 1 - i : i];
+
+			if (k->cgroup >= e->n_cgroups || cpuset[k->cgroup] || !k->text || !*k->text)
 				continue;
-			if (!strcmp(cgr_store_borrow_name(e->config->store, knob[i].name), name[n]))
-				e->cpuset_text[knob[i].cgroup] = knob[i].text;
+			if (!strcmp(cgr_store_borrow_name(e->config->store, k->name), name[n]))
+				cpuset[k->cgroup] = k->text;
 		}
 }
 
-/* Cpus_allowed_list is what the task asked for met with its cpuset: where the two are equal it asked for nothing, and
- * goes where another cpuset lets it (set_cpus_allowed_ptr keeps the wish in user_cpus_ptr, which nobody can read). The
- * list may name CPUs that the machine could have and has not. */
-void cgr_run_wish(struct cgr_engine *e, uint32_t task)
+/* Whether Cpus_allowed_list of a task is of the end of the recording, which it was born in, and not of the start. */
+static bool seen_at_end(const struct cgr_engine *e, uint32_t task)
 {
-	const char *text = e->store_task[task].cpus_allowed, *cpuset = e->cpuset_text[e->cpuset_cgroup[task]];
+	return e->store_task[task].cpus_allowed && e->store_task[task].start_ns >= 0;
+}
+
+/* Cpus_allowed_list is what the task asked for met with the cpuset it was in then: where the two are equal it asked for
+ * nothing, and goes where another cpuset lets it (set_cpus_allowed_ptr keeps the wish in user_cpus_ptr, which nobody
+ * can read). The list may name CPUs that the machine could have and has not. */
+static void read_wish(struct cgr_engine *e, uint32_t task)
+{
+	bool last = seen_at_end(e, task);
+	uint32_t in = last ? e->programs->program[task].last_cpuset : e->cpuset_cgroup[task];
+	const char *text = e->store_task[task].cpus_allowed, *cpuset = e->cpuset_text[last][in < e->n_cgroups ? in : 0];
 	uint64_t named[CGR_LIMIT_CPUS / 64], *set = e->affinity + task * e->cpu_words, any = 0;
 
-	if (!text)
-		return;
 	cgr_cpus_fill(set, e->n_cpus);
-	if ((cpuset && !strcmp(text, cpuset)) || cgr_parse_cpulist(text, named, CGR_ARRAY_SIZE(named), NULL) < 0)
+	if (!text || (cpuset && !strcmp(text, cpuset)) || cgr_parse_cpulist(text, named, CGR_ARRAY_SIZE(named), NULL) < 0)
 		return;
 	for (size_t i = 0; i < CGR_ARRAY_SIZE(named); i++)
 		any |= named[i];
 	for (size_t i = 0; any && i < e->cpu_words; i++)
 		set[i] &= named[i];
+}
+
+/* A task moves to another cpuset: before Linux 6.2, which brought user_cpus_ptr, cpuset_attach overwrote its wish. One
+ * seen at the end was made after the last move. */
+void cgr_run_forget_wish(struct cgr_engine *e, uint32_t task)
+{
+	if (e->info->kernel_version && e->info->kernel_version < CGR_KERNEL(6, 2, 0) && !seen_at_end(e, task))
+		cgr_cpus_fill(e->affinity + task * e->cpu_words, e->n_cpus);
 }
 
 static int init_tasks(struct cgr_engine *e)
@@ -152,7 +169,8 @@ static int init_tasks(struct cgr_engine *e)
 	const struct cgr_store_css_set *css = cgr_store_borrow_css_sets(e->config->store, &sets);
 
 	CGR_TRY(init_groups(e));
-	note_cpusets(e);
+	note_cpusets(e, 0);
+	note_cpusets(e, 1);
 	for (uint32_t i = 1; i < e->n_tasks; i++) {
 		const struct cgr_store_task *s = &e->store_task[i];
 		const struct cgr_program *p = &e->programs->program[i];
@@ -181,8 +199,7 @@ static int init_tasks(struct cgr_engine *e)
 		if (e->cpuset_cgroup[i] >= e->n_cgroups)
 			e->cpuset_cgroup[i] = 0;
 		info->cpus_beyond = e->cpu_words > 1 ? e->allowed + i * e->cpu_words + 1 : NULL;
-		cgr_cpus_fill(e->affinity + i * e->cpu_words, e->n_cpus);
-		cgr_run_wish(e, i);
+		read_wish(e, i);
 		e->held_head[i] = NONE;
 		e->ended_ns[i] = -1;
 		t->free = e->recorder_tgid && s->tgid == e->recorder_tgid;
@@ -487,7 +504,8 @@ static void release_engine(struct cgr_engine *e)
 	free(e->affinity);
 	free(e->allowed);
 	free(e->cpuset);
-	free(e->cpuset_text);
+	free(e->cpuset_text[0]);
+	free(e->cpuset_text[1]);
 	free(e->cpuset_cgroup);
 	free(e->held);
 	free(e->held_head);

@@ -123,7 +123,7 @@ struct cgr_engine {
 	size_t cpu_words;
 	uint32_t distributed; /* CPU that was last chosen for a task which had to leave its own */
 	uint32_t *cpuset_cgroup;
-	const char **cpuset_text; /* by cgroup, as recorded */
+	const char **cpuset_text[2]; /* by cgroup, as recorded: first, last */
 	int64_t (*knob_value[MODEL_COUNT])[2]; /* [knob * n_cgroups + cgroup], what online writes */
 	bool *knob_known[MODEL_COUNT];
 	struct cgr_cursor world;
@@ -194,7 +194,7 @@ void cgr_run_attach(struct cgr_engine *e, uint32_t task, uint32_t to);
 void cgr_run_set_prio(struct cgr_engine *e, uint32_t task, int prio);
 void cgr_run_set_cpus(struct cgr_engine *e, uint32_t task);
 bool cgr_run_exec(struct cgr_engine *e, uint32_t task); /* true: it goes on elsewhere */
-void cgr_run_wish(struct cgr_engine *e, uint32_t task); /* engine.c: what it asked for beside its cpuset */
+void cgr_run_forget_wish(struct cgr_engine *e, uint32_t task); /* engine.c */
 /* engine_ops.c */
 void cgr_run_ops(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_token(struct cgr_engine *e, uint32_t task, uint32_t token, uint32_t cpu, unsigned flags); /* paid */

@@ -83,9 +83,9 @@ void cgr_run_born(struct cgr_engine *e, uint32_t task, uint32_t parent)
 		info->memory_cgroup = e->task_info[parent].memory_cgroup;
 		info->cpu = e->task_info[parent].cpu;
 		e->cpuset_cgroup[task] = e->cpuset_cgroup[parent];
-		memcpy(e->affinity + task * e->cpu_words, e->affinity + parent * e->cpu_words,
-		       e->cpu_words * sizeof *e->affinity);
-		cgr_run_wish(e, task);
+		if (!e->store_task[task].cpus_allowed)
+			memcpy(e->affinity + task * e->cpu_words, e->affinity + parent * e->cpu_words,
+			       e->cpu_words * sizeof *e->affinity);
 	}
 	cgr_run_populate(e, info->cpu_cgroup, 1);
 	cgr_run_set_cpus(e, task);
@@ -402,7 +402,7 @@ static void attach_one(struct cgr_engine *e, uint32_t task, uint32_t to, uint64_
 	}
 	if ((moves & CGR_MOVE_CPUSET) && e->cpuset_cgroup[task] != to) {
 		e->cpuset_cgroup[task] = to;
-		cgr_run_wish(e, task);
+		cgr_run_forget_wish(e, task);
 		cgr_run_set_cpus(e, task);
 	}
 }

@@ -130,6 +130,7 @@ int cgr_programs_new(uint32_t tasks, struct cgr_programs **ret_programs, struct 
 		programs->program[i].first_chunk = programs->program[i].loop_chunk = CGR_ID_NONE;
 		programs->program[i].end_ns = INT64_MAX;
 		programs->program[i].prio = -1;
+		programs->program[i].last_cpuset = CGR_ID_NONE;
 	}
 	rc = map_head(programs, reterr);
 	if (rc < 0) {

@@ -140,6 +140,7 @@ struct cgr_program {
 	uint32_t blocks[CGR_CAUSE_COUNT];
 	uint64_t unknown_ns; /* time in blocks of unknown cause */
 	int16_t prio; /* first known, -1 unknown */
+	uint32_t last_cpuset; /* the cgroup whose cpuset it was in at the end of the recording, CGR_ID_NONE unknown */
 	uint32_t switches_in;
 	uint32_t accounts; /* looks at its own CPU clock */
 	uint64_t paced_ns; /* CPU time between such looks */

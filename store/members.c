@@ -16,7 +16,8 @@ int cgr_members_init(struct cgr_members *m, const struct cgr_store *store, struc
 	task = cgr_store_borrow_tasks(store, &m->tasks);
 	m->cpu_cgroup = cgr_calloc(m->tasks + 1, sizeof(*m->cpu_cgroup));
 	m->memory_cgroup = cgr_calloc(m->tasks + 1, sizeof(*m->memory_cgroup));
-	if (m->cpu_cgroup == NULL || m->memory_cgroup == NULL) {
+	m->cpuset_cgroup = cgr_calloc(m->tasks + 1, sizeof(*m->cpuset_cgroup));
+	if (m->cpu_cgroup == NULL || m->memory_cgroup == NULL || m->cpuset_cgroup == NULL) {
 		cgr_members_fini(m);
 		return cgr_error_set(reterr, CGR_E_NOMEM, "membership of tasks: out of memory");
 	}
@@ -25,6 +26,7 @@ int cgr_members_init(struct cgr_members *m, const struct cgr_store *store, struc
 
 		m->cpu_cgroup[i] = known ? set[task[i].css_set].cpu_cgroup : CGR_ID_NONE;
 		m->memory_cgroup[i] = known ? set[task[i].css_set].memory_cgroup : CGR_ID_NONE;
+		m->cpuset_cgroup[i] = known ? set[task[i].css_set].cpuset_cgroup : CGR_ID_NONE;
 	}
 	return 0;
 }
@@ -33,6 +35,7 @@ void cgr_members_fini(struct cgr_members *m)
 {
 	free(m->cpu_cgroup);
 	free(m->memory_cgroup);
+	free(m->cpuset_cgroup);
 	*m = (struct cgr_members){ 0 };
 }
 
@@ -94,5 +97,7 @@ void cgr_members_event(struct cgr_members *m, const struct cgr_event *e)
 			m->cpu_cgroup[i] = (uint32_t)e->a;
 		if (moves && (moved & CGR_MOVE_MEMORY))
 			m->memory_cgroup[i] = (uint32_t)e->a;
+		if (moves && (moved & CGR_MOVE_CPUSET))
+			m->cpuset_cgroup[i] = (uint32_t)e->a;
 	}
 }

@@ -8,7 +8,7 @@
 
 struct cgr_members {
 	const struct cgr_store *store;
-	uint32_t *cpu_cgroup, *memory_cgroup; /* by task; CGR_ID_NONE unknown */
+	uint32_t *cpu_cgroup, *memory_cgroup, *cpuset_cgroup; /* by task; CGR_ID_NONE unknown */
 	size_t tasks;
 };
 

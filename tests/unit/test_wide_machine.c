@@ -27,11 +27,13 @@ static void append(struct cgr_writer *w, struct cgr_event e)
 	assert_int_equal(cgr_writer_append(w, &e, 1, &error), 0);
 }
 
-enum { IDLE = 1, MOVED = 2, INHERITS = 4 };
+enum { IDLE = 1, MOVED = 2, INHERITS = 4, NARROW = 8, PINNED = 16, BORN = 32, OLD = 64 };
 
 /* One task per CPU, each works 10 ms. Odd ones are bound to their CPU, even ones go where their cpuset lets them.
  * IDLE: /web was recorded with cpu.idle, whose weight the kernel's files show instead of its own. MOVED: all begin in
- * the root, and nobody is bound. INHERITS: /web names no CPUs of its own. */
+ * the root, and nobody is bound. INHERITS: /web names no CPUs of its own. With MOVED: NARROW: in /narrow, which has CPU
+ * 0 only; PINNED: all have CPU 0 only; BORN: they were seen at the end, in /web, which then had CPU 0 only; OLD: on
+ * Linux 6.1. */
 static void write_tables(struct cgr_writer *w, uint32_t cpus, unsigned how)
 {
 	struct cgr_store_info info = { .kernel_release = "6.18.44",
@@ -57,10 +59,13 @@ static void write_tables(struct cgr_writer *w, uint32_t cpus, unsigned how)
 	char all[32], own[32];
 	uint32_t id;
 
+	if (how & OLD)
+		info.kernel_version = 6u << 16 | 1 << 8;
 	snprintf(all, sizeof all, "0-%u", cpus - 1);
 	assert_int_equal(cgr_writer_set_info(w, &info, &error), 0);
 	assert_int_equal(cgr_writer_add_cgroup(w, &web, &id, &error), 0);
-	assert_int_equal(cgr_writer_add_knob(w, id, "cpuset.cpus.effective", 0, 0, 0, all, "start", NULL, &error), 0);
+	assert_int_equal(
+	    cgr_writer_add_knob(w, id, "cpuset.cpus.effective", 0, 0, 0, how & BORN ? "0" : all, "start", NULL, &error), 0);
 	if (how & INHERITS)
 		assert_int_equal(cgr_writer_add_knob(w, id, "cpuset.cpus", 0, 0, 0, "", "start", NULL, &error), 0);
 	if (how & IDLE) {
@@ -69,17 +74,25 @@ static void write_tables(struct cgr_writer *w, uint32_t cpus, unsigned how)
 		assert_int_equal(cgr_writer_add_knob(w, id, "cpu.idle", 0, 1, 0, NULL, "start", NULL, &error), 0);
 	}
 	set.cpu_cgroup = set.cpuset_cgroup = how & MOVED ? 0 : id;
+	if (how & NARROW) {
+		web.path = "/narrow";
+		assert_int_equal(cgr_writer_add_cgroup(w, &web, &set.cpuset_cgroup, &error), 0);
+		assert_int_equal(
+		    cgr_writer_add_knob(w, set.cpuset_cgroup, "cpuset.cpus.effective", 0, 0, 0, "0", "start", NULL, &error), 0);
+	}
 	assert_int_equal(cgr_writer_add_css_set(w, &set, NULL, 0, &id, &error), 0);
 	for (uint32_t i = 1; i <= cpus; i++) {
 		struct cgr_store_task task = { .tid = (int32_t)(1000 + i),
 			                           .tgid = (int32_t)(1000 + i),
 			                           .comm = "wide",
-			                           .start_ns = -1,
+			                           .start_ns = how & BORN ? 0 : -1,
 			                           .end_ns = INT64_MAX,
 			                           .parent = CGR_ID_NONE,
 			                           .css_set = id,
 			                           .prio = 120,
-			                           .cpus_allowed = i % 2 && !(how & MOVED) ? own : all };
+			                           .cpus_allowed = how & PINNED              ? "0"
+			                                           : i % 2 && !(how & MOVED) ? own
+			                                                                     : all };
 
 		snprintf(own, sizeof own, "%u", i - 1);
 		assert_int_equal(cgr_writer_add_task(w, &task, &(uint32_t){ 0 }, &error), 0);
@@ -225,6 +238,31 @@ static void test_moved_into_cpuset(void **state)
 	cgr_store_free(store);
 }
 
+/* All four have CPU 0 only when they are seen, and move to /web. Whether they work side by side there. */
+static bool spread(unsigned how, const char *setting)
+{
+	struct cgr_store *store = machine_with(4, MOVED | PINNED | how);
+	struct cgr_result *r = ask(store, 0, setting, 0);
+	int64_t end_ns = check_spans(r, 0, 3, false);
+
+	cgr_result_free(r);
+	cgr_store_free(store);
+	return end_ns < (int64_t)(35 * MS);
+}
+
+/* Where the cpuset they were seen in says so, they asked for nothing. What they asked for goes along from Linux 6.2 on.
+ */
+static void test_wish_of_moved(void **state)
+{
+	(void)state;
+	assert_true(spread(NARROW, NULL));
+	assert_true(spread(NARROW | OLD, NULL));
+	assert_false(spread(0, NULL));
+	assert_true(spread(OLD, NULL));
+	assert_true(spread(BORN, "/web:cpuset.cpus=0-3"));
+	assert_true(spread(BORN | OLD, "/web:cpuset.cpus=0-3"));
+}
+
 /* How often a what-if hears of a knob. */
 static unsigned told(const struct cgr_store *store, uint32_t cpus, const char *setting, const char *knob)
 {
@@ -322,10 +360,15 @@ static void test_lists(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_own_cpus),          cmocka_unit_test(test_cpuset_beyond_64),
-		cmocka_unit_test(test_moved_into_cpuset), cmocka_unit_test(test_weight_of_idle_group),
-		cmocka_unit_test(test_cpuset_of_all),     cmocka_unit_test(test_inherited_cpuset),
-		cmocka_unit_test(test_more_cpus),         cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_own_cpus),
+		cmocka_unit_test(test_cpuset_beyond_64),
+		cmocka_unit_test(test_moved_into_cpuset),
+		cmocka_unit_test(test_weight_of_idle_group),
+		cmocka_unit_test(test_cpuset_of_all),
+		cmocka_unit_test(test_inherited_cpuset),
+		cmocka_unit_test(test_wish_of_moved),
+		cmocka_unit_test(test_more_cpus),
+		cmocka_unit_test(test_lists),
 	};
 
 	return cmocka_run_group_tests_name("wide machines", tests, NULL, NULL);
