@@ -451,6 +451,7 @@ static void facts(struct cgr_engine *e)
 	const struct cgr_calibration *c = &e->programs->calibration;
 	uint64_t duration = (uint64_t)e->programs->duration_ns;
 	int32_t at = e->config->price_permille;
+	struct cgr_rng rng;
 
 	e->tick_ns = 1000000000ull / (e->info->hz ? e->info->hz : 250);
 	e->switch_cost_ns = SWITCH_COST_NS;
@@ -464,14 +465,10 @@ static void facts(struct cgr_engine *e)
 	e->miss[0].cpu_ns = priced(c->single.cpu_low_ns, c->single.cpu_ns, c->single.cpu_high_ns, at);
 	e->miss[1].wait_ns = priced(c->window.wait_low_ns, c->window.wait_ns, c->window.wait_high_ns, at);
 	e->miss[1].cpu_ns = priced(c->window.cpu_low_ns, c->window.cpu_ns, c->window.cpu_high_ns, at);
-	if (c->tick_phase_known && !e->config->other_run) {
-		e->tick_phase_ns = c->tick_phase_ns;
-	} else {
-		struct cgr_rng rng;
-
-		cgr_rng_init(&rng, e->config->seed);
-		e->tick_phase_ns = cgr_rng_below(&rng, e->tick_ns);
-	}
+	cgr_rng_init(&rng, e->config->seed);
+	e->tick_phase_ns =
+	    c->tick_phase_known && !e->config->other_run ? c->tick_phase_ns : cgr_rng_below(&rng, e->tick_ns);
+	e->start_jiffies = cgr_rng_below(&rng, CGR_WHEEL_SLOT_JIFFIES);
 	if (e->config->without_recorder) {
 		const char *recorder = cgr_store_borrow_meta(e->config->store, "facts.recorder");
 		const char *tgid = recorder ? strstr(recorder, "\"tgid\":") : NULL;

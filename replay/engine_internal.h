@@ -8,6 +8,7 @@
 
 #define NONE CGR_NONE
 #define FOREVER_NS (UINT64_MAX / 4)
+#define CGR_WHEEL_SLOT_JIFFIES 64u /* the longest slot of the timer wheel a task's sleep comes to */
 
 enum run_state { RUN_NONE, RUN_NEW, RUN_RUNNING, RUN_QUEUED, RUN_BLOCKED, RUN_GONE };
 
@@ -103,6 +104,7 @@ struct cgr_engine {
 	struct cgr_error *error;
 	int failed; /* first error inside a callback */
 	uint64_t now_ns, end_ns, tick_ns, tick_phase_ns, switch_cost_ns, idle_wake_ns, active;
+	uint64_t start_jiffies; /* modulo the timer wheel's longest slot, as the seed has drawn it: no recording tells */
 	uint64_t idle_charged_ns; /* an idle CPU takes so much longer to run a task, whose programs hold it as CPU time */
 	struct { /* prices of this seed: per page that misses by itself, and in a window of many */
 		uint64_t wait_ns, cpu_ns;

@@ -597,15 +597,15 @@ static uint64_t run_length(struct cgr_engine *e, struct task_run *t, const struc
 }
 
 /* schedule_timeout counts whole jiffies from the last tick on, and the timer wheel takes its next slot after that, so
- * as never to be early: of one jiffy, of 8 from 63 on, of 64 from 504 on (kernel/time/timer.c: calc_wheel_index,
- * since 4.8). */
+ * as never to be early: of one jiffy, of 8 from 63 on, of 64 from 504 on, all counted from boot on
+ * (kernel/time/timer.c: calc_wheel_index, since 4.8). */
 static uint64_t timeout_end(const struct cgr_engine *e, uint64_t now_ns, uint64_t ns)
 {
 	uint64_t phase = e->tick_phase_ns % e->tick_ns, jiffies = ns / e->tick_ns;
 	unsigned shift = jiffies < 63 ? 0 : jiffies < 504 ? 3 : 6;
-	uint64_t expires = (now_ns + e->tick_ns - phase) / e->tick_ns + jiffies;
+	uint64_t expires = e->start_jiffies + (now_ns + e->tick_ns - phase) / e->tick_ns + jiffies;
 
-	return (((expires >> shift) + 1) << shift) * e->tick_ns + phase - e->tick_ns;
+	return ((((expires >> shift) + 1) << shift) - e->start_jiffies) * e->tick_ns + phase - e->tick_ns;
 }
 
 /* The current task of the CPU has used up its RUN. */

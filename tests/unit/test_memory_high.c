@@ -119,10 +119,8 @@ static int64_t metric_of(const struct cgr_result *result, const char *name)
 	return -1;
 }
 
-/* memory.high of 4000 pages and stocks of 64: the 63rd batch owes 1 jiffy, which is forgiven (HZ / 100), the next two 9
- * and 25. Reclaim is tried 17 times before each sleep. A timeout ends with the jiffy after; the second begins right
- * after the end of the first. */
-static void test_sleeps(void **state)
+/* What memory.high made of it, and for how long the job slept. */
+static int64_t slept_usec(const char *limit, uint64_t seed, int64_t *ret_events)
 {
 	struct cgr_run_options options = { .threads = 1 };
 	struct cgr_store *store = machine();
@@ -130,28 +128,53 @@ static void test_sleeps(void **state)
 	struct cgr_programs *programs = NULL;
 	struct cgr_result *result = NULL;
 	struct cgr_error error = { 0 };
-	int64_t reclaim_usec;
+	int64_t usec;
 
-	(void)state;
 	assert_int_equal(cgr_scenario_init(&scenario, "high", &error), 0);
+	scenario.seed = seed;
 	scenario.seeds = 1;
 	scenario.until_done = true;
-	assert_int_equal(cgr_scenario_set(&scenario, "/job:memory.high=16384000", &error), 0);
+	assert_int_equal(cgr_scenario_set(&scenario, limit, &error), 0);
 	assert_int_equal(cgr_compile(store, NULL, &programs, &error), 0);
 	assert_int_equal(cgr_replay(store, programs, &scenario, &options, &result, &error), 0);
-	assert_int_equal(metric_of(result, "memory.events.high"), 1 + 17 + 17);
-	reclaim_usec = metric_of(result, "memory.reclaim_usec");
-	assert_in_range(metric_of(result, "memory.pressure.some_usec") - reclaim_usec, (9 + 26) * 4000 - 500,
-	                (10 + 26) * 4000);
+	*ret_events = metric_of(result, "memory.events.high");
+	usec = metric_of(result, "memory.pressure.some_usec") - metric_of(result, "memory.reclaim_usec");
 	cgr_result_free(result);
 	cgr_programs_free(programs);
 	cgr_scenario_fini(&scenario);
 	cgr_store_free(store);
+	return usec;
+}
+
+/* memory.high of 4000 pages and stocks of 64: the 63rd batch owes 1 jiffy, which is forgiven (HZ / 100), the next two 9
+ * and 25. Reclaim is tried 17 times before each sleep. A timeout ends with the jiffy after; the second begins right
+ * after the end of the first. */
+static void test_sleeps(void **state)
+{
+	int64_t events;
+
+	(void)state;
+	assert_in_range(slept_usec("/job:memory.high=16384000", 1, &events), (9 + 26) * 4000 - 500, (10 + 26) * 4000);
+	assert_int_equal(events, 1 + 17 + 17);
+}
+
+/* From 63 jiffies on the timer wheel has a slot every 8, and when the job comes between two of them nobody knows. */
+static void test_slots(void **state)
+{
+	int64_t usec, events, least = INT64_MAX, most = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		usec = slept_usec("/job:memory.high=15560704", seed, &events);
+		least = CGR_MIN(least, usec);
+		most = CGR_MAX(most, usec);
+	}
+	assert_in_range(most - least, 8000, 32000);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sleeps) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_sleeps), cmocka_unit_test(test_slots) };
 
 	return cmocka_run_group_tests_name("memory.high", tests, NULL, NULL);
 }
