@@ -48,6 +48,7 @@ struct cpu_run {
 	uint64_t span_ns;
 	uint32_t rt_head; /* queued real-time tasks, highest priority first */
 	bool need_resched, prev_put, user_return_set, allowed;
+	bool vacated; /* its current task was taken away: it runs the next one at once, not out of idleness */
 };
 
 struct model_timer {

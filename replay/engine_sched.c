@@ -263,10 +263,11 @@ static void arm_tick(struct cgr_engine *e, uint32_t cpu)
 static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 {
 	struct cpu_run *c = &e->cpu[cpu];
-	bool from_idle = c->current == NONE;
+	bool from_idle = c->current == NONE && !c->vacated;
 	struct task_run *t;
 
 	c->current = next;
+	c->vacated = false;
 	c->exec_ns = c->span_ns = e->now_ns;
 	c->overhead_ns = 0;
 	if (next == NONE) {
@@ -526,6 +527,7 @@ static void carry(struct cgr_engine *e, uint32_t task, uint32_t to)
 		t->state = RUN_QUEUED;
 		t->runnable_ns = e->now_ns;
 		e->cpu[from].current = NONE;
+		e->cpu[from].vacated = true;
 		cgr_heap_disarm(&e->heap, slot_cpu(from, CPU_RUN));
 		e->cpu[from].need_resched = e->resched_any = true;
 	}
