@@ -442,6 +442,7 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 		b->cpu[i].irq = b->cpu[i].softirq = -1;
 	}
 	cgr_build_note_quota(b);
+	cgr_build_know_cpus(b);
 	CGR_TRY(cgr_build_swap_init(b));
 	CGR_TRY(cgr_members_init(&b->members, store, b->error));
 	CGR_TRY(cgr_programs_new(b->n_tasks, &b->programs, b->error));

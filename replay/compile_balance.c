@@ -18,6 +18,7 @@
 #define PULL_NS 100000u /* from the move to the switch that it was made for */
 #define ARRIVING_NS 1000000u /* from a wake-up to the switch of the idle CPU that it goes to, at most */
 #define FORGOTTEN_NS 60000000u /* a task that waits longer has left its queue unseen */
+#define ONLINE_NS 1000000000u /* a CPU that did nothing for longer may have been taken offline */
 
 void cgr_build_note_migration(struct builder *b, const struct cgr_event *e)
 {
@@ -29,7 +30,11 @@ void cgr_build_note_migration(struct builder *b, const struct cgr_event *e)
 	if (t->state != TASK_RUNNABLE)
 		return;
 	t->cpu = (uint16_t)(e->d >> 16);
-	t->pulled_ns = !cgr_event_in_irq(e) && e->cpu == t->cpu && t->waking_ns + WAKING_NS < e->ts_ns ? e->ts_ns : 0;
+	t->pulled_ns = 0;
+	/* as in somebody_waits: only who was known to be free to move */
+	if (!cgr_event_in_irq(e) && e->cpu == t->cpu && t->waking_ns + WAKING_NS < e->ts_ns &&
+	    cgr_build_may_run(b, e->c, t->cpu))
+		t->pulled_ns = e->ts_ns;
 }
 
 static bool somebody_waits(const struct builder *b, uint32_t cpu, uint64_t ts_ns)
@@ -39,7 +44,8 @@ static bool somebody_waits(const struct builder *b, uint32_t cpu, uint64_t ts_ns
 		uint64_t since_ns = CGR_MAX(t->out_ns, t->waking_ns);
 
 		if (t->state == TASK_RUNNABLE && t->cpu != cpu && !t->hidden && t->prio >= 100 &&
-		    ts_ns - since_ns < FORGOTTEN_NS && ts_ns - CGR_MIN(t->out_ns, ts_ns) > CACHE_HOT_NS)
+		    cgr_build_may_run(b, i, cpu) && ts_ns - since_ns < FORGOTTEN_NS &&
+		    ts_ns - CGR_MIN(t->out_ns, ts_ns) > CACHE_HOT_NS)
 			return true;
 	}
 	return false;
@@ -65,18 +71,10 @@ static bool is_list(const char *cpus_allowed)
 	return strpbrk(cpus_allowed, "-,") != NULL;
 }
 
-/* A fair task of user space (others choose their CPU by other rules) that may run on several CPUs: where its affinity
- * is not known, as it has shown. */
-static bool may_move(const struct builder *b, const struct cgr_event *e)
+/* A fair task of user space: others choose their CPU by other rules. */
+static bool is_fair(const struct builder *b, const struct cgr_event *e)
 {
-	const struct cgr_store_task *task = &b->task[e->c];
-	uint32_t parent = task->parent;
-
-	if (task->kernel_thread || e->d >> 16 < MAX_RT_PRIO)
-		return false;
-	if (task->cpus_allowed)
-		return is_list(task->cpus_allowed);
-	return b->t[e->c].roams || (parent != CGR_ID_NONE && parent < b->n_tasks && b->t[parent].brood_roams);
+	return !b->task[e->c].kernel_thread && e->d >> 16 >= MAX_RT_PRIO;
 }
 
 /* From a thread that belongs to its CPU, select_idle_sibling leaves the task where it was. */
@@ -89,7 +87,7 @@ static bool is_per_cpu(const struct cgr_store_task *task)
  * (available_idle_cpu). Who has waited longer beside an idle CPU waits for quota. */
 static bool is_idle(const struct builder *b, uint32_t cpu, uint64_t ts_ns)
 {
-	if (b->cpu[cpu].current != 0)
+	if (b->cpu[cpu].current != 0 || ts_ns - b->cpu[cpu].idle_ns > ONLINE_NS)
 		return false;
 	for (uint32_t i = 1; i < b->n_tasks; i++)
 		if (b->t[i].state == TASK_RUNNABLE && b->t[i].cpu == cpu && ts_ns - b->t[i].waking_ns < ARRIVING_NS)
@@ -106,16 +104,20 @@ void cgr_build_note_busy(struct builder *b, uint32_t cpu, uint64_t ts_ns)
 		cgr_pelt_average(&c->busy, 1024);
 }
 
-/* Would any kernel look, as busy as the CPUs are? */
-static bool may_look(struct builder *b, uint64_t ts_ns)
+/* Would any kernel look, as busy as the CPUs are that share a cache with this one? */
+static bool may_look(struct builder *b, uint32_t cpu, uint64_t ts_ns)
 {
 	uint64_t util = 0;
+	uint32_t cpus = 0;
 
 	for (uint32_t i = 0; i < b->n_cpus; i++) {
+		if (!cgr_build_share_cache(b, cpu, i))
+			continue;
 		cgr_build_note_busy(b, i, ts_ns);
 		util += b->cpu[i].busy.util_avg;
+		cpus++;
 	}
-	return cgr_idle_scan_depth(util, b->n_cpus) != 0;
+	return cpus > 1 && cgr_idle_scan_depth(util, cpus) != 0;
 }
 
 /* A task is woken on its own CPU, by the one that runs there or by an interrupt of that one, while another CPU is idle:
@@ -129,14 +131,14 @@ void cgr_build_note_scan(struct builder *b, const struct cgr_event *e)
 
 	if (e->kind == CGR_EV_WAKING) {
 		t->scan_cpu = 0;
-		if (!e->task || (is_per_cpu(&b->task[e->task]) && !cgr_event_in_irq(e)) || cpu != e->cpu || !may_move(b, e) ||
+		if (!e->task || (is_per_cpu(&b->task[e->task]) && !cgr_event_in_irq(e)) || cpu != e->cpu || !is_fair(b, e) ||
 		    t->state != TASK_BLOCKED || b->cpu[cpu].idle_ns < t->block_ns || b->scan_looks >= LOOKS_MAX)
 			return;
 		b->scan_looks++;
-		if (!may_look(b, e->ts_ns))
+		if (!may_look(b, cpu, e->ts_ns))
 			return;
 		for (uint32_t i = 0; i < b->n_cpus && !t->scan_cpu; i++)
-			if (is_idle(b, i, e->ts_ns))
+			if (cgr_build_share_cache(b, cpu, i) && cgr_build_may_run(b, e->c, i) && is_idle(b, i, e->ts_ns))
 				t->scan_cpu = cpu + 1;
 	} else if (t->scan_cpu) {
 		b->scan_stays += cpu + 1 == t->scan_cpu;

@@ -67,8 +67,7 @@ struct task_build {
 	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;
-	uint16_t ran_on; /* CPU + 1 it last ran on; 0: on none yet */
-	bool roams, brood_roams; /* has run on several; one that it has forked has */
+	uint64_t cpus; /* of the first 64 those on which it may run for certain */
 	int16_t prio;
 	uint8_t state;
 	uint8_t adds;
@@ -95,6 +94,7 @@ struct miss_sum {
 
 struct cpu_build {
 	uint32_t current; /* task, 0 idle, CGR_ID_NONE unknown */
+	uint32_t cache; /* first CPU of those that share their last cache with it; CGR_ID_NONE unknown */
 	int irq; /* handler running, -1 none */
 	int softirq; /* vector running, -1 none */
 	bool softirq_inline; /* entered from a task's own context, not from an interrupt's end */
@@ -204,6 +204,13 @@ int cgr_build_soft_wake(struct builder *b, const struct cgr_event *e, enum cgr_c
 int cgr_build_judge_peers(struct builder *b);
 /* compile_pipe.c */
 int cgr_build_judge_pipes(struct builder *b);
+/* compile_affinity.c */
+void cgr_build_know_cpus(struct builder *b);
+void cgr_build_note_put(struct builder *b, uint32_t task, uint32_t cpu);
+void cgr_build_note_born(struct builder *b, uint32_t task);
+void cgr_build_forget_cpus(struct builder *b, uint32_t task);
+bool cgr_build_may_run(const struct builder *b, uint32_t task, uint32_t cpu); /* false: not for certain */
+bool cgr_build_share_cache(const struct builder *b, uint32_t cpu, uint32_t other); /* false: not for certain */
 /* compile_balance.c */
 void cgr_build_note_quota(struct builder *b);
 void cgr_build_note_migration(struct builder *b, const struct cgr_event *e);

@@ -21,16 +21,6 @@ static int note_prio(struct builder *b, uint32_t task, uint32_t prio)
 	return cgr_build_emit(b, task, &op);
 }
 
-/* Affinity is inherited: what one may do, those forked by the same task may. */
-static void note_roaming(struct builder *b, uint32_t task)
-{
-	uint32_t parent = b->task[task].parent;
-
-	b->t[task].roams = true;
-	if (parent != CGR_ID_NONE && parent < b->n_tasks)
-		b->t[parent].brood_roams = true;
-}
-
 static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task, bool from_idle)
 {
 	struct task_build *t = &b->t[task];
@@ -56,9 +46,7 @@ static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task
 	CGR_TRY(cgr_build_running(b, task, e->cpu, e->ts_ns));
 	b->programs->program[task].switches_in++;
 	t->cpu = e->cpu;
-	if (t->ran_on && t->ran_on != e->cpu + 1u)
-		note_roaming(b, task);
-	t->ran_on = (uint16_t)(e->cpu + 1u);
+	cgr_build_note_put(b, task, e->cpu);
 	return 0;
 }
 
@@ -137,6 +125,7 @@ static int on_fork(struct builder *b, const struct cgr_event *e)
 		return 0;
 	if (b->t[e->c].state == TASK_UNSEEN)
 		b->t[e->c].state = TASK_FORKED;
+	cgr_build_note_born(b, e->c);
 	cgr_build_no_look(b, e->task, e->ts_ns, CGR_FORK_NS);
 	return cgr_build_context(b, e, &op);
 }
@@ -154,8 +143,7 @@ static int on_wakeup_new(struct builder *b, const struct cgr_event *e)
 	t->state = TASK_RUNNABLE;
 	t->waking_ns = e->ts_ns;
 	t->idle_target = false;
-	if ((e->d & 0xffff) != e->cpu) /* select_task_rq with WF_FORK: it may run there as well */
-		note_roaming(b, e->c);
+	cgr_build_note_put(b, e->c, e->d & 0xffff); /* select_task_rq with WF_FORK */
 	b->programs->program[e->c].start = CGR_START_FORKED;
 	b->programs->program[e->c].start_ns = (int64_t)e->ts_ns;
 	b->programs->program[e->c].start_cpu = e->d & 0xffff;
@@ -174,6 +162,9 @@ static int on_attach(struct builder *b, const struct cgr_event *e)
 
 	if (e->c == 0 || e->c >= b->n_tasks || !op.b)
 		return 0;
+	for (uint32_t i = 1; i < b->n_tasks && (op.b & CGR_MOVE_CPUSET); i++)
+		if (i == e->c || (e->d && b->task[i].tgid == b->task[e->c].tgid))
+			cgr_build_forget_cpus(b, i);
 	return cgr_build_context(b, e, &op);
 }
 
@@ -200,8 +191,10 @@ int cgr_build_sched(struct builder *b, const struct cgr_event *e)
 		return on_fork(b, e);
 	case CGR_EV_EXEC:
 		op.kind = CGR_OP_EXEC;
-		if (e->task && !cgr_event_in_irq(e))
+		if (e->task && !cgr_event_in_irq(e)) {
 			b->t[e->task].exec_ns = e->ts_ns;
+			cgr_build_forget_cpus(b, e->task);
+		}
 		return cgr_build_context(b, e, &op);
 	case CGR_EV_EXIT:
 		if (e->c == 0 || e->c >= b->n_tasks)

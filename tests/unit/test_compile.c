@@ -16,7 +16,6 @@
 
 #define MS 1000000ull
 #define PERIOD (10 * MS)
-#define CPUS 2u
 
 /* Tasks 1 and 2 are threads of one process, 3 is a process of its own, 4 a second one, 5 a kernel thread, 6 that of
  * RCU, 7 a third thread of the first. */
@@ -25,6 +24,7 @@ struct tape {
 	char path[32];
 	uint64_t now_ns;
 	int64_t swap_bytes; /* of the machine */
+	uint32_t cpus;
 };
 
 static void tape_begin(struct tape *t)
@@ -34,12 +34,17 @@ static void tape_begin(struct tape *t)
 	uint32_t id;
 	int fd;
 
-	*t = (struct tape){ .path = "/tmp/cgr-test-compile-XXXXXX" };
+	*t = (struct tape){ .path = "/tmp/cgr-test-compile-XXXXXX", .cpus = 2 };
 	fd = mkstemp(t->path);
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(cgr_writer_new(t->path, 0, &t->writer, &error), 0);
 	assert_int_equal(cgr_writer_add_css_set(t->writer, &set, NULL, 0, &id, &error), 0);
+	assert_int_equal(cgr_writer_set_meta(t->writer, "facts.cpus",
+	                                     "{\"list\":[{\"cpu\":0,\"llc\":\"0-1\"},{\"cpu\":1,\"llc\":\"0-1\"},"
+	                                     "{\"cpu\":2,\"llc\":\"2\"}]}",
+	                                     &error),
+	                 0);
 	for (int32_t i = 1; i <= 7; i++) {
 		struct cgr_store_task task = { .tid = 100 + i,
 			                           .tgid = i == 2 || i == 7 ? 101 : 100 + i,
@@ -93,8 +98,8 @@ static struct cgr_programs *compiled(struct tape *t)
 		                           .source_path = "tape",
 		                           .source_digest = "00",
 		                           .duration_ns = (int64_t)t->now_ns + 1,
-		                           .cpus = CPUS,
-		                           .online_cpus = CPUS,
+		                           .cpus = t->cpus,
+		                           .online_cpus = t->cpus,
 		                           .cgroup_version = 2,
 		                           .swap_total_bytes = t->swap_bytes,
 		                           .has_sched = true,
@@ -528,11 +533,26 @@ static void test_held_up_at_the_end(void **state)
 
 /* A waker on CPU 0, or an interrupt of it, wakes task 3, which slept on the same CPU, while CPU 1 is idle: does it go
  * there? One that is still queued there, since its CPU has not been idle, tells nothing, nor does one that has never
- * run elsewhere, one whom a kernel thread wakes, a real-time task, one woken when somebody is on the way to CPU 1, or
- * when CPU 1 is so seldom idle that no kernel would look. */
+ * run elsewhere, or not since its program began, or only on a CPU of another cache, one whom a kernel thread wakes, a
+ * real-time task, one woken when somebody is on the way to CPU 1, or when CPU 1 has long done nothing at all, or is so
+ * seldom idle that no kernel would look. */
 static void test_idle_scan(void **state)
 {
-	enum { STAYS, GOES, BY_TIMER, QUEUED, AT_HOME, BY_KERNEL, REAL_TIME, TAKEN, BUSY, KINDS };
+	enum {
+		STAYS,
+		GOES,
+		BY_TIMER,
+		QUEUED,
+		AT_HOME,
+		OTHER_CACHE,
+		BEFORE_EXEC,
+		UNUSED,
+		BY_KERNEL,
+		REAL_TIME,
+		TAKEN,
+		BUSY,
+		KINDS
+	};
 
 	(void)state;
 	for (unsigned kind = 0; kind < KINDS; kind++) {
@@ -541,11 +561,12 @@ static void test_idle_scan(void **state)
 		uint32_t waker = kind == BY_KERNEL ? 5 : 4, prio = kind == REAL_TIME ? 50 : 120;
 
 		tape_begin(&t);
+		t.cpus = kind == OTHER_CACHE ? 3 : 2;
 		if (kind != AT_HOME) {
 			t.now_ns = MS / 2;
-			turn(&t, 1, 0, 0, 3);
+			turn(&t, kind == OTHER_CACHE ? 2 : 1, 0, 0, 3);
 			t.now_ns += MS / 4;
-			turn(&t, 1, 3, 1, 0);
+			turn(&t, kind == OTHER_CACHE ? 2 : 1, 3, 1, 0);
 		}
 		t.now_ns = MS;
 		turn(&t, 1, 0, 0, 1);
@@ -555,6 +576,10 @@ static void test_idle_scan(void **state)
 		t.now_ns += MS;
 		turn(&t, 0, waker, 1, 0);
 		turn(&t, 0, 0, 0, 3);
+		if (kind == BEFORE_EXEC)
+			tell(&t, CGR_EV_EXEC, 0, 3, 0, 0, 0, 0, 0);
+		if (kind == UNUSED)
+			t.now_ns += 2000 * MS;
 		if (kind == BUSY) {
 			turn(&t, 1, 0, 0, 1);
 			t.now_ns += 200 * MS;
@@ -595,14 +620,16 @@ static void test_idle_scan(void **state)
 	}
 }
 
-/* Tasks 1 and 3 wait on CPU 0 while CPU 1 runs out of work: every fourth time it pulls one. */
-static void test_newly_idle(void **state)
+/* Tasks 1 and 3 wait on CPU 0 while CPU 1 runs out of work: every fourth time it pulls one. Bound ones have never been
+ * there and never get there. */
+static struct cgr_programs *newly_idle(bool bound)
 {
 	struct tape t;
-	struct cgr_programs *p;
 
-	(void)state;
 	tape_begin(&t);
+	t.now_ns = MS / 2;
+	if (!bound)
+		turn(&t, 1, 0, 0, 1), turn(&t, 1, 1, 0, 3), turn(&t, 1, 3, 1, 0);
 	t.now_ns = MS;
 	turn(&t, 0, 0, 0, 1);
 	turn(&t, 1, 0, 0, 4);
@@ -611,7 +638,7 @@ static void test_newly_idle(void **state)
 		t.now_ns += 2 * MS;
 		turn(&t, 0, i % 2 ? 3 : 1, 0, i % 2 ? 1 : 3);
 		t.now_ns += 2 * MS;
-		if (i % 4 == 0) {
+		if (i % 4 == 0 && !bound) {
 			uint32_t waits = i % 2 ? 3 : 1;
 
 			tell(&t, CGR_EV_MIGRATE, 1, 4, 0, 0, waits, 0 | 1u << 16, 0);
@@ -628,7 +655,17 @@ static void test_newly_idle(void **state)
 		wake(&t, 0, i % 2 ? 1 : 3, 4, 1, 1, 0);
 		turn(&t, 1, 0, 0, 4);
 	}
-	p = compiled(&t);
+	return compiled(&t);
+}
+
+static void test_newly_idle(void **state)
+{
+	struct cgr_programs *p = newly_idle(true);
+
+	(void)state;
+	assert_false(p->calibration.newidle_known);
+	cgr_programs_free(p);
+	p = newly_idle(false);
 	assert_true(p->calibration.newidle_known);
 	assert_in_range(p->calibration.newidle_ratio, 240, 270);
 	cgr_programs_free(p);
