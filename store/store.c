@@ -209,17 +209,13 @@ static int sample_row(struct cgr_store *store, sqlite3_stmt *s, struct cgr_store
 static int knob_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(knob));
-	CGR_TRY(sample_row(store, s, &store->knob[index], "knob", reterr));
-	store->in_order &= index == 0 || store->knob[index - 1].t_ns <= store->knob[index].t_ns;
-	return 0;
+	return sample_row(store, s, &store->knob[index], "knob", reterr);
 }
 
 static int counter_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(counter));
-	CGR_TRY(sample_row(store, s, &store->counter[index], "counter", reterr));
-	store->in_order &= index == 0 || store->counter[index - 1].t_ns <= store->counter[index].t_ns;
-	return 0;
+	return sample_row(store, s, &store->counter[index], "counter", reterr);
 }
 
 static int file_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
@@ -262,24 +258,55 @@ static int block_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, str
 	return 0;
 }
 
+/* By time, then as they came: pointers into one array. */
+static int by_time(const void *a, const void *b)
+{
+	const struct cgr_store_sample *x = *(const struct cgr_store_sample *const *)a;
+	const struct cgr_store_sample *y = *(const struct cgr_store_sample *const *)b;
+
+	return x->t_ns != y->t_ns ? (x->t_ns > y->t_ns) - (x->t_ns < y->t_ns) : (x > y) - (x < y);
+}
+
 /* In order of time. That is the order of the ids in what import writes; to let SQLite sort them costs as much as to
- * read them, so it does only where they turn out not to be. */
-static int load_samples(struct cgr_store *store, const char *columns, const char *table, row_fn row, size_t *ret_count,
+ * read them. */
+static int sort_samples(const struct cgr_store *store, struct cgr_store_sample **sample, size_t count,
                         struct cgr_error *reterr)
 {
-	static const char *const order[] = { "id", "t_ns, id" };
-	int rc = 0;
+	const struct cgr_store_sample **order;
+	struct cgr_store_sample *sorted;
+	size_t ordered = 1;
 
-	store->in_order = false;
-	for (size_t i = 0; i < CGR_ARRAY_SIZE(order) && rc == 0 && !store->in_order; i++) {
-		char *sql = cgr_printf("SELECT id, cgroup, name, t_ns, %s, source = 'start' FROM %s ORDER BY %s", columns,
-		                       table, order[i]);
-
-		store->in_order = true;
-		rc = sql == NULL ? no_memory(store, reterr) : each_row(store, sql, row, SIZE_MAX, ret_count, reterr);
-		free(sql);
+	while (ordered < count && (*sample)[ordered - 1].t_ns <= (*sample)[ordered].t_ns)
+		ordered++;
+	if (ordered >= count)
+		return 0;
+	order = cgr_calloc(count, sizeof(*order));
+	sorted = cgr_calloc(count, sizeof(*sorted));
+	if (order == NULL || sorted == NULL) {
+		free(order);
+		free(sorted);
+		return no_memory(store, reterr);
 	}
-	return rc;
+	for (size_t i = 0; i < count; i++)
+		order[i] = *sample + i;
+	qsort(order, count, sizeof(*order), by_time);
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = *order[i];
+	free(order);
+	free(*sample);
+	*sample = sorted;
+	return 0;
+}
+
+static int load_samples(struct cgr_store *store, struct cgr_error *reterr)
+{
+	CGR_TRY(each_row(store,
+	                 "SELECT id, cgroup, name, t_ns, value, value2, text, source = 'start' FROM knob ORDER BY id",
+	                 knob_row, SIZE_MAX, &store->knobs, reterr));
+	CGR_TRY(sort_samples(store, &store->knob, store->knobs, reterr));
+	CGR_TRY(each_row(store, "SELECT id, cgroup, name, t_ns, value, 0, NULL, source = 'start' FROM counter ORDER BY id",
+	                 counter_row, SIZE_MAX, &store->counters, reterr));
+	return sort_samples(store, &store->counter, store->counters, reterr);
 }
 
 static int load_tables(struct cgr_store *store, struct cgr_error *reterr)
@@ -294,8 +321,7 @@ static int load_tables(struct cgr_store *store, struct cgr_error *reterr)
 	                 reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM task ORDER BY id", task_row, CGR_LIMIT_TASKS, &store->tasks, reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM name ORDER BY id", name_row, 1u << 20, &store->names, reterr));
-	CGR_TRY(load_samples(store, "value, value2, text", "knob", knob_row, &store->knobs, reterr));
-	CGR_TRY(load_samples(store, "value, 0, NULL", "counter", counter_row, &store->counters, reterr));
+	CGR_TRY(load_samples(store, reterr));
 	CGR_TRY(each_row(store, "SELECT * FROM file ORDER BY id", file_row, CGR_ID_NONE, &store->files, reterr));
 	CGR_TRY(each_row(store, "SELECT cpu, from_ns, to_ns, events FROM lost ORDER BY from_ns, cpu", lost_row, SIZE_MAX,
 	                 &store->losts, reterr));

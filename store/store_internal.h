@@ -56,7 +56,6 @@ struct cgr_store {
 	bool lean;
 	/* while loading */
 	size_t capacity;
-	bool in_order; /* the samples read last came in order of time */
 	uint64_t next_id;
 	int64_t last_ns;
 };
