@@ -146,6 +146,56 @@ static void examples_run(void **state)
 	free(docs);
 }
 
+/* Those of one name in order of time, and of one time in the order they were written in. */
+static void check_samples(const struct cgr_store *store, const struct cgr_store_sample *sample, size_t count,
+                          const char *name, size_t expected)
+{
+	const struct cgr_store_sample *last = NULL;
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		assert_true(i == 0 || sample[i - 1].t_ns <= sample[i].t_ns);
+		if (strcmp(cgr_store_borrow_name(store, sample[i].name), name) != 0)
+			continue;
+		assert_true(last == NULL || last->t_ns < sample[i].t_ns || last->value < sample[i].value);
+		assert_true(sample[i].text == NULL || strtoll(sample[i].text, NULL, 10) == sample[i].value);
+		last = &sample[i];
+		found++;
+	}
+	assert_int_equal(found, expected);
+}
+
+static void samples_in_order(void **state)
+{
+	struct cgr_error err = { 0 };
+	struct cgr_writer *w = NULL;
+	struct cgr_store *store = NULL;
+	char *to = cgr_printf("%s/unordered.db", folder);
+	const struct cgr_store_sample *sample;
+	size_t count;
+
+	(void)state;
+	assert_int_equal(cgr_writer_new(to, 0, &w, &err), 0);
+	assert_int_equal(synthetic_tables(w, &err), 0);
+	for (int64_t i = 0; i < 1000; i++) {
+		char text[32];
+
+		(void)snprintf(text, sizeof(text), "%lld", (long long)i);
+		assert_int_equal(cgr_writer_add_knob(w, 0, "cpu.weight", i * 7 % 10, i, 0, text, "write", NULL, &err), 0);
+		assert_int_equal(cgr_writer_add_counter(w, 0, "memory.peak", i * 3 % 10, i, "sample", &err), 0);
+	}
+	assert_int_equal(cgr_writer_commit(w, &err), 0);
+	(void)cgr_writer_free(w);
+	assert_int_equal(cgr_store_open(to, &store, &err), 0);
+	sample = cgr_store_borrow_knobs(store, &count);
+	check_samples(store, sample, count, "cpu.weight", 1000);
+	sample = cgr_store_borrow_counters(store, &count);
+	check_samples(store, sample, count, "memory.peak", 1000);
+	(void)cgr_store_free(store);
+	(void)unlink(to);
+	free(to);
+}
+
 /* Every view answers, and a lean store gives as many rows as a full one. */
 static void views_answer(void **state)
 {
@@ -235,9 +285,10 @@ static void export_counts(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(docs_match),    cmocka_unit_test(examples_run),
-		cmocka_unit_test(views_answer),  cmocka_unit_test(writing_is_refused),
-		cmocka_unit_test(export_counts), cmocka_unit_test(check_finds_differences),
+		cmocka_unit_test(docs_match),       cmocka_unit_test(examples_run),
+		cmocka_unit_test(views_answer),     cmocka_unit_test(writing_is_refused),
+		cmocka_unit_test(export_counts),    cmocka_unit_test(check_finds_differences),
+		cmocka_unit_test(samples_in_order),
 	};
 	int rc;
 

@@ -218,47 +218,61 @@ static void test_heap(void **state)
 	cgr_heap_fini(&heap);
 }
 
-/* What is taken off the top leaves a place that the next call fills, whichever that is. */
-static void test_heap_take(void **state)
+/* The armed slot that comes first: by time, then by the order of arming. CGR_ID_NONE: nothing is armed. */
+static uint32_t first_armed(const uint64_t armed[100], const uint64_t order[100])
+{
+	uint32_t first = CGR_ID_NONE;
+
+	for (uint32_t i = 0; i < 100; i++)
+		if (armed[i] &&
+		    (first == CGR_ID_NONE || armed[i] < armed[first] || (armed[i] == armed[first] && order[i] < order[first])))
+			first = i;
+	return first;
+}
+
+/* What is taken off the top leaves a place that the next call fills, whichever that is, and what is disarmed lies dead
+ * in its own: many are due at one time, some late, and where few are armed the top is often dead. */
+static void random_heap(uint64_t seed, uint32_t disarms)
 {
 	struct cgr_heap heap;
 	struct cgr_rng rng;
-	uint64_t armed[100] = { 0 }, now = 1;
+	uint64_t armed[100] = { 0 }, order[100] = { 0 }, now = 100;
 
-	(void)state;
-	cgr_rng_init(&rng, 5);
+	cgr_rng_init(&rng, seed);
 	assert_int_equal(cgr_heap_init(&heap, 100), 0);
-	for (int i = 0; i < 50000; i++) {
-		uint32_t slot = (uint32_t)cgr_rng_below(&rng, 100);
-		const struct cgr_heap_entry *top;
-		uint64_t earliest = UINT64_MAX;
+	for (uint64_t i = 0; i < 50000; i++) {
+		uint32_t slot = (uint32_t)cgr_rng_below(&rng, 100), action = (uint32_t)cgr_rng_below(&rng, disarms + 4);
 
-		switch (cgr_rng_below(&rng, 4)) {
-		case 0:
+		if (action < disarms) {
 			armed[slot] = 0;
 			cgr_heap_disarm(&heap, slot);
-			break;
-		case 1:
-			for (size_t k = 0; k < CGR_ARRAY_SIZE(armed); k++)
-				if (armed[k])
-					earliest = CGR_MIN(earliest, armed[k]);
-			top = cgr_heap_top(&heap);
-			assert_true(top ? top->time_ns == earliest : earliest == UINT64_MAX);
+		} else if (action < disarms + 2) {
+			const struct cgr_heap_entry *top = cgr_heap_top(&heap);
+			uint32_t first = first_armed(armed, order);
+
+			assert_int_equal(top ? top->slot : CGR_ID_NONE, first);
 			if (!top)
-				break;
-			now = top->time_ns;
-			assert_true(armed[top->slot] == now);
-			armed[top->slot] = 0;
+				continue;
+			assert_int_equal(top->time_ns, armed[first]);
+			now = CGR_MAX(now, armed[first]);
+			armed[first] = 0;
 			cgr_heap_take(&heap);
-			break;
-		default:
-			armed[slot] = now + cgr_rng_below(&rng, 1000);
+			slot = first;
+		} else {
+			armed[slot] = now - 5 + cgr_rng_below(&rng, 50);
+			order[slot] = i;
 			cgr_heap_arm(&heap, slot, armed[slot]);
-			break;
 		}
 		assert_true(cgr_heap_armed(&heap, slot) == (armed[slot] != 0));
 	}
 	cgr_heap_fini(&heap);
+}
+
+static void test_heap_take(void **state)
+{
+	(void)state;
+	for (uint32_t disarms = 0; disarms < 5; disarms++)
+		random_heap(5 + disarms, disarms);
 }
 
 int main(void)
