@@ -111,6 +111,7 @@ void cgr_fair_enqueue_entity(struct cgr_fair_queue *queue, struct cgr_fair_entit
 		fair->policy->place(queue, se, flags);
 	cgr_fair_update_curr(queue);
 	cgr_fair_load_update(queue, se, CGR_LOAD_UPDATE_TG | CGR_LOAD_ATTACH);
+	cgr_fair_runnable_update(se);
 	cgr_fair_group_update(se);
 	if (!curr)
 		fair->policy->place(queue, se, flags);
@@ -156,6 +157,7 @@ bool cgr_fair_dequeue_entity(struct cgr_fair_queue *queue, struct cgr_fair_entit
 	}
 	cgr_fair_load_update(queue, se,
 	                     CGR_LOAD_UPDATE_TG | (!sleep && !se->owned && (flags & CGR_DEQ_MOVE) ? CGR_LOAD_DETACH : 0));
+	cgr_fair_runnable_update(se);
 	fair->policy->leaving(queue, se, flags);
 	if (se != queue->curr)
 		fair->policy->tree_remove(queue, se);
@@ -236,6 +238,7 @@ void cgr_fair_enqueue_task(struct cgr_fair *fair, uint32_t cpu, uint32_t task, u
 	for (; se; se = se->parent) {
 		struct cgr_fair_queue *queue = se->queue;
 		cgr_fair_load_update(queue, se, CGR_LOAD_UPDATE_TG);
+		cgr_fair_runnable_update(se);
 		cgr_fair_group_update(se);
 		set_slice(se, slice_ns);
 		slice_ns = cgr_timeline_min_slice(queue);
@@ -309,6 +312,7 @@ static bool dequeue_entities(struct cgr_fair *fair, struct cgr_fair_entity *se, 
 	for (; se; se = se->parent) {
 		struct cgr_fair_queue *queue = se->queue;
 		cgr_fair_load_update(queue, se, CGR_LOAD_UPDATE_TG);
+		cgr_fair_runnable_update(se);
 		cgr_fair_group_update(se);
 		set_slice(se, slice_ns);
 		slice_ns = cgr_timeline_min_slice(queue);

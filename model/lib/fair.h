@@ -44,6 +44,7 @@ struct cgr_fair_entity {
 	uint64_t slice_ns;
 	uint64_t exec_start_ns, sum_exec_ns, prev_sum_exec_ns;
 	struct cgr_pelt pelt;
+	uint32_t runnable; /* of a group entity: tasks that its average counts now (runnable_weight) */
 	bool pelt_attached;
 };
 
@@ -244,6 +245,7 @@ const char *cgr_timeline_check(const struct cgr_fair_queue *queue);
 #define CGR_LOAD_ATTACH 0x2u
 #define CGR_LOAD_DETACH 0x4u
 void cgr_fair_load_update(struct cgr_fair_queue *queue, struct cgr_fair_entity *se, unsigned flags);
+void cgr_fair_runnable_update(struct cgr_fair_entity *se); /* after that: the time to come has other tasks */
 void cgr_fair_load_detach_sleeping(struct cgr_fair_entity *se); /* a sleeper leaves its CPU */
 void cgr_fair_load_init(struct cgr_fair_entity *se);
 void cgr_fair_load_first(struct cgr_fair_entity *se); /* a new task is about to be queued */

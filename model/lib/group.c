@@ -160,7 +160,16 @@ static bool advance_queue(struct cgr_fair_queue *queue)
 /* se_runnable */
 static uint32_t runnable_of(const struct cgr_fair_entity *se)
 {
-	return se->owned ? se->owned->h_nr_runnable : se->on_rq && !se->delayed;
+	if (se->delayed)
+		return 0;
+	return se->owned ? se->runnable : se->on_rq;
+}
+
+/* se_update_runnable: by now the tasks below are counted, but the time so far went with as many as there were then. */
+void cgr_fair_runnable_update(struct cgr_fair_entity *se)
+{
+	if (se->owned)
+		se->runnable = se->owned->h_nr_runnable;
 }
 
 void cgr_fair_load_update(struct cgr_fair_queue *queue, struct cgr_fair_entity *se, unsigned flags)

@@ -105,6 +105,7 @@ static void take_group_off(struct cgr_fair_queue *queue)
 		if (!se->on_rq)
 			return;
 		cgr_fair_load_update(se->queue, se, 0);
+		cgr_fair_runnable_update(se);
 		se->queue->h_nr_queued -= tasks;
 		se->queue->h_nr_runnable -= runnable;
 		se->queue->h_nr_idle -= idle;
@@ -131,6 +132,7 @@ static void put_group_back(struct cgr_fair_queue *queue)
 	}
 	for (; se; se = se->parent) {
 		cgr_fair_load_update(se->queue, se, CGR_LOAD_UPDATE_TG);
+		cgr_fair_runnable_update(se);
 		se->queue->h_nr_queued += tasks;
 		se->queue->h_nr_runnable += runnable;
 		se->queue->h_nr_idle += idle;

@@ -74,6 +74,23 @@ static void group_shares(void **state)
 	mini_free(m);
 }
 
+/* Of a group with one task its CPU sees as much runnable as running, whenever it looks: the time until the task goes to
+ * sleep was not that of an empty group. */
+static void group_runnable(void **state)
+{
+	(void)state;
+	for (unsigned second = 0; second < 2; second++) {
+		struct mini *m = mini_new(&cgr_cpu_eevdf, 1, 2, flat, V618, 1, NULL);
+		struct cgr_fair_slot *a = cgr_fair_slot(cgr_fair_of(&m->ctx), 1, 0);
+		mini_start(m, 1, 1, 0, MS, MS);
+		mini_run(m, SEC + second * MS / 2);
+		within((int64_t)a->entity.pelt.util_avg, 450, 560);
+		within((int64_t)a->entity.pelt.runnable_avg, (int64_t)a->entity.pelt.util_avg - 4,
+		       (int64_t)a->entity.pelt.util_avg + 4);
+		mini_free(m);
+	}
+}
+
 /* The classic: 20 ms per 100 ms is 20 % of a CPU. */
 static void spinner(const struct cgr_cpu_ops *ops, uint32_t version)
 {
@@ -540,6 +557,7 @@ int main(void)
 		cmocka_unit_test(weights),
 		cmocka_unit_test(pelt_series),
 		cmocka_unit_test(group_shares),
+		cmocka_unit_test(group_runnable),
 		cmocka_unit_test(spinner_eevdf),
 		cmocka_unit_test(spinner_cfs),
 		cmocka_unit_test(weight_shares),
