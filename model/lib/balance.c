@@ -1,6 +1,7 @@
 /* Load balancing between CPUs that share one cache: one domain, each CPU its own group (kernel: sched_balance_rq,
  * sched_balance_find_src_group, calculate_imbalance, detach_tasks, can_migrate_task, sched_balance_newidle). Active
  * balancing, which stops a CPU to move its running task, is left out: it needs asymmetric capacity or pinned tasks. */
+#include "common/cpulist.h"
 #include "model/lib/fair.h"
 
 #define IMBALANCE_PCT 117u
@@ -19,6 +20,7 @@ struct balance {
 	enum migration migration;
 	int64_t imbalance;
 	bool all_pinned; /* none of the source's tasks may run here */
+	uint64_t pinned[CGR_CPU_WORDS]; /* CPUs of which that has been found */
 };
 
 /* group_classify */
@@ -79,7 +81,7 @@ static bool find_source(struct balance *env)
 	env->source = CGR_NONE;
 	fair->overloaded = local.tasks > 1;
 	for (uint32_t cpu = 0; cpu < fair->ctx->n_cpus; cpu++) {
-		if (cpu == env->cpu)
+		if (cpu == env->cpu || cgr_cpus_has(env->pinned, cpu))
 			continue;
 		struct cgr_fair_stats s = cgr_fair_stats_of(fair, cpu);
 		total += s.load;
@@ -169,9 +171,9 @@ static bool pull(struct balance *env)
 	struct cgr_fair_cpu *source = cgr_fair_cpu(fair, env->source);
 	uint32_t looks = source->nr_tasks < NR_MIGRATE ? source->nr_tasks : NR_MIGRATE;
 	bool moved = false;
-	if (source->nr_tasks <= 1)
+	env->all_pinned = source->nr_tasks > 1;
+	if (!env->all_pinned)
 		return false;
-	env->all_pinned = true;
 	for (uint32_t task = source->list_tail; task && looks--;) {
 		uint32_t before = cgr_fair_task(fair, task)->list_prev;
 		if (env->idle != CGR_NOT_IDLE && source->nr_tasks <= 1)
@@ -187,6 +189,17 @@ static bool pull(struct balance *env)
 		}
 		task = before;
 	}
+	return moved;
+}
+
+/* sched_balance_rq: where all tasks of the busiest CPU are bound to it, the next busiest is looked at. False: balanced,
+ * or what there is to move cannot be moved. */
+static bool even_out(struct balance *env, bool *ret_unbalanced)
+{
+	bool moved = false;
+	env->all_pinned = false;
+	while ((*ret_unbalanced = find_source(env)) && !(moved = pull(env)) && env->all_pinned)
+		env->pinned[env->source / 64] |= 1ull << (env->source % 64);
 	return moved;
 }
 
@@ -207,7 +220,7 @@ static bool newly_idle(struct balance *env)
 		weight = (1024 + weight / 2) / weight;
 	}
 	cgr_fair_blocked_update(fair, env->cpu);
-	bool moved = find_source(env) && pull(env);
+	bool unbalanced, moved = even_out(env, &unbalanced);
 	rq->newidle_success += moved ? weight : 0;
 	if (rq->newidle_tries >= 1024) {
 		rq->newidle_ratio = rq->newidle_success < 1024 ? rq->newidle_success : 1024;
@@ -273,8 +286,8 @@ static bool periodic(struct balance *env)
 		if (other == env->cpu || cgr_fair_cpu_idle(fair, other))
 			cgr_fair_blocked_update(fair, other);
 	if (now >= rq->last_balance_ns + balance_interval(fair, rq, busy)) {
-		bool unbalanced = find_source(env);
-		moved = unbalanced && pull(env);
+		bool unbalanced;
+		moved = even_out(env, &unbalanced);
 		looked(env, unbalanced, moved);
 		rq->last_balance_ns = now;
 	}

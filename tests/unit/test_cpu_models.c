@@ -253,6 +253,21 @@ static void bound_tasks(void **state)
 	mini_free(m);
 }
 
+/* Three tasks bound to CPU 1 make it the busiest, but it is CPU 2 that an idle CPU can take one from. */
+static void bound_tasks_hide_nobody(void **state)
+{
+	(void)state;
+	struct mini *m = mini_new(&cgr_cpu_eevdf, 4, 1, flat, V618, 5, NULL);
+	for (uint32_t t = 1; t <= 6; t++) {
+		m->task[t].info.cpus_allowed = t == 1 ? 1 : t <= 4 ? 2 : 4;
+		mini_start(m, t, 0, 0, MINI_NEVER, 0);
+	}
+	m->task[5].info.cpus_allowed = m->task[6].info.cpus_allowed = 12;
+	mini_run(m, SEC);
+	assert_true(m->cpu[3].curr == 5 || m->cpu[3].curr == 6);
+	mini_free(m);
+}
+
 /* However small a task's load is, it counts as movable (LB_MIN is off). */
 static void light_tasks_move(void **state)
 {
@@ -567,6 +582,7 @@ int main(void)
 		cmocka_unit_test(idle_group_and_policy),
 		cmocka_unit_test(idle_tasks_make_room),
 		cmocka_unit_test(bound_tasks),
+		cmocka_unit_test(bound_tasks_hide_nobody),
 		cmocka_unit_test(light_tasks_move),
 		cmocka_unit_test(bound_wakee),
 		cmocka_unit_test(nested_limits),
