@@ -61,7 +61,8 @@ static bool takes_token(const struct cgr_op *op)
 	       (op->cause == CGR_CAUSE_TASK || (op->cause == CGR_CAUSE_ARRIVAL && (op->flags & CGR_OPF_SOFT)));
 }
 
-/* Appends the waits of sleeper that waker ends; their tokens rise in both programs, so one walk through each does. */
+/* Appends the waits of sleeper that waker ends; their tokens rise in both programs, so one walk through each does. None
+ * at all are left when one of them cannot be found: the rest would tell of a pipe that is emptier or fuller. */
 static int find_halts(struct builder *b, uint32_t sleeper, uint32_t waker, bool full, struct halts *h)
 {
 	const struct cgr_programs *p = b->programs;
@@ -80,8 +81,10 @@ static int find_halts(struct builder *b, uint32_t sleeper, uint32_t waker, bool 
 			continue;
 		while (!found && (wake = next_op(p, &by, &woke_ns)))
 			found = wake->kind == CGR_OP_WAKE && wake->c == sleeper && wake->a + 1 >= token;
-		if (!found || wake->a + 1 != token)
+		if (!found || wake->a + 1 != token) {
+			h->count = 0;
 			return 0;
+		}
 		CGR_TRY(cgr_grow((void **)&h->item, &h->capacity, h->count + 1, sizeof *h->item, b->error));
 		h->item[h->count++] = (struct halt){ full ? slept_ns : woke_ns, full ? woke_ns : slept_ns, op->b, full };
 	}
