@@ -174,6 +174,7 @@ static void never(struct cgr_engine *e, uint32_t task)
 	e->task[task].killed = true;
 	e->task[task].cursor = cgr_cursor_start(e->programs, task);
 	forgo(e, task);
+	cgr_run_pipe_closed(e, task);
 }
 
 /* A token that can never come. A program that ends in the recording takes it for the end of its input (its peer has
