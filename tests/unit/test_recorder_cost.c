@@ -1,88 +1,29 @@
 /* What recording cost the programs it watched: the price of anonymous pages from the recorder's own calibration. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <unistd.h>
+#include "job_store.h"
 
-#include <cmocka.h>
-
-#include "common/util.h"
-#include "replay/compile.h"
-#include "store/store.h"
-#include "store/writer.h"
-
-#define MS 1000000ull
-#define PRIO (120u | 120u << 16)
 #define PAGES 1000u
 
-static void append(struct cgr_writer *w, struct cgr_event e)
-{
-	struct cgr_error error = { 0 };
-
-	assert_int_equal(cgr_writer_append(w, &e, 1, &error), 0);
-}
-
-static void write_tables(struct cgr_writer *w, struct cgr_store_info info)
-{
-	struct cgr_store_cgroup job = { .path = "/job",
-		                            .born_ns = -1,
-		                            .removed_ns = INT64_MAX,
-		                            .released_ns = INT64_MAX,
-		                            .has_cpu = true,
-		                            .has_memory = true,
-		                            .recorded = true };
-	struct cgr_store_css_set set = { .cpu_cgroup = 1, .memory_cgroup = 1 };
-	struct cgr_store_task task = { .tid = 1001,
-		                           .tgid = 1001,
-		                           .comm = "job",
-		                           .start_ns = -1,
-		                           .end_ns = INT64_MAX,
-		                           .parent = CGR_ID_NONE,
-		                           .prio = 120 };
-	struct cgr_error error = { 0 };
-
-	info.kernel_release = "6.18.44";
-	info.kernel_version = 6u << 16 | 18 << 8 | 44;
-	info.clock = "mono";
-	info.tool_version = info.source_path = "test";
-	info.source_digest = "00";
-	info.hz = 250;
-	info.duration_ns = 50 * MS;
-	info.cpus = info.online_cpus = 1;
-	info.cgroup_version = 2;
-	info.has_sched = info.has_memcg_events = info.has_snapshots = info.anon_implied = true;
-	assert_int_equal(cgr_writer_set_info(w, &info, &error), 0);
-	assert_int_equal(cgr_writer_add_hierarchy(w, 0, 2, "cpu,memory", &error), 0);
-	assert_int_equal(cgr_writer_add_cgroup(w, &job, &(uint32_t){ 0 }, &error), 0);
-	assert_int_equal(cgr_writer_add_css_set(w, &set, NULL, 0, &task.css_set, &error), 0);
-	assert_int_equal(cgr_writer_add_task(w, &task, &(uint32_t){ 0 }, &error), 0);
-}
-
 /* A task that touches a page every page_ns and gives none back. */
-static struct cgr_store *machine(const struct cgr_store_info *info, uint64_t page_ns, enum cgr_charge_kind kind)
+static struct cgr_store *machine(const struct cgr_store_info *calibration, uint64_t page_ns, enum cgr_charge_kind kind)
 {
-	char path[] = "/tmp/cgr-test-cost-XXXXXX";
+	struct cgr_store_info info = job_info;
 	struct cgr_event e = { .ts_ns = MS, .kind = CGR_EV_SWITCH, .c = 1, .d = PRIO };
-	struct cgr_writer *w = NULL;
-	struct cgr_store *store = NULL;
-	struct cgr_error error = { 0 };
-	int fd = mkstemp(path);
+	struct job_tape tape;
 
-	assert_true(fd >= 0);
-	close(fd);
-	assert_int_equal(cgr_writer_new(path, 0, &w, &error), 0);
-	write_tables(w, *info);
-	append(w, e);
+	info.event_cost_ns = calibration->event_cost_ns;
+	info.memory_event_cost_ns = calibration->memory_event_cost_ns;
+	info.rejected_event_cost_ns = calibration->rejected_event_cost_ns;
+	info.calibrated_page_ns = calibration->calibrated_page_ns;
+	info.duration_ns = 50 * MS;
+	info.has_memcg_events = info.has_snapshots = info.anon_implied = true;
+	tape = job_begin(&info);
+	append(&tape, e);
 	for (unsigned page = 0; page < PAGES; page++) {
 		e = (struct cgr_event){ .ts_ns = e.ts_ns + page_ns, .kind = CGR_EV_CHARGE, .task = 1, .a = 1, .b = 1, .d = 1 };
 		e.c = kind;
-		append(w, e);
+		append(&tape, e);
 	}
-	assert_int_equal(cgr_writer_commit(w, &error), 0);
-	cgr_writer_free(w);
-	assert_int_equal(cgr_store_open(path, &store, &error), 0);
-	unlink(path);
-	return store;
+	return job_end(&tape);
 }
 
 /* What is taken off for one page, in ns. */
