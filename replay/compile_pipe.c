@@ -22,6 +22,7 @@
 #define AHEAD_MAX 2u /* times what the pipe holds: who was further ahead has a larger one */
 #define RATE_PART 8u /* to which the rates of the two are the same all the time */
 #define GATES_PER_PIPE 4u /* gates on the way of 16 slots */
+#define WALKS 16u /* times all programs are read and written at most: one task may be an end of very many pairs */
 
 /* One of the two slept and was woken by the other: CPU time of both up to there. */
 struct halt {
@@ -309,15 +310,21 @@ static bool may_be_pipe(const struct builder *b, const struct cgr_relation *spac
 
 int cgr_build_judge_pipes(struct builder *b)
 {
-	uint64_t left = 0;
+	const struct cgr_program *p = b->programs->program;
+	uint64_t left = 0, steps;
 
 	for (uint32_t i = 1; i < b->n_tasks; i++)
-		left += b->programs->program[i].ops;
+		left += p[i].ops;
+	steps = WALKS * left;
 	for (uint32_t i = 0; i < b->programs->relations; i++) {
 		const struct cgr_relation space = b->programs->relation[i];
 
-		if (may_be_pipe(b, &space))
-			CGR_TRY(judge(b, &space, &left));
+		uint64_t cost = p[space.waker_task].ops + p[space.wakee_task].ops;
+
+		if (!may_be_pipe(b, &space) || cost > steps)
+			continue;
+		steps -= cost;
+		CGR_TRY(judge(b, &space, &left));
 	}
 	return 0;
 }
