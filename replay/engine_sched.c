@@ -534,7 +534,9 @@ static void carry(struct cgr_engine *e, uint32_t task, uint32_t to)
 	enqueue(e, task, to, CGR_ENQ_MOVE | CGR_ENQ_MIGRATED);
 }
 
-/* sched_exec: a program that is about to begin has nothing in any cache, so its task may go to an idler CPU. */
+/* sched_exec: a program that is about to begin has nothing in any cache, so its task may go to an idler CPU. The kernel
+ * does so at the start of bprm_execve; the event (sched_process_exec) comes once the new image is there, so that
+ * loading it is charged to the CPU it leaves. */
 bool cgr_run_exec(struct cgr_engine *e, uint32_t task)
 {
 	uint32_t cpu = e->task_info[task].cpu, to = cpu;
