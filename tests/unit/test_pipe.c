@@ -18,6 +18,7 @@
 #define PRIO (120u | 120u << 16)
 #define WRITER 1u
 #define READER 2u
+#define SHELL 3u
 
 /* The writer runs on CPU 0, the reader, in /job, on CPU 1. */
 struct tape {
@@ -47,7 +48,23 @@ static void sleeps(struct tape *t, uint32_t task)
 	tell(t, CGR_EV_SWITCH, task - 1, task, 1, 0, PRIO);
 }
 
-enum kind { PIPE, THREADS, UNEVEN, TINY_ITEMS };
+enum kind { PIPE, THREADS, UNEVEN, TINY_ITEMS, BORN };
+
+/* The shell, in /job, takes 100 pages and starts the reader. */
+static void start(struct tape *t)
+{
+	struct cgr_event charge = { .task = SHELL, .cpu = 1, .kind = CGR_EV_CHARGE, .a = 1, .b = 100, .d = 100 };
+	struct cgr_error error = { 0 };
+
+	t->now_ns = MS / 4;
+	tell(t, CGR_EV_SWITCH, 1, 0, 0, SHELL, PRIO);
+	charge.ts_ns = t->now_ns += MS / 4;
+	charge.c = CGR_CHARGE_KMEM;
+	assert_int_equal(cgr_writer_append(t->writer, &charge, 1, &error), 0);
+	tell(t, CGR_EV_FORK, 1, SHELL, 0, READER, 0);
+	tell(t, CGR_EV_WAKEUP_NEW, 1, SHELL, 0, READER, 1 | 120u << 16);
+	tell(t, CGR_EV_SWITCH, 1, SHELL, 1, 0, PRIO);
+}
 
 /* The writer takes 1 ms an item. The reader waits for the first few, then it needs 2 ms for each, until the pipe is
  * full; from then on (uneven: at odd intervals) the writer waits for it. Tiny items are followed by a second in which
@@ -56,6 +73,8 @@ static void work(struct tape *t, enum kind kind)
 {
 	uint64_t unit_ns = kind == TINY_ITEMS ? 1000 : MS;
 
+	if (kind == BORN)
+		start(t);
 	t->now_ns = MS;
 	tell(t, CGR_EV_SWITCH, 0, 0, 0, WRITER, PRIO);
 	tell(t, CGR_EV_SWITCH, 1, 0, 0, READER, PRIO);
@@ -92,6 +111,7 @@ static struct cgr_store *machine(enum kind kind)
 		                            .removed_ns = INT64_MAX,
 		                            .released_ns = INT64_MAX,
 		                            .has_cpu = true,
+		                            .has_memory = true,
 		                            .recorded = true };
 	char path[] = "/tmp/cgr-test-pipe-XXXXXX";
 	struct cgr_error error = { 0 };
@@ -103,16 +123,17 @@ static struct cgr_store *machine(enum kind kind)
 	assert_true(fd >= 0);
 	close(fd);
 	assert_int_equal(cgr_writer_new(path, 0, &t.writer, &error), 0);
-	assert_int_equal(cgr_writer_add_hierarchy(t.writer, 1, 2, "cpu", &error), 0);
+	assert_int_equal(cgr_writer_add_hierarchy(t.writer, 1, 2, "cpu,memory", &error), 0);
 	assert_int_equal(cgr_writer_add_cgroup(t.writer, &job, &cgroup, &error), 0);
-	for (uint32_t i = WRITER; i <= READER; i++) {
-		struct cgr_store_css_set set = { .cpu_cgroup = i == READER ? cgroup : 0 };
+	for (uint32_t i = WRITER; i <= SHELL; i++) {
+		struct cgr_store_css_set set = { .cpu_cgroup = i == WRITER ? 0 : cgroup,
+			                             .memory_cgroup = i == WRITER ? 0 : cgroup };
 		struct cgr_store_task task = { .tid = 100 + (int32_t)i,
 			                           .tgid = kind == THREADS ? 101 : 100 + (int32_t)i,
 			                           .comm = "pipe",
-			                           .start_ns = -1,
+			                           .start_ns = kind == BORN && i == READER ? (int64_t)MS / 2 : -1,
 			                           .end_ns = INT64_MAX,
-			                           .parent = CGR_ID_NONE,
+			                           .parent = kind == BORN && i == READER ? SHELL : CGR_ID_NONE,
 			                           .prio = 120 };
 
 		assert_int_equal(cgr_writer_add_css_set(t.writer, &set, NULL, 0, &task.css_set, &error), 0);
@@ -130,6 +151,7 @@ static struct cgr_store *machine(enum kind kind)
 		                           .cpus = 2,
 		                           .online_cpus = 2,
 		                           .cgroup_version = 2,
+		                           .has_memcg_events = kind == BORN,
 		                           .has_sched = true };
 	assert_int_equal(cgr_writer_set_info(t.writer, &info, &error), 0);
 	assert_int_equal(cgr_writer_commit(t.writer, &error), 0);
@@ -165,36 +187,53 @@ static void test_found(void **state)
 	}
 }
 
-/* With 8 ms in 100 the reader takes the four items that it waited for and a few more: the writer gets
- * 16 ahead of that, where without a pipe it would have gone on to its recorded sleep, at 36 ms. */
-static void test_held_up(void **state)
+static int64_t writer_usec(enum kind kind, const char *setting)
 {
 	struct cgr_run_options options = { .threads = 1 };
-	struct cgr_store *store = machine(PIPE);
+	struct cgr_store *store = machine(kind);
 	struct cgr_scenario scenario;
 	struct cgr_programs *programs = NULL;
 	struct cgr_result *result = NULL;
 	struct cgr_error error = { 0 };
+	int64_t usec = 0;
 
-	(void)state;
 	assert_int_equal(cgr_scenario_init(&scenario, "pipe", &error), 0);
 	scenario.seeds = 1;
-	assert_int_equal(cgr_scenario_set(&scenario, "/job:cpu.max=8000 100000", &error), 0);
+	assert_int_equal(cgr_scenario_set(&scenario, setting, &error), 0);
 	assert_int_equal(cgr_compile(store, NULL, &programs, &error), 0);
+	assert_int_equal(programs->pipes, 1);
 	assert_int_equal(cgr_replay(store, programs, &scenario, &options, &result, &error), 0);
 	for (size_t i = 0; i < result->tasks; i++)
 		if (result->task[i].tid == 100 + (int32_t)WRITER)
-			assert_in_range(result->task[i].runtime_usec, 20000, 31000);
-	assert_int_equal(result->quality.causality_violations, 0);
+			usec = result->task[i].runtime_usec;
+	if (kind != BORN)
+		assert_int_equal(result->quality.causality_violations, 0);
 	cgr_result_free(result);
 	cgr_programs_free(programs);
 	cgr_scenario_fini(&scenario);
 	cgr_store_free(store);
+	return usec;
+}
+
+/* With 8 ms in 100 the reader takes the four items that it waited for and a few more: the writer gets
+ * 16 ahead of that, where without a pipe it would have gone on to its recorded sleep, at 36 ms. */
+static void test_held_up(void **state)
+{
+	(void)state;
+	assert_in_range(writer_usec(PIPE, "/job:cpu.max=8000 100000"), 20000, 31000);
+}
+
+/* The shell is killed before it starts the reader: nobody waits for one that is never born. */
+static void test_never_born(void **state)
+{
+	(void)state;
+	assert_in_range(writer_usec(BORN, "/job:memory.max=40960"), 45000, 60000);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_found), cmocka_unit_test(test_held_up) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_found), cmocka_unit_test(test_held_up),
+		                                cmocka_unit_test(test_never_born) };
 
 	return cmocka_run_group_tests_name("pipe", tests, NULL, NULL);
 }
