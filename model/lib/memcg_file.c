@@ -33,7 +33,7 @@ static enum fill fill_folio(struct memcg *m, const struct cgr_mem_request *reque
 	int verdict = memcg_try_charge(m, request->cgroup, 1u << order, gfp);
 	if (verdict != CGR_MEM_OK)
 		return verdict == CGR_MEM_NOMEM ? FILL_NOMEM : FILL_KILLED;
-	bool dirty = request->flags & CGR_MEM_DIRTY, read = !dirty && request->file < MEMCG_UNKNOWN_FILE;
+	bool dirty = request->flags & CGR_MEM_DIRTY, read = !dirty && m->looked_up && request->file < MEMCG_UNKNOWN_FILE;
 	flags |= dirty ? CGR_PG_DIRTY : read ? CGR_PG_LOCKED : 0;
 	if (!memcg_insert_folio(m, request->cgroup, request->file, index, order, flags))
 		memcg_uncharge(m, request->cgroup, 1 << order);
@@ -318,6 +318,7 @@ void memcg_file_access(struct memcg *m, const struct cgr_mem_request *request)
 	access.around = (request->flags & CGR_MEM_AROUND) || (access.fault && request->pages > 1);
 	if (!request->pages)
 		return;
+	m->looked_up |= access.read || access.fault;
 	if (access.read && request->task != CGR_NONE && continues_read(m, request, access.end))
 		return;
 	if (request->flags & CGR_MEM_DIRTY && was_evicted(m, request)) {
@@ -389,7 +390,7 @@ static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 		cgr_readahead_learn_insert(&m->readahead, ra, request->index, request->pages);
 	enum fill fill = FILL_EXISTS;
 	m->strangers = 0;
-	if (ahead && ra->cut_off == request->index + 1) {
+	if (ahead && m->looked_up && ra->cut_off == request->index + 1) {
 		ra->cut_off += request->pages;
 		leave_out(m, request);
 		return;

@@ -126,6 +126,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	uint32_t drains_pending; /* CPUs whose stock waits for its drain worker */
 	struct memcg_reading *reading; /* MEMCG_READINGS */
 	uint32_t readings;
+	bool looked_up; /* the recording holds look-ups: they tell when a reader goes on */
 	struct memcg_dirty dirty;
 };
 

@@ -1,7 +1,8 @@
 /* Pages under read. The kernel inserts a page locked and unlocks it when the device has delivered it; reclaim passes
  * over what it cannot lock (shrink_folio_list: folio_trylock). So a window of readahead that is larger than what there
  * is room for cannot push out its own beginning: it ends where reclaim finds nothing more. What was asked for is taken
- * to be there when the reader goes on: it waits for the first of it, and a device takes little longer for the rest. */
+ * to be there when the reader goes on: it waits for the first of it, and a device takes little longer for the rest.
+ * A recording without look-ups (add_to_page_cache alone) does not tell when that is: there nothing is locked. */
 #include "common/util.h"
 #include "model/lib/memcg_internal.h"
 

@@ -100,6 +100,7 @@ static void window_without_room(void **state)
 	for (size_t p = 0; p < CGR_ARRAY_SIZE(policy); p++) {
 		struct mem_host *h = host_new(policy[p], 1, V618, 0, 2, flat);
 		host_knob(h, 1, "memory.max", 2 << 20);
+		(void)missed(h, 4000, 1);
 		for (uint32_t i = 0; i < 2048; i += 128)
 			host_insert(h, 1, 3, i, 128);
 		host_check(h);
@@ -116,12 +117,26 @@ static void window_without_room(void **state)
 	}
 }
 
+/* Inserts alone, without any look-up, do not tell when what was read is there: it is, and goes when its turn comes. */
+static void no_lookups(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	host_knob(h, 1, "memory.max", 100 * 4096);
+	for (uint32_t i = 0; i < 1000; i++)
+		host_insert(h, 1, 3, i, 1);
+	host_check(h);
+	assert_in_range(host_metric(h, 1, "memory.stat.pgsteal"), 900, 1000);
+	host_free(h);
+}
+
 /* Somebody whose charge must not fail waits for the reads that hold all there is; nobody is killed for them. */
 static void waits_for_reads(void **state)
 {
 	(void)state;
 	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
 	host_knob(h, 1, "memory.max", 2 << 20);
+	(void)missed(h, 4000, 1);
 	for (uint32_t i = 0; i < 512; i++)
 		host_insert(h, 1, 3, i, 1);
 	assert_int_equal(host_touch(h, 1).verdict, CGR_MEM_OK);
@@ -135,7 +150,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sequential_miss),    cmocka_unit_test(written_is_not_random),
 		cmocka_unit_test(all_ahead_is_there), cmocka_unit_test(window_without_room),
-		cmocka_unit_test(waits_for_reads),
+		cmocka_unit_test(no_lookups),         cmocka_unit_test(waits_for_reads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
