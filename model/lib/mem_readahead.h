@@ -17,6 +17,7 @@ struct cgr_readahead { /* struct file_ra_state */
 	bool spliced; /* read by splice: each read marks its folios accessed, also the one the previous read ended in */
 	uint32_t prev_folio; /* the folio that page stood in: a hint for the owner of the page table */
 	uint64_t cut_off; /* where the next recorded insert of a window lies that found no room in the replay; 0 none */
+	uint64_t cut_ns; /* when it was cut off */
 	uint64_t recorded_from, recorded_next; /* run of recorded inserts since the last access, [from, next) */
 	uint16_t mmap_miss;
 	uint8_t order;

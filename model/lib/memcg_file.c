@@ -7,6 +7,8 @@
 #include "common/util.h"
 #include "model/lib/memcg_internal.h"
 
+#define WINDOW_MOST_NS 50000000u /* a window of readahead is inserted in less */
+
 static uint32_t process_of(const struct memcg *m, const struct cgr_mem_request *request)
 {
 	if (request->task == CGR_NONE)
@@ -390,6 +392,8 @@ static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 		cgr_readahead_learn_insert(&m->readahead, ra, request->index, request->pages);
 	enum fill fill = FILL_EXISTS;
 	m->strangers = 0;
+	if (m->ctx->now_ns - ra->cut_ns > WINDOW_MOST_NS)
+		ra->cut_off = 0;
 	if (ahead && m->looked_up && ra->cut_off == request->index + 1) {
 		ra->cut_off += request->pages;
 		leave_out(m, request);
@@ -409,6 +413,7 @@ static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 	}
 	if (fill == FILL_NOMEM && ahead) {
 		ra->cut_off = request->index + request->pages + 1;
+		ra->cut_ns = m->ctx->now_ns;
 		leave_out(m, request);
 	}
 	if (request->flags & CGR_MEM_REFAULT)

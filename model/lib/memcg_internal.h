@@ -92,6 +92,7 @@ struct memcg_stock { /* per CPU */
 struct memcg_reading { /* pages [from, end) of a file */
 	uint32_t file;
 	uint64_t from, end;
+	uint64_t due_ns; /* when the device has read it, at the latest */
 };
 
 struct memcg_dirty { /* see memcg_dirty.c */
@@ -223,6 +224,7 @@ void memcg_file_uncharge(struct memcg *m, const struct cgr_mem_request *request)
 /* memcg_reading.c */
 void memcg_read_begins(struct memcg *m, uint32_t file, uint64_t index, uint32_t pages);
 bool memcg_reads_done(struct memcg *m); /* false: there were none */
+void memcg_reads_settle(struct memcg *m); /* what the device has done up to now */
 
 /* memcg_dirty.c */
 void memcg_set_dirty(struct memcg *m, uint32_t head);

@@ -139,6 +139,7 @@ uint32_t memcg_reclaim(struct memcg *m, uint32_t target, uint32_t pages, bool ma
 		.may_swap = may_swap && m->swap,
 	};
 	struct walk walk = { .m = m, .scan = &scan };
+	memcg_reads_settle(m);
 	memcg_writeback_settle(m);
 	do_try_to_free(&walk);
 	int64_t cost =

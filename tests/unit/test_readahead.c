@@ -2,7 +2,7 @@
  * inserted and the what-if has no room for. */
 #include "mem_host.h"
 
-#include "model/lib/mem_readahead.h"
+#include "model/lib/memcg_internal.h"
 
 #define V618 CGR_KERNEL(6, 18, 44)
 static const uint32_t flat[] = { 0 };
@@ -130,6 +130,21 @@ static void no_lookups(void **state)
 	host_free(h);
 }
 
+/* Read ahead for nobody (POSIX_FADV_WILLNEED), no faster than the device: nothing of it is under read for long. */
+static void nobody_goes_on(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	((struct memcg *)h->memory.model)->writeback_page_ns = 1000;
+	host_knob(h, 1, "memory.max", 4 << 20);
+	(void)missed(h, 40000, 1);
+	for (uint32_t i = 0; i < 10000; i++, h->memory.now_ns += 1100)
+		host_insert(h, 1, 3, i, 1);
+	host_check(h);
+	assert_in_range(host_metric(h, 1, "memory.stat.pgsteal"), 8900, 10000);
+	host_free(h);
+}
+
 /* Somebody whose charge must not fail waits for the reads that hold all there is; nobody is killed for them. */
 static void waits_for_reads(void **state)
 {
@@ -151,6 +166,7 @@ int main(void)
 		cmocka_unit_test(sequential_miss),    cmocka_unit_test(written_is_not_random),
 		cmocka_unit_test(all_ahead_is_there), cmocka_unit_test(window_without_room),
 		cmocka_unit_test(no_lookups),         cmocka_unit_test(waits_for_reads),
+		cmocka_unit_test(nobody_goes_on),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
