@@ -37,6 +37,13 @@ static bool follows_history(const struct cgr_readahead *ra, uint64_t index, uint
 	return true;
 }
 
+/* page_cache_sync_ra: at most one page behind that of prev_pos. Where the last read ended inside its last page is not
+ * recorded; the next one shows it by beginning there. */
+static bool follows_last(const struct cgr_readahead *ra, uint64_t index)
+{
+	return index - ra->prev_pos <= 1 || index + 1 == ra->prev_pos;
+}
+
 void cgr_readahead_learn_access(struct cgr_readahead *ra, uint64_t index, uint64_t end, cgr_readahead_cached cached,
                                 void *arg)
 {
@@ -44,7 +51,7 @@ void cgr_readahead_learn_access(struct cgr_readahead *ra, uint64_t index, uint64
 	if (inserted && ra->recorded_next > end)
 		ra->ahead_seen = (uint8_t)CGR_MIN(ra->ahead_seen + 1, 255);
 	else if (inserted && ra->recorded_next == end &&
-	         (!index || index - ra->prev_pos <= 1 || follows_history(ra, index, end - index, cached, arg)))
+	         (!index || follows_last(ra, index) || follows_history(ra, index, end - index, cached, arg)))
 		ra->random_seen = (uint8_t)CGR_MIN(ra->random_seen + 1, 255);
 	ra->recorded_from = ra->recorded_next = 0;
 }
@@ -142,7 +149,7 @@ struct cgr_readahead_window cgr_readahead_sync(const struct cgr_readahead_table 
 	if (cgr_readahead_is_random(ra)) /* force_page_cache_ra: what was asked, no more */
 		return (struct cgr_readahead_window){ index, request, NO_MARK, 0 };
 	ra->order = 0;
-	if (!index || request > max || index - ra->prev_pos <= 1) {
+	if (!index || request > max || follows_last(ra, index)) {
 		ra->start = index;
 		ra->size = first_size(request, max);
 		ra->async_size = ra->size > request ? ra->size - request : ra->size >> 1;

@@ -81,6 +81,24 @@ static bool always(void *arg, uint32_t file, uint64_t index)
 	return true;
 }
 
+static bool never(void *arg, uint32_t file, uint64_t index)
+{
+	(void)arg, (void)file, (void)index;
+	return false;
+}
+
+/* Reads shorter than a page: the one that goes on in the page where the last one ended is sequential. */
+static void within_a_page(void **state)
+{
+	struct cgr_readahead_table table = { .max_pages = 32, .kernel_version = V618 };
+	(void)state;
+	for (uint64_t index = 98; index < 104; index++) {
+		struct cgr_readahead ra = { .file = 4, .prev_pos = 101 };
+		bool sequential = index >= 100 && index <= 102;
+		assert_int_equal(cgr_readahead_sync(&table, &ra, index, 1, never, NULL).size, sequential ? 4 : 1);
+	}
+}
+
 /* A mark of somebody else's window, behind which as much as is read ahead is there already: nothing is read. */
 static void all_ahead_is_there(void **state)
 {
@@ -166,7 +184,7 @@ int main(void)
 		cmocka_unit_test(sequential_miss),    cmocka_unit_test(written_is_not_random),
 		cmocka_unit_test(all_ahead_is_there), cmocka_unit_test(window_without_room),
 		cmocka_unit_test(no_lookups),         cmocka_unit_test(waits_for_reads),
-		cmocka_unit_test(nobody_goes_on),
+		cmocka_unit_test(nobody_goes_on),     cmocka_unit_test(within_a_page),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
