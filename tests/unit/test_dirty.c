@@ -89,6 +89,27 @@ static void all_dirty(void **state)
 	host_free(h);
 }
 
+/* A writer far larger than its limit, and no event that tells of what was written: under every policy the flusher does.
+ */
+static void never_told(void **state)
+{
+	static const struct cgr_reclaim_ops *const policy[] = { &cgr_reclaim_lru2, &cgr_reclaim_mglru, &cgr_reclaim_lru,
+		                                                    &cgr_reclaim_fifo };
+	(void)state;
+	for (size_t p = 0; p < CGR_ARRAY_SIZE(policy); p++) {
+		struct mem_host *h = host_new(policy[p], 1, V618, 0, 2, flat);
+		((struct memcg *)h->memory.model)->writeback_page_ns = 1000;
+		host_knob(h, 1, "memory.max", 4 << 20);
+		for (uint64_t i = 0; i < 20000; i++) {
+			host_insert(h, 1, 4, i, 1);
+			(void)look(h, 4, i, 1, CGR_MEM_DIRTY);
+		}
+		host_check(h);
+		assert_in_range(host_metric(h, 1, "memory.stat.pgsteal"), 18900, 20000);
+		host_free(h);
+	}
+}
+
 /* A folio of 64 pages, spliced 16 at a time, is marked accessed four times; read() marks it once. */
 static void spliced(void **state)
 {
@@ -108,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(written_goes),
 		cmocka_unit_test(all_dirty),
+		cmocka_unit_test(never_told),
 		cmocka_unit_test(spliced),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
