@@ -104,14 +104,6 @@ static unsigned log2_of(uint64_t x)
 	return log;
 }
 
-static unsigned lowest_bit(uint32_t x)
-{
-	unsigned bit = 0;
-	while (bit < 31 && !(x >> bit & 1))
-		bit++;
-	return bit;
-}
-
 /* get_init_ra_size, get_next_ra_size. */
 static uint32_t first_size(uint32_t request, uint32_t max)
 {
@@ -189,7 +181,7 @@ struct cgr_readahead_window cgr_readahead_async(const struct cgr_readahead_table
 	ra->order = (uint8_t)(ra->order + 2);
 	if (table->kernel_version >= CGR_KERNEL(6, 16, 0)) {
 		/* the window ends on a natural boundary of the folios it is made of */
-		unsigned order = CGR_MIN((unsigned)ra->order, lowest_bit(max));
+		unsigned order = CGR_MIN((unsigned)ra->order, (unsigned)__builtin_ctz(max));
 		uint64_t end = ra->start + ra->size, aligned = end & ~((1ull << order) - 1);
 		if (aligned > ra->start)
 			ra->size -= (uint32_t)(end - aligned);

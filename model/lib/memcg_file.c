@@ -373,7 +373,8 @@ static void leave_out(struct memcg *m, const struct cgr_mem_request *request)
 	for (uint64_t index = request->index; index < request->index + request->pages; index++)
 		if (!cgr_mem_pages_find(&m->pages, request->file, index)) {
 			uint32_t number = cgr_mem_pages_insert(&m->pages, request->file, index);
-			m->pages.page[number].flags = CGR_PG_READAHEAD;
+			if (number) /* the page table may be full */
+				m->pages.page[number].flags = CGR_PG_READAHEAD;
 		}
 }
 

@@ -163,6 +163,24 @@ static void nobody_goes_on(void **state)
 	host_free(h);
 }
 
+/* The page table is full: what finds no room in the cache is not noted either, and the sentinel stays as it is. */
+static void table_full(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	struct memcg *m = (struct memcg *)h->memory.model;
+	uint32_t capacity = m->pages.capacity;
+	host_knob(h, 1, "memory.max", 1 << 20);
+	(void)missed(h, 4000, 1);
+	for (uint32_t i = 0; i < 256; i++)
+		host_insert(h, 1, 3, i, 1);
+	m->pages.capacity = m->pages.top;
+	host_insert(h, 1, 3, 256, 1);
+	m->pages.capacity = capacity;
+	assert_int_equal(m->pages.page[0].flags, 0);
+	host_free(h);
+}
+
 /* Somebody whose charge must not fail waits for the reads that hold all there is; nobody is killed for them. */
 static void waits_for_reads(void **state)
 {
@@ -185,6 +203,7 @@ int main(void)
 		cmocka_unit_test(all_ahead_is_there), cmocka_unit_test(window_without_room),
 		cmocka_unit_test(no_lookups),         cmocka_unit_test(waits_for_reads),
 		cmocka_unit_test(nobody_goes_on),     cmocka_unit_test(within_a_page),
+		cmocka_unit_test(table_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
