@@ -8,7 +8,6 @@
 #include "common/units.h"
 #include "replay/run_internal.h"
 
-#define USAGE_LEAST_USEC 1000 /* fork, execve, exit: page faults and waits for locks that differ from run to run */
 #define DEVICE_LEAST_USEC 20000 /* a run that reads from a device: what its first reads find there is chance */
 
 static int by_value(const void *a, const void *b)
@@ -37,12 +36,12 @@ static bool extrapolates(const struct cgr_seed_set *set, uint32_t cgroup, unsign
 /* What is left between a prediction and another run when the seeds have varied what they can (replay/run.c: vary). No
  * interval is narrower, and no CPU figure but zero is exact. Chosen on half of the truth workloads and checked on the
  * other, see docs/ACCURACY.md. */
-static int64_t least_permille(const char *name, bool reads_device, bool until_done)
+static int64_t least_permille(const char *name, bool reads_device)
 {
 	if (strncmp(name, "wakeup_latency", 14) == 0)
 		return 500;
-	if (strstr(name, "usage")) /* all it does is its own; what it gets until a moment depends on what others take */
-		return until_done ? 1 : 5;
+	if (strstr(name, "usage"))
+		return 5;
 	if (strstr(name, "completion"))
 		return reads_device ? 120 : 20;
 	if (strstr(name, "cpu.stat.nr_"))
@@ -71,10 +70,8 @@ static int64_t least_usec(const struct cgr_seed_set *set, const struct cgr_metri
 		return 1;
 	if (set->output[0].reads_device && strstr(desc->name, "completion"))
 		return DEVICE_LEAST_USEC;
-	if (!strstr(desc->name, "usage"))
+	if (!strstr(desc->name, "usage") || set->plan->until_done || !is_throttled(&set->output[0], cgroup))
 		return 20;
-	if (set->plan->until_done || !is_throttled(&set->output[0], cgroup))
-		return USAGE_LEAST_USEC;
 	return 5000 + 1000000 / (hz > 0 ? hz : 250);
 }
 
@@ -83,15 +80,13 @@ static bool is_share(unsigned block, unsigned metric)
 	return block == CGR_BLOCK_ENGINE && metric == CGR_EM_THROTTLED_SHARE;
 }
 
-static void widen_to_kernel(struct cgr_spread *s, const struct cgr_metric_desc *desc, const struct cgr_seed_set *set,
-                            int64_t least)
+static void widen_to_kernel(struct cgr_spread *s, const struct cgr_metric_desc *desc, bool reads_device, int64_t least)
 {
 	int64_t slack;
 
 	if (s->median <= 0 || s->median == INT64_MAX)
 		return;
-	slack = least_permille(desc->name, set->output[0].reads_device, set->plan->until_done);
-	slack = CGR_MAX(s->median * slack / 1000, least);
+	slack = CGR_MAX(s->median * least_permille(desc->name, reads_device) / 1000, least);
 	s->low = CGR_MIN(s->low, CGR_MAX(s->median - slack, (int64_t)0));
 	s->high = CGR_MAX(s->high, s->median + slack);
 	s->class = CGR_MAX(s->class, CGR_CLASS_BOUNDED);
@@ -123,7 +118,7 @@ struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned bloc
 	if (s.low != s.high && s.class == CGR_CLASS_EXACT)
 		s.class = CGR_CLASS_BOUNDED;
 	if (of_cpu(block) && !is_share(block, metric)) /* a share says itself how far a period carries */
-		widen_to_kernel(&s, &set->output[0].block[block].desc[metric], set,
+		widen_to_kernel(&s, &set->output[0].block[block].desc[metric], set->output[0].reads_device,
 		                least_usec(set, &set->output[0].block[block].desc[metric], cgroup));
 	if (extrapolates(set, cgroup, block, metric))
 		s.class = CGR_CLASS_EXTRAPOLATED;
