@@ -75,6 +75,19 @@ static int64_t least_usec(const struct cgr_seed_set *set, const struct cgr_metri
 	return 5000 + 1000000 / (hz > 0 ? hz : 250);
 }
 
+/* Where in a tick the trace ends is not varied by the seeds: of tasks that compete, the one that has the CPU then is
+ * charged up to a tick more than in another run (kernel/sched/fair.c: entity_tick). No more than the seeds differ. */
+static void widen_by_end(struct cgr_spread *s, const struct cgr_seed_set *set, const struct cgr_metric_desc *desc)
+{
+	int64_t hz = cgr_store_borrow_info(set->plan->store)->hz, cut;
+
+	if (set->plan->until_done || !strstr(desc->name, "usage") || strcmp(desc->unit, "usec") != 0)
+		return;
+	cut = CGR_MIN(1000000 / (hz > 0 ? hz : 250), s->high - s->low);
+	s->low = CGR_MAX(s->low - cut, (int64_t)0);
+	s->high += cut;
+}
+
 static bool is_share(unsigned block, unsigned metric)
 {
 	return block == CGR_BLOCK_ENGINE && metric == CGR_EM_THROTTLED_SHARE;
@@ -117,6 +130,8 @@ struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned bloc
 	}
 	if (s.low != s.high && s.class == CGR_CLASS_EXACT)
 		s.class = CGR_CLASS_BOUNDED;
+	if (of_cpu(block))
+		widen_by_end(&s, set, &set->output[0].block[block].desc[metric]);
 	if (of_cpu(block) && !is_share(block, metric)) /* a share says itself how far a period carries */
 		widen_to_kernel(&s, &set->output[0].block[block].desc[metric], set->output[0].reads_device,
 		                least_usec(set, &set->output[0].block[block].desc[metric], cgroup));

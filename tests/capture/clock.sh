@@ -25,7 +25,7 @@ lags() { ask "$1" "WITH e AS (SELECT ntile(8) OVER (ORDER BY ts_ns) AS part, ts_
 truthful() { # STORE: 200 ns before it is what the pairs may be off by, 50 usec after it what a busy machine may take
 	lags "$1" >lags
 	sed 's/^/     /' lags
-	awk '$2 < 20 || $3 < -200 || $3 > 50000 { bad = 1 } END { exit bad || NR < 8 }' lags
+	awk '$2 < 5 || $3 < -200 || $3 > 50000 { bad = 1 } END { exit bad || NR < 8 }' lags
 }
 works() { "$load" periodic threads=2 burn_usec=100 sleep_usec=900 count="$1" >/dev/null; }
 
@@ -55,7 +55,7 @@ wait $pid
 check "in segments" truthful s.db
 check "of which there are several" test "$(ls s.dat.* | wc -l)" -ge 2
 check "between which no time was held" test "$(ask s.db "SELECT count(*) FROM import_log WHERE text LIKE '%went back%'")" = 0
-"$cgreplay" import -q "$(ls s.dat.* | tail -n 1)" -o one.db
+"$cgreplay" import -q "$(ls -S s.dat.* | head -n 1)" -o one.db # the largest: the last may end at once
 check "and in a segment by itself" truthful one.db
 
 "$cgreplay" record -q --no-calibrate --preset cpu --ring 1M -o f.dat & pid=$!
