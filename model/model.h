@@ -17,7 +17,7 @@
 
 #include "common/event.h"
 
-#define CGR_MODEL_ABI 1
+#define CGR_MODEL_ABI 2
 #define CGR_NONE 0xffffffffu
 /* An unlimited knob. Not a macro, so that the function-like CGR_MAX(a, b) of common/util.h can stand beside it. */
 enum { CGR_MAX = INT64_MAX };

@@ -26,9 +26,9 @@
 #define CGR_PG_RECLAIM 0x0800u /* met by reclaim while dirty or under writeback */
 #define CGR_PG_SWAPPED 0x1000u /* shadow of an anonymous page: its contents stand in a swap slot */
 #define CGR_PG_WRITEBACK 0x1000u /* file page */
-#define CGR_PG_READAHEAD                                                                                               \
-	0x2000u /* the mark that starts the next readahead window; no shadow, but a page that was to be read ahead and     \
-	         * found no room */
+/* The mark that starts the next readahead window; of a page that is not there: it was to be read ahead and found no
+ * room, and is no shadow. */
+#define CGR_PG_READAHEAD 0x2000u
 #define CGR_PG_MAPPED 0x4000u /* in some page table */
 #define CGR_PG_TAIL                                                                                                    \
 	0x8000u /* second or later page of a large folio; prev = number of the head. Policies never see it */

@@ -10,9 +10,8 @@
 #define PAIRS_MIN 200u
 #define CODE_BETWEEN_NS 50u /* the kernel's own work between the two */
 #define COST_MAX_NS 5000u
-#define SPEED_MIN_PERCENT                                                                                              \
-	66u /* the kernel takes up to half as long again while neighbours of a virtual machine work                        \
-	     */
+/* the kernel takes up to half as long again while neighbours of a virtual machine work */
+#define SPEED_MIN_PERCENT 66u
 /* events of no interest in the life of an anonymous page: its fault, its mapping and its list as it comes, the latter
  * two as it goes */
 #define REJECTED_BORN 3u

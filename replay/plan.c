@@ -167,14 +167,16 @@ static void learn_cpu(struct cgr_whatif *plan, const struct cgr_calibration *c)
 
 	if (strcmp(plan->cpu_name, cgr_whatif_default_cpu(info)) != 0)
 		return;
-	for (unsigned i = 0; i < head->n_params; i++)
+	for (unsigned i = 0; i < head->n_params; i++) {
+		const char *name = head->params[i].name;
+
 		if (plan->cpu_param[i] >= 0)
 			continue;
-		else if (c->newidle_known && plan->cpus == recorded_cpus(info) &&
-		         !strcmp(head->params[i].name, "newidle_ratio"))
+		if (c->newidle_known && plan->cpus == recorded_cpus(info) && !strcmp(name, "newidle_ratio"))
 			plan->cpu_param[i] = c->newidle_ratio;
-		else if (c->idle_scan_known && !strcmp(head->params[i].name, "idle_scan"))
+		if (c->idle_scan_known && !strcmp(name, "idle_scan"))
 			plan->cpu_param[i] = c->idle_scan;
+	}
 }
 
 void cgr_whatif_learn(struct cgr_whatif *plan, const struct cgr_programs *programs)

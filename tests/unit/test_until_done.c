@@ -1,124 +1,77 @@
 /* --until done: a cgroup's counters are those at the end of its last task, whatever goes on elsewhere. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include "common/util.h"
-#include "replay/compile.h"
+#include "job_store.h"
 #include "replay/plan.h"
-#include "replay/run.h"
-#include "store/store.h"
-#include "store/writer.h"
-
-#define MS 1000000ull
-#define PRIO (120u | 120u << 16)
 
 /* Task 1 of /job works on CPU 0, task 2 of the root on CPU 1; both exit. */
 static const uint64_t work_ns[] = { 0, 25 * MS, 200 * MS };
 
-static void append(struct cgr_writer *w, struct cgr_event e)
+/* /job/old, and task 2 */
+static void add_tables(struct cgr_writer *w)
 {
-	struct cgr_error error = { 0 };
-
-	assert_int_equal(cgr_writer_append(w, &e, 1, &error), 0);
-}
-
-static void write_tables(struct cgr_writer *w)
-{
-	struct cgr_store_info info = { .kernel_release = "6.18.44",
-		                           .kernel_version = 6u << 16 | 18 << 8 | 44,
-		                           .hz = 250,
-		                           .clock = "mono",
-		                           .tool_version = "test",
-		                           .source_path = "done",
-		                           .source_digest = "00",
-		                           .duration_ns = 210 * MS,
-		                           .cpus = 2,
-		                           .online_cpus = 2,
-		                           .cgroup_version = 2,
-		                           .has_sched = true };
-	struct cgr_store_cgroup job = { .path = "/job",
+	struct cgr_store_cgroup old = { .path = "/job/old",
+		                            .parent = 1,
 		                            .born_ns = -1,
 		                            .removed_ns = INT64_MAX,
 		                            .released_ns = INT64_MAX,
 		                            .has_cpu = true,
 		                            .has_memory = true,
 		                            .recorded = true };
+	struct cgr_store_css_set root = { 0 };
+	struct cgr_store_task task = { .tid = 1002,
+		                           .tgid = 1002,
+		                           .comm = "job",
+		                           .start_ns = -1,
+		                           .end_ns = INT64_MAX,
+		                           .parent = CGR_ID_NONE,
+		                           .prio = 120 };
 	struct cgr_error error = { 0 };
-	uint32_t cgroup;
 
-	assert_int_equal(cgr_writer_set_info(w, &info, &error), 0);
-	assert_int_equal(cgr_writer_add_hierarchy(w, 1, 2, "cpu,memory", &error), 0);
-	assert_int_equal(cgr_writer_add_cgroup(w, &job, &cgroup, &error), 0);
-	job.path = "/job/old";
-	job.parent = cgroup;
-	assert_int_equal(cgr_writer_add_cgroup(w, &job, &(uint32_t){ 0 }, &error), 0);
-	for (int32_t i = 1; i <= 2; i++) {
-		struct cgr_store_css_set set = { .cpu_cgroup = i == 1 ? cgroup : 0, .memory_cgroup = i == 1 ? cgroup : 0 };
-		struct cgr_store_task task = { .tid = 1000 + i,
-			                           .tgid = 1000 + i,
-			                           .comm = "job",
-			                           .start_ns = -1,
-			                           .end_ns = INT64_MAX,
-			                           .parent = CGR_ID_NONE,
-			                           .prio = 120 };
-
-		assert_int_equal(cgr_writer_add_css_set(w, &set, NULL, 0, &task.css_set, &error), 0);
-		assert_int_equal(cgr_writer_add_task(w, &task, &(uint32_t){ 0 }, &error), 0);
-	}
+	assert_int_equal(cgr_writer_add_cgroup(w, &old, &(uint32_t){ 0 }, &error), 0);
+	assert_int_equal(cgr_writer_add_css_set(w, &root, NULL, 0, &task.css_set, &error), 0);
+	assert_int_equal(cgr_writer_add_task(w, &task, &(uint32_t){ 0 }, &error), 0);
 }
 
-static void life(struct cgr_writer *w, uint32_t task)
+static void life(const struct job_tape *tape, uint32_t task)
 {
 	struct cgr_event e = { .ts_ns = MS + work_ns[task], .task = task, .cpu = (uint16_t)(task - 1), .c = task };
 
 	e.kind = CGR_EV_RUNTIME;
 	e.a = work_ns[task];
-	append(w, e);
+	append(tape, e);
 	e.kind = CGR_EV_EXIT;
 	e.a = 0;
-	append(w, e);
+	append(tape, e);
 	e.kind = CGR_EV_SWITCH;
-	e.a = 0x10; /* EXIT_DEAD */
+	e.a = EXIT_DEAD;
 	e.c = 0;
 	e.d = PRIO;
-	append(w, e);
+	append(tape, e);
 }
 
 static struct cgr_store *machine(void)
 {
-	char path[] = "/tmp/cgr-test-done-XXXXXX";
-	struct cgr_writer *w = NULL;
-	struct cgr_store *store = NULL;
-	struct cgr_error error = { 0 };
-	int fd = mkstemp(path);
-
-	assert_true(fd >= 0);
-	close(fd);
-	assert_int_equal(cgr_writer_new(path, 0, &w, &error), 0);
-	write_tables(w);
-	for (uint32_t i = 1; i <= 2; i++)
-		append(w,
-		       (struct cgr_event){ .ts_ns = MS, .kind = CGR_EV_SWITCH, .cpu = (uint16_t)(i - 1), .c = i, .d = PRIO });
 	struct cgr_event memory = { .ts_ns = MS, .task = 1, .a = 2, .b = 8, .c = CGR_CHARGE_FILE, .d = 8 };
+	struct cgr_event gone = { .ts_ns = 30 * MS, .task = 2, .cpu = 1, .kind = CGR_EV_CGROUP_RMDIR, .a = 2, .b = 1 };
+	struct cgr_store_info info = job_info;
+	struct job_tape tape;
+
+	info.duration_ns = 210 * MS;
+	info.cpus = info.online_cpus = 2;
+	tape = job_begin(&info);
+	add_tables(tape.writer);
+	for (uint32_t i = 1; i <= 2; i++)
+		append(&tape,
+		       (struct cgr_event){ .ts_ns = MS, .kind = CGR_EV_SWITCH, .cpu = (uint16_t)(i - 1), .c = i, .d = PRIO });
 	memory.kind = CGR_EV_CHARGE;
-	append(w, memory);
-	life(w, 1);
+	append(&tape, memory);
+	life(&tape, 1);
 	/* the directory goes, half of the page cache goes later, the rest never */
-	append(w, (struct cgr_event){ .ts_ns = 30 * MS, .task = 2, .cpu = 1, .kind = CGR_EV_CGROUP_RMDIR, .a = 2, .b = 1 });
+	append(&tape, gone);
 	memory = (struct cgr_event){ .ts_ns = 40 * MS, .task = 2, .cpu = 1, .a = 2, .b = 4, .c = CGR_CHARGE_FILE, .d = 4 };
 	memory.kind = CGR_EV_UNCHARGE;
-	append(w, memory);
-	life(w, 2);
-	assert_int_equal(cgr_writer_commit(w, &error), 0);
-	cgr_writer_free(w);
-	assert_int_equal(cgr_store_open(path, &store, &error), 0);
-	unlink(path);
-	return store;
+	append(&tape, memory);
+	life(&tape, 2);
+	return job_end(&tape);
 }
 
 static int64_t metric(bool until_done, const char *path, const char *name)
@@ -129,7 +82,7 @@ static int64_t metric(bool until_done, const char *path, const char *name)
 	struct cgr_programs *programs = NULL;
 	struct cgr_result *result = NULL;
 	struct cgr_error error = { 0 };
-	int64_t found = -1;
+	int64_t found;
 
 	assert_int_equal(cgr_scenario_init(&scenario, "done", &error), 0);
 	scenario.seeds = 1;
@@ -137,12 +90,7 @@ static int64_t metric(bool until_done, const char *path, const char *name)
 	assert_int_equal(cgr_scenario_set(&scenario, "/job:cpu.max=20000 10000", &error), 0);
 	assert_int_equal(cgr_compile(store, NULL, &programs, &error), 0);
 	assert_int_equal(cgr_replay(store, programs, &scenario, &options, &result, &error), 0);
-	for (size_t i = 0; i < result->metrics; i++) {
-		const struct cgr_result_metric *m = &result->metric[i];
-
-		if (strcmp(result->cgroup_path[m->cgroup], path) == 0 && strcmp(result->metric_desc[m->metric].name, name) == 0)
-			found = m->predicted;
-	}
+	found = job_metric(result, path, name);
 	cgr_result_free(result);
 	cgr_programs_free(programs);
 	cgr_scenario_fini(&scenario);
