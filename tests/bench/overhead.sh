@@ -22,7 +22,6 @@ for tool in redis-server redis-benchmark redis-cli taskset make gcc awk; do
 	command -v $tool >/dev/null || skip "$tool is not installed (./dev bench installs it)"
 done
 mkdir -p "$work"
-tracing=$(awk '$3 == "tracefs" { print $2; exit }' /proc/mounts)
 
 # Each takes some tenths of a second; server and client of redis have a CPU each, or the scheduler's placement would be measured
 compile() { rm -rf "$work/objects"; make -s -j2 -f "$here/overhead.mk" TOP="$top" OUT="$work/objects" GENERATED="$build/generated"; }
@@ -52,12 +51,13 @@ recorded() { # WHAT PRESET: what is timed is the program, not the recorder's sta
 }
 
 start_recorder() { # WHAT PRESET: sets recorder (pid), instance, events (those it uses)
-	local i
+	local i tracing
 	rm -f "$work/$1.dat"*
 	"$build/cgreplay" record --preset "$2" -o "$work/$1.dat" 2>"$work/$1.log" & recorder=$!
 	trap end_recorder EXIT
 	for ((i = 0; i < 500; i++)); do [ -s "$work/$1.dat.partial" ] && break; sleep 0.02; done
 	sleep 0.5
+	tracing=$(awk '$3 == "tracefs" { print $2; exit }' /proc/mounts) # where the recorder mounted it, if nobody had
 	instance=$(ls -d "$tracing/instances/cgreplay-$recorder-"* | head -n 1)
 	events=$(cat "$instance/set_event")
 	[ -n "$events" ] || { cat "$work/$1.log" >&2; exit 1; }
