@@ -27,8 +27,9 @@
 #include <x86intrin.h>
 
 /* As the kernel's own clocks read it: not before what stands before it is done (rdtsc_ordered). */
-static uint64_t read_counter(void)
+static uint64_t read_counter(void *context)
 {
+	(void)context;
 	_mm_lfence();
 	return __rdtsc();
 }
@@ -40,8 +41,9 @@ static bool may_read_counter(void)
 	return prctl(PR_GET_TSC, &mode) == 0 && mode == PR_TSC_ENABLE;
 }
 #else
-static uint64_t read_counter(void)
+static uint64_t read_counter(void *context)
 {
+	(void)context;
 	return 0;
 }
 
@@ -53,11 +55,34 @@ static bool may_read_counter(void)
 
 /* With `tsc` as its clock source the kernel has found the counter to run at one rate and alike on all CPUs, and goes on
  * to watch it. Under a paravirtual source (kvm-clock) it may be scaled anew when the machine moves. */
-static bool is_kernels_clock(void)
+static bool is_kernels_clock(void *context)
 {
 	char line[256];
 
+	(void)context;
 	return cgr_procfile_line(AT_FDCWD, CLOCKSOURCE, line, sizeof(line)) && strcmp(line, "tsc") == 0;
+}
+
+static int64_t read_mono_ns(void *context)
+{
+	(void)context;
+	return cgr_mono_ns();
+}
+
+static int64_t read_boot_ns(void *context)
+{
+	struct timespec boot;
+
+	(void)context;
+	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
+	return (int64_t)boot.tv_sec * 1000000000 + boot.tv_nsec;
+}
+
+static const struct cgr_clock_reader machine = { read_counter, read_mono_ns, read_boot_ns, is_kernels_clock, NULL };
+
+static const struct cgr_clock_reader *reader_of(const struct cgr_clock *clock)
+{
+	return clock->reader != NULL ? clock->reader : &machine;
 }
 
 static bool is_counter_sound(const char *tracefs)
@@ -65,7 +90,7 @@ static bool is_counter_sound(const char *tracefs)
 	char path[512], line[256];
 
 	(void)snprintf(path, sizeof(path), "%s/trace_clock", tracefs);
-	return may_read_counter() && is_kernels_clock() && cgr_procfile_line(AT_FDCWD, path, line, sizeof(line)) &&
+	return may_read_counter() && is_kernels_clock(NULL) && cgr_procfile_line(AT_FDCWD, path, line, sizeof(line)) &&
 	       strstr(line, COUNTER) != NULL;
 }
 
@@ -77,15 +102,15 @@ void cgr_clock_choose(struct cgr_clock *clock, const char *tracefs)
 }
 
 /* The tightest of a few: an interrupt may come between the readings. */
-static struct cgr_clock_pair read_pair(void)
+static struct cgr_clock_pair read_pair(const struct cgr_clock_reader *read)
 {
 	struct cgr_clock_pair best = { 0 };
 	uint64_t narrowest = UINT64_MAX;
 
 	for (int i = 0; i < TRIES; i++) {
-		uint64_t before = read_counter();
-		int64_t now = cgr_mono_ns();
-		uint64_t width = read_counter() - before;
+		uint64_t before = read->count(read->context);
+		int64_t now = read->mono_ns(read->context);
+		uint64_t width = read->count(read->context) - before;
 		if (width < narrowest) {
 			narrowest = width;
 			best = (struct cgr_clock_pair){ .count = before + width / 2, .mono_ns = now };
@@ -95,15 +120,13 @@ static struct cgr_clock_pair read_pair(void)
 }
 
 /* How long the machine was suspended. The least of a few: what comes between the readings makes it longer. */
-static int64_t read_slept_ns(void)
+static int64_t read_slept_ns(const struct cgr_clock_reader *read)
 {
 	int64_t least = INT64_MAX;
 
 	for (int i = 0; i < TRIES; i++) {
-		struct timespec boot;
-		int64_t mono = cgr_mono_ns();
-		(void)clock_gettime(CLOCK_BOOTTIME, &boot);
-		least = CGR_MIN(least, (int64_t)boot.tv_sec * 1000000000 + boot.tv_nsec - mono);
+		int64_t mono = read->mono_ns(read->context);
+		least = CGR_MIN(least, read->boot_ns(read->context) - mono);
 	}
 	return least;
 }
@@ -114,27 +137,26 @@ void cgr_clock_look(struct cgr_clock *clock)
 	if (!clock->counts ||
 	    cgr_grow((void **)&clock->pair, &clock->capacity, clock->pairs + 1, sizeof(*clock->pair), NULL) < 0)
 		return;
-	const struct cgr_clock_pair pair = read_pair();
-	int64_t slept = read_slept_ns();
-	if (clock->pairs > 0) {
-		clock->restarts += pair.count < clock->pair[clock->pairs - 1].count;
-		clock->suspends += slept - clock->slept_ns > SUSPEND_NS;
-	}
+	const struct cgr_clock_pair pair = read_pair(reader_of(clock));
+	int64_t slept = read_slept_ns(reader_of(clock));
+	bool anew = clock->pairs > 0 && pair.count < clock->pair[clock->pairs - 1].count;
+	clock->restarts += anew;
+	clock->suspends += clock->pairs > 0 && slept - clock->slept_ns > SUSPEND_NS;
 	clock->slept_ns = slept;
 	clock->pair[clock->pairs++] = pair;
-	if (clock->first.mono_ns == 0)
-		clock->first = clock->pair[0];
+	if (anew || clock->first.mono_ns == 0)
+		clock->first = pair;
 }
 
 const char *cgr_clock_check(struct cgr_clock *clock)
 {
-	clock->given_up = clock->given_up || (clock->counts && !is_kernels_clock());
-	if (clock->restarts > 0)
-		return "the machine was suspended, and the counter that events are stamped with began anew: times behind that "
-		       "are wrong";
+	clock->given_up = clock->given_up || (clock->counts && !reader_of(clock)->is_kernels(reader_of(clock)->context));
 	if (clock->given_up)
 		return "the kernel found the time stamp counter, which events are stamped with, unreliable meanwhile (see "
 		       "dmesg): times may be wrong";
+	if (clock->restarts > 0)
+		return "the machine was suspended meanwhile, and the counter that events are stamped with began anew: import "
+		       "joins the parts, other programs show wrong times before that";
 	if (clock->suspends > 0)
 		return "the machine was suspended meanwhile: that time is no part of the recording";
 	return NULL;
@@ -147,11 +169,14 @@ static int64_t last_ns(const struct cgr_clock *clock)
 
 bool cgr_clock_tick(struct cgr_clock *clock)
 {
-	int64_t now = cgr_mono_ns();
+	int64_t now = reader_of(clock)->mono_ns(reader_of(clock)->context);
+	unsigned restarts = clock->restarts;
 
 	if (!clock->counts || now - last_ns(clock) < PAIR_NS)
 		return false;
 	cgr_clock_look(clock);
+	if (clock->restarts > restarts) /* nothing else tells the times behind that */
+		return true;
 	return now - clock->written_ns >= CGR_MIN((int64_t)WRITE_NS, clock->written_ns - clock->first.mono_ns);
 }
 
@@ -196,8 +221,10 @@ void cgr_clock_options(const struct cgr_clock *clock, struct cgr_td_bytes *optio
 	if (!clock->counts || clock->pairs == 0)
 		return;
 	const struct cgr_clock_pair *first = &clock->first, *last = &clock->pair[clock->pairs - 1];
+	if (last->count <= first->count || last->mono_ns <= first->mono_ns)
+		return; /* one reading is no line */
 	unsigned __int128 ns = (unsigned __int128)(last->mono_ns - first->mono_ns);
-	uint64_t counts = CGR_MAX(last->count - first->count, UINT64_C(1));
+	uint64_t counts = last->count - first->count;
 	while (shift > 0 && (ns << shift) / counts > UINT32_MAX)
 		shift--;
 	uint64_t mult = (uint64_t)((ns << shift) / counts);

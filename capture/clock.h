@@ -17,10 +17,20 @@ struct cgr_clock_pair {
 	int64_t mono_ns;
 };
 
+/* What is read. */
+struct cgr_clock_reader {
+	uint64_t (*count)(void *context);
+	int64_t (*mono_ns)(void *context);
+	int64_t (*boot_ns)(void *context); /* CLOCK_BOOTTIME: goes on while the machine is suspended */
+	bool (*is_kernels)(void *context); /* whether the kernel makes its time of the counter */
+	void *context;
+};
+
 struct cgr_clock {
+	const struct cgr_clock_reader *reader; /* NULL: of this machine */
 	const char *name; /* for trace_clock */
 	bool counts; /* it is the bare counter: pairs are needed */
-	struct cgr_clock_pair first;
+	struct cgr_clock_pair first; /* since the counter began */
 	struct cgr_clock_pair *pair; /* those not written yet, and those of the second before */
 	size_t pairs, capacity;
 	int64_t written_ns; /* the last of those that are written */
@@ -43,7 +53,8 @@ void cgr_clock_body(const struct cgr_clock *clock, struct cgr_td_bytes *body);
 int cgr_clock_write(const struct cgr_clock *clock, struct cgr_journal *journal, struct cgr_error *reterr);
 /* What was read so far is written. */
 void cgr_clock_written(struct cgr_clock *clock);
-/* TSC2NSEC and OFFSET: a single line through the whole recording, for readers that do not know our sections. */
+/* TSC2NSEC and OFFSET: a single line through the whole recording, or what came since the counter began anew, for
+ * readers that do not know our sections. */
 void cgr_clock_options(const struct cgr_clock *clock, struct cgr_td_bytes *options);
 void cgr_clock_fini(struct cgr_clock *clock);
 

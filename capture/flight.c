@@ -182,7 +182,8 @@ int64_t cgr_flight_start_ns(struct cgr_flight *flight, const struct cgr_clock *c
 	bool base;
 
 	(void)pthread_mutex_lock(&flight->lock);
-	size_t first = first_written(flight, &base), near = 0;
+	size_t first = first_written(flight, &base);
+	load_clock(flight, first, clock, &map);
 	for (size_t i = first; i < flight->count; i++) {
 		const struct cgr_flight_item *item = item_at(flight, i);
 		if (item->id != CGR_TD_JOURNAL || item->cpu >= CGR_LIMIT_CPUS ||
@@ -190,13 +191,13 @@ int64_t cgr_flight_start_ns(struct cgr_flight *flight, const struct cgr_clock *c
 			continue;
 		seen[item->cpu / 64] |= UINT64_C(1) << (item->cpu % 64);
 		uint64_t begin = begin_of(item);
+		struct cgr_clock_cursor cursor = { 0 };
+		if (clock->counts)
+			begin = begin > 0 && map.points > 0 ? cgr_clock_map_ns(&map, &cursor, begin) : 0;
 		if (begin > 0)
 			start = CGR_MIN(start, begin);
 	}
-	load_clock(flight, first, clock, &map);
 	(void)pthread_mutex_unlock(&flight->lock);
-	if (clock->counts && start != UINT64_MAX)
-		start = map.points > 0 ? cgr_clock_map_ns(&map, &near, start) : UINT64_MAX;
 	cgr_clock_map_fini(&map);
 	return start == UINT64_MAX ? 0 : (int64_t)start;
 }

@@ -11,6 +11,8 @@
 /* CLOCK_MONOTONIC stood for so much at least: a suspend takes longer, and no pair is that far off. */
 #define BREAK_NS UINT64_C(1000000)
 #define SPARSE_NS UINT64_C(200000000) /* what pairs are apart where nothing else brings more of them */
+#define FALL_NS UINT64_C(1000000) /* a counter that began anew is far behind itself: more than CPUs can be apart */
+#define FROZEN_NS UINT64_C(60000000000) /* events may be so far from the next pair of their part: tasks are frozen */
 
 static int by_time(const void *a, const void *b)
 {
@@ -29,19 +31,50 @@ static uint64_t scale_between(const struct cgr_clock_point *from, const struct c
 	return scale > UINT64_MAX ? UINT64_MAX : (uint64_t)scale;
 }
 
-/* In order, without those told twice, those of a counter that began anew, and those that are too close. */
-static void tidy(struct cgr_clock_map *map)
+/* In order, one of each time. */
+static void sort_points(struct cgr_clock_map *map)
 {
 	size_t kept = 0;
 
 	if (map->points > 1)
 		qsort(map->point, map->points, sizeof(*map->point), by_time);
+	for (size_t i = 0; i < map->points; i++)
+		if (kept == 0 || map->point[i].mono_ns > map->point[kept - 1].mono_ns)
+			map->point[kept++] = map->point[i];
+	map->points = kept;
+}
+
+/* A pair that is below the last one, and the one behind it too: it is no slip of a single reading. */
+static bool begins_anew(const struct cgr_clock_map *map, size_t i, uint64_t last_count)
+{
+	return i + 1 == map->points || map->point[i + 1].count < last_count;
+}
+
+static void keep(struct cgr_clock_map *map, size_t *kept, const struct cgr_clock_point *at, bool anew)
+{
+	map->point[*kept] = *at;
+	map->point[(*kept)++].anew = anew;
+	map->restarts += anew;
+}
+
+/* Without those that slipped, and those that are too close. */
+static void tidy(struct cgr_clock_map *map)
+{
+	size_t kept = 0;
+
+	sort_points(map);
+	map->restarts = 0;
 	for (size_t i = 0; i < map->points; i++) {
 		const struct cgr_clock_point *at = &map->point[i], *last = &map->point[kept - (kept > 0)];
-		if (kept > 0 && (at->count <= last->count || at->mono_ns <= last->mono_ns))
-			map->restarts += at->count < last->count;
-		else if (kept == 0 || i + 1 == map->points || at->mono_ns - last->mono_ns >= map->least_ns)
-			map->point[kept++] = *at;
+		if (kept == 0) {
+			keep(map, &kept, at, false);
+		} else if (at->count < last->count && begins_anew(map, i, last->count)) {
+			if (at[-1].count > last->count) /* was too close, but is the last of its part */
+				keep(map, &kept, at - 1, false);
+			keep(map, &kept, at, true);
+		} else if (at->count > last->count && (i + 1 == map->points || at->mono_ns - last->mono_ns >= map->least_ns)) {
+			keep(map, &kept, at, false);
+		}
 	}
 	map->points = kept;
 }
@@ -72,53 +105,91 @@ int cgr_clock_map_add(struct cgr_clock_map *map, const void *pairs, size_t bytes
 	return CGR_OK;
 }
 
+static size_t part_end(const struct cgr_clock_map *map, size_t first)
+{
+	size_t end = first + 1;
+
+	while (end < map->points && !map->point[end].anew)
+		end++;
+	return end;
+}
+
 /* Flatter than both its neighbours, and more than the tenth by which the kernel lets its clock be slewed. */
-static bool is_broken(const struct cgr_clock_map *map, size_t i)
+static bool is_broken(const struct cgr_clock_map *map, size_t first, size_t end, size_t i)
 {
 	const struct cgr_clock_point *at = &map->point[i];
-	uint64_t before = i > 0 ? at[-1].scale : UINT64_MAX, behind = i + 2 < map->points ? at[1].scale : UINT64_MAX;
+	uint64_t before = i > first ? at[-1].scale : UINT64_MAX, behind = i + 2 < end ? at[1].scale : UINT64_MAX;
 	uint64_t took_ns = at[1].mono_ns - at->mono_ns, scale = CGR_MIN(before, behind);
 	unsigned __int128 expected_ns = ((unsigned __int128)(at[1].count - at->count) * scale) >> 32;
 
-	return map->points > 2 && expected_ns > (unsigned __int128)took_ns + took_ns / 8 + BREAK_NS;
+	return end - first > 2 && expected_ns > (unsigned __int128)took_ns + took_ns / 8 + BREAK_NS;
 }
 
-static void mend_breaks(struct cgr_clock_map *map)
+static void mend_breaks(struct cgr_clock_map *map, size_t first, size_t end)
 {
-	map->breaks = 0;
-	for (size_t i = 0; i + 1 < map->points; i++) {
+	for (size_t i = first; i + 1 < end; i++) {
 		struct cgr_clock_point *at = &map->point[i];
-		at->broken = is_broken(map, i);
+		at->broken = is_broken(map, first, end, i);
 		map->breaks += at->broken;
 		if (at->broken)
-			at->scale = i > 0 ? at[-1].scale : at[1].scale;
+			at->scale = i > first ? at[-1].scale : at[1].scale;
+	}
+}
+
+/* The lines of a part of two points or more. */
+static void settle_part(struct cgr_clock_map *map, size_t first, size_t end)
+{
+	for (size_t i = first; i + 1 < end; i++)
+		map->point[i].scale = scale_between(&map->point[i], &map->point[i + 1]);
+	mend_breaks(map, first, end);
+	struct cgr_clock_point *last = &map->point[end - 1], *from = last;
+	while (from > map->point + first && last->mono_ns - from->mono_ns < BASE_NS && !from[-1].broken)
+		from--;
+	last->scale = from == last ? from[-1].scale : scale_between(from, last);
+}
+
+/* A part of a single point has the slope of another: it is the same quartz. */
+static void settle_single(struct cgr_clock_map *map, const struct cgr_clock_point *other)
+{
+	const struct cgr_clock_point *before = NULL;
+
+	for (size_t first = 0, end; first < map->points; first = end) {
+		end = part_end(map, first);
+		if (end - first == 1)
+			map->point[first].scale = (before != NULL ? before : other)->scale;
+		before = &map->point[end - 1];
 	}
 }
 
 void cgr_clock_map_settle(struct cgr_clock_map *map)
 {
+	const struct cgr_clock_point *sloped = NULL;
+
 	tidy(map);
-	map->points = map->points < 2 ? 0 : map->points;
-	if (map->points == 0)
-		return;
-	for (size_t i = 0; i + 1 < map->points; i++)
-		map->point[i].scale = scale_between(&map->point[i], &map->point[i + 1]);
-	mend_breaks(map);
-	struct cgr_clock_point *last = &map->point[map->points - 1], *from = last;
-	while (from > map->point && last->mono_ns - from->mono_ns < BASE_NS && !from[-1].broken)
-		from--;
-	last->scale = from == last ? from[-1].scale : scale_between(from, last);
+	map->breaks = 0;
+	for (size_t first = 0, end; first < map->points; first = end) {
+		end = part_end(map, first);
+		if (end - first == 1)
+			continue;
+		settle_part(map, first, end);
+		if (sloped == NULL)
+			sloped = &map->point[first];
+	}
+	if (sloped == NULL)
+		map->points = 0;
+	else
+		settle_single(map, sloped);
 }
 
-/* The last point at or before count, or the first one. */
-static size_t find(const struct cgr_clock_map *map, uint64_t count)
+/* The last point of the cursor's part at or before its count, or the first one. */
+static size_t find(const struct cgr_clock_map *map, const struct cgr_clock_cursor *cursor)
 {
-	size_t low = 0, high = map->points;
+	size_t low = cursor->first, high = cursor->end;
 
 	while (high - low > 1) {
 		size_t middle = low + (high - low) / 2;
 
-		if (map->point[middle].count <= count)
+		if (map->point[middle].count <= cursor->count)
 			low = middle;
 		else
 			high = middle;
@@ -142,13 +213,53 @@ static uint64_t broken_ns(const struct cgr_clock_point *at, uint64_t count)
 	return at[1].mono_ns - CGR_MIN(scaled(at[1].count - count, at[1].scale), took_ns);
 }
 
-uint64_t cgr_clock_map_ns(const struct cgr_clock_map *map, size_t *near, uint64_t count)
+static bool is_longer(uint64_t counts, uint64_t scale, uint64_t ns)
 {
-	const struct cgr_clock_point *at = &map->point[*near];
+	return ((unsigned __int128)counts * scale) >> 32 > ns;
+}
 
-	if (count < at->count || (*near + 1 < map->points && count >= at[1].count)) {
-		*near = find(map, count);
-		at = &map->point[*near];
+/* Whether a count can be of the part of a cursor. */
+static bool reaches(const struct cgr_clock_map *map, const struct cgr_clock_cursor *cursor)
+{
+	const struct cgr_clock_point *first = &map->point[cursor->first], *last = &map->point[cursor->end - 1];
+
+	if (cursor->count < first->count)
+		return !is_longer(first->count - cursor->count, first->scale, FROZEN_NS);
+	return cursor->count <= last->count || !is_longer(cursor->count - last->count, last->scale, FROZEN_NS);
+}
+
+static void enter_part(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, size_t first)
+{
+	cursor->near = cursor->first = first;
+	cursor->end = part_end(map, first);
+}
+
+/* The part of a CPU's first count, and those that its counts fall into. A ring-buffer page goes on behind the old
+ * counts for the rest of it (kernel/trace/ring_buffer.c, rb_add_timestamp: a difference that would be negative is
+ * written as zero): these events get the earliest time that they can have had. The next page tells its count. */
+static void follow(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, uint64_t count)
+{
+	uint64_t before = cursor->count;
+	bool fell = count < before && is_longer(before - count, map->point[cursor->near].scale, FALL_NS);
+
+	cursor->count = count;
+	if (cursor->end == 0)
+		enter_part(map, cursor, 0);
+	else if (fell && cursor->end < map->points)
+		enter_part(map, cursor, cursor->end);
+	else
+		return;
+	while (cursor->end < map->points && !reaches(map, cursor))
+		enter_part(map, cursor, cursor->end);
+}
+
+uint64_t cgr_clock_map_ns(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, uint64_t count)
+{
+	follow(map, cursor, count);
+	const struct cgr_clock_point *at = &map->point[cursor->near];
+	if (count < at->count || (cursor->near + 1 < cursor->end && count >= at[1].count)) {
+		cursor->near = find(map, cursor);
+		at = &map->point[cursor->near];
 	}
 	if (at->broken && count >= at->count)
 		return broken_ns(at, count);

@@ -1,7 +1,8 @@
 /* From a bare counter (the time stamp counter of x86) to CLOCK_MONOTONIC: by pairs of both, read together now and then.
  * The kernel makes CLOCK_MONOTONIC of that counter by a factor which it corrects as NTP tells it to: between two pairs
  * that are not far apart it is a straight line. Where the machine was suspended and the counter went on, it is broken:
- * the line before goes on into the interval, the one behind leads out of it. */
+ * the line before goes on into the interval, the one behind leads out of it. Where it began anew (suspend to RAM,
+ * hibernation), each part has its lines by itself; which part a count is of, the order of a CPU's counts tells. */
 #ifndef CGR_COMMON_CLOCKMAP_H
 #define CGR_COMMON_CLOCKMAP_H
 
@@ -17,24 +18,32 @@ struct cgr_clock_point {
 	uint64_t count, mono_ns;
 	uint64_t scale; /* ns per count from here on, << 32 */
 	bool broken; /* but not up to the next point: CLOCK_MONOTONIC stood meanwhile */
+	bool anew; /* the counter began anew before this one: the first of its part */
 };
 
 struct cgr_clock_map {
-	struct cgr_clock_point *point; /* rising in both */
+	struct cgr_clock_point *point; /* rising in time, and in each part in its count */
 	size_t points, capacity; /* 0 points: nothing is known */
 	uint64_t least_ns; /* between two points: 0, or more where there were too many */
-	size_t restarts; /* pairs that were dropped since their count is less than an earlier one: the counter began anew */
+	size_t restarts; /* how often the counter began anew: one less than there are parts */
 	size_t breaks; /* in the line */
+};
+
+/* Where one CPU's counts have come to; starts as zeroes. */
+struct cgr_clock_cursor {
+	size_t near; /* the point of the last count */
+	size_t first, end; /* points of its part */
+	uint64_t count;
 };
 
 /* Adds the pairs of one CLOCK section; those of several may overlap. Beyond CGR_LIMIT_CLOCK_PAIRS they get sparse. */
 int cgr_clock_map_add(struct cgr_clock_map *map, const void *pairs, size_t bytes, struct cgr_error *reterr);
-/* After the last of them: makes the lines. Pairs that do not rise with the others are dropped; less than two are none.
- */
+/* After the last of them: makes the lines. Single pairs that do not rise with the others are dropped; less than two are
+ * none. */
 void cgr_clock_map_settle(struct cgr_clock_map *map);
-/* Never goes back where count does not, but in the midst of a break, where there are no events. *near is where the last
- * count was found; starts as 0. The map has points. */
-uint64_t cgr_clock_map_ns(const struct cgr_clock_map *map, size_t *near, uint64_t count);
+/* For one CPU's counts in the order it stamped them: where they fall, they are of the next part. Never goes back where
+ * count does not, but in the midst of a break, where there are no events. The map has points. */
+uint64_t cgr_clock_map_ns(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, uint64_t count);
 void cgr_clock_map_fini(struct cgr_clock_map *map); /* legal on a zeroed one */
 
 #endif

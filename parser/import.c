@@ -224,9 +224,9 @@ static int import_log(struct import *import, struct cgr_error *reterr)
 	CGR_TRY(log_if(import, import->trace->shift.cpus, "info",
 	               "CPUs of a guest whose times were brought to its host's clock (TIME_SHIFT)", NULL, reterr));
 	CGR_TRY(log_if(import, import->trace->clock_map.restarts, "warning",
-	               "readings of the counter that events are stamped with are less than earlier ones: the machine was "
-	               "suspended, and the counter began anew",
-	               "times behind that are wrong", reterr));
+	               "times that the machine was suspended and the counter that events are stamped with began anew",
+	               "what a CPU recorded behind that, up to its next sub-buffer, has the earliest times it can have had",
+	               reterr));
 	CGR_TRY(log_if(import, import->trace->clock_map.breaks, "info",
 	               "times that the machine was suspended while the counter that events are stamped with went on", NULL,
 	               reterr));

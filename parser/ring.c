@@ -17,6 +17,7 @@ enum { TYPE_LONG = 0, TYPE_PADDING = 29, TYPE_TIME_EXTEND = 30, TYPE_TIME_STAMP 
 #define COMMIT_MISSED (1u << 31)
 #define COMMIT_STORED (1u << 30)
 #define DELTA_BITS 27
+#define STAMP_BITS 59 /* of a time extend and of an absolute stamp */
 
 struct ring { /* one CPU of one buffer */
 	struct cgr_pages pages;
@@ -24,7 +25,7 @@ struct ring { /* one CPU of one buffer */
 	uint64_t stamp; /* raw time of the last record or page */
 	const struct cgr_clock_map
 	    *clock; /* of our recorder, for all segments; no points: the stamps are no bare counter */
-	size_t clock_near;
+	struct cgr_clock_cursor clock_cursor;
 	uint64_t time; /* ns time of the record handed out last: never goes back */
 	uint32_t cpu;
 	uint32_t buffer;
@@ -77,7 +78,7 @@ static void set_time(struct ring *ring, struct cgr_record *record)
 	uint64_t now = ring->stamp;
 
 	if (ring->clock->points > 0) /* they say more than the single line of TSC2NSEC and OFFSET */
-		now = cgr_clock_map_ns(ring->clock, &ring->clock_near, now);
+		now = cgr_clock_map_ns(ring->clock, &ring->clock_cursor, now);
 	else if (trace->tsc_mult != 0 || trace->offset_ns != 0 || trace->shift.cpus > 0)
 		now = to_ns(trace, ring->cpu, now);
 	record->time_backwards = ring->seen && now < ring->time;
@@ -189,6 +190,12 @@ static inline int hand_out(struct ring *ring, const uint8_t *payload, uint64_t l
 	return 1;
 }
 
+/* A clock that began anew: kernels up to 5.8 cut the negative difference to these bits, later ones write zero. */
+static inline uint64_t extended(uint64_t delta)
+{
+	return delta >> (STAMP_BITS - 1) == 1 ? delta - (1ull << STAMP_BITS) : delta;
+}
+
 /* Takes one record header; 1: ring->record is an event; 0: go on; negative: damaged. */
 static inline int take_record(struct ring *ring, struct cgr_error *reterr)
 {
@@ -213,8 +220,9 @@ static inline int take_record(struct ring *ring, struct cgr_error *reterr)
 		uint64_t next = load32(ring, at + 4);
 		at += 8;
 		if (type == TYPE_TIME_EXTEND || type == TYPE_TIME_STAMP) {
-			ring->stamp = type == TYPE_TIME_EXTEND ? ring->stamp + (next << DELTA_BITS) + delta
-			                                       : ((next << DELTA_BITS) | delta) | (ring->stamp & (31ull << 59));
+			ring->stamp = type == TYPE_TIME_EXTEND
+			                  ? ring->stamp + extended(next << DELTA_BITS | delta)
+			                  : ((next << DELTA_BITS) | delta) | (ring->stamp & (31ull << STAMP_BITS));
 			ring->at = at;
 			return 0;
 		}

@@ -48,9 +48,15 @@ static struct cgr_clock_map map_of(const struct pair *pair, size_t count)
 
 static uint64_t ns(const struct cgr_clock_map *map, uint64_t count)
 {
-	size_t near = 0;
+	struct cgr_clock_cursor cursor = { 0 };
 
-	return cgr_clock_map_ns(map, &near, count);
+	return cgr_clock_map_ns(map, &cursor, count);
+}
+
+/* Scales are rounded down. */
+static void assert_near(uint64_t got, uint64_t expected)
+{
+	assert_in_range(got, expected - 3, expected + 3);
 }
 
 static void lines_follow_the_slew(void **state)
@@ -60,8 +66,8 @@ static void lines_follow_the_slew(void **state)
 		{ 1000000000, 7000000000 }, { 1500000000, 7200000000 }, { 2000000000, 7400100000 }, { 5000000000, 8600700000 }
 	};
 	struct cgr_clock_map map = map_of(pairs, 4);
+	struct cgr_clock_cursor cursor = { 0 };
 	uint64_t last = 0;
-	size_t near = 0;
 
 	(void)state;
 	assert_int_equal(map.points, 4);
@@ -73,7 +79,7 @@ static void lines_follow_the_slew(void **state)
 	assert_in_range(ns(&map, 750000000), 6899999999, 6900000001);
 	assert_in_range(ns(&map, 7500000000), 9601199990, 9601200010);
 	for (uint64_t count = 900000000; count < 6000000000; count += 999983) {
-		uint64_t now = cgr_clock_map_ns(&map, &near, count);
+		uint64_t now = cgr_clock_map_ns(&map, &cursor, count);
 		assert_true(now >= last);
 		assert_int_equal(now, ns(&map, count));
 		last = now;
@@ -96,16 +102,17 @@ static void end_has_a_long_line(void **state)
 
 static void what_does_not_rise_is_dropped(void **state)
 {
-	const struct pair pairs[] = { { 300, 1200 }, { 100, 1000 }, { 200, 1100 },
-		                          { 100, 1000 }, /* told twice, out of order */
-		                          { 150, 1300 }, { 400, 1300 }, { 500, 1300 } };
+	const struct pair pairs[] = { { 300, 1200 }, { 100, 1000 },
+		                          { 200, 1100 }, { 100, 1000 }, /* told twice, out of order */
+		                          { 150, 1250 }, { 400, 1300 },
+		                          { 450, 1350 }, { 500, 1350 } };
 	const struct pair one[] = { { 100, 1000 }, { 100, 1000 }, { 90, 2000 } };
 	const struct pair steep[] = { { 0, 0 }, { 1, UINT64_MAX }, { UINT64_MAX, UINT64_MAX } };
-	struct cgr_clock_map map = map_of(pairs, 7), none = map_of(one, 3), hostile = map_of(steep, 3), zero = { 0 };
+	struct cgr_clock_map map = map_of(pairs, 8), none = map_of(one, 3), hostile = map_of(steep, 3), zero = { 0 };
 
 	(void)state;
-	assert_int_equal(map.points, 4);
-	assert_int_equal(map.restarts, 1); /* 150 */
+	assert_int_equal(map.points, 5);
+	assert_int_equal(map.restarts, 0); /* 150 is a slip: behind it the count goes on where it was */
 	assert_int_equal(ns(&map, 250), 1150);
 	assert_int_equal(ns(&map, 450), 1350);
 	assert_int_equal(none.points, 0);
@@ -162,6 +169,42 @@ static void slew_and_noise_are_no_breaks(void **state)
 	(void)state;
 	assert_int_equal(map.breaks, 0);
 	cgr_clock_map_fini(&map);
+}
+
+/* Suspend to RAM: the counter began anew, 3 s of CLOCK_MONOTONIC after the first pair and 500 ms before the next one.
+ */
+static void each_count_has_its_own_line(void **state)
+{
+	const struct pair pairs[] = {
+		{ 900000000000, 5000000000 }, { 900500000000, 5200000000 }, { 901000000000, 5400100000 },
+		{ 2500000000, 8500000000 },   { 3000000000, 8700000000 },   { 1000, 9000000000 },
+	};
+	struct cgr_clock_map map = map_of(pairs, 6), late = map_of(pairs + 3, 2), one = map_of(pairs + 2, 2);
+	struct cgr_clock_cursor cursor = { 0 }, idle = { 0 };
+
+	(void)state;
+	assert_int_equal(map.points, 6);
+	assert_int_equal(map.restarts, 2);
+	assert_int_equal(map.breaks, 0);
+	/* while tasks are frozen on the way down, no pair is read; nor on the way up */
+	assert_int_equal(cgr_clock_map_ns(&map, &cursor, 900000000000), 5000000000);
+	assert_near(cgr_clock_map_ns(&map, &cursor, 906000000000), 7400600000);
+	assert_near(cgr_clock_map_ns(&map, &cursor, 1250000000), 8000000000);
+	assert_near(cgr_clock_map_ns(&map, &cursor, 1249999000), 7999999600); /* no fall */
+	assert_int_equal(cgr_clock_map_ns(&map, &cursor, 3000000000), 8700000000);
+	assert_near(cgr_clock_map_ns(&map, &cursor, 3500000000), 8900000000);
+	/* a part of a single pair has the slope of the one before */
+	assert_near(cgr_clock_map_ns(&map, &cursor, 500001000), 9200000000);
+	/* what may be of two parts is of the earlier one */
+	assert_int_equal(cgr_clock_map_ns(&map, &idle, 901000000000), 5400100000);
+	assert_near(cgr_clock_map_ns(&map, &idle, 1000), 7500000400);
+	/* a CPU that is first heard of behind it */
+	assert_int_equal(ns(&map, 3000000000), 8700000000);
+	assert_int_equal(late.restarts, 0);
+	assert_int_equal(one.points, 0); /* no slope at all */
+	cgr_clock_map_fini(&map);
+	cgr_clock_map_fini(&late);
+	cgr_clock_map_fini(&one);
 }
 
 /* A row of segments of a week */
@@ -260,6 +303,56 @@ static void import_brings_stamps_to_one_clock(void **state)
 			assert_in_range(at[i] + 1, expected[form < 2 ? 0 : form - 1][i], expected[form < 2 ? 0 : form - 1][i] + 1);
 		free(ring[0].pages.data);
 		free(ring[1].pages.data);
+		free(file.data);
+	}
+	free(clock.data);
+}
+
+/* One CPU wrote on into the page it had before the machine went to sleep, one had a new page, one slept on. */
+static void import_joins_what_a_new_count_parts(void **state)
+{
+	const struct pair pairs[] = { { 900000000000, 7000000000 },
+		                          { 900500000000, 7200000000 },
+		                          { 1500000000, 8000000000 },
+		                          { 2000000000, 8200000000 } };
+	struct bytes clock = pairs_of(pairs, 4);
+	const struct builder_kernel kernel = {
+		builder_formats, BUILDER_FORMATS, header_page, NULL, NULL, &clock, false, 0
+	};
+	const struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 3, UINT32_MAX, &kernel };
+
+	(void)state;
+	for (unsigned old = 0; old < 2; old++) { /* what the counter of CPU 0 fell by is cut, or not written at all */
+		/* not written: two events have the earliest times they can have had, 500 and 501 ms */
+		static const uint64_t expected[2][9] = {
+			{ 0, 200000000, 400000000, 500000000, 500000000, 501000000, 1000000000, 1200000000, 1400000000 },
+			{ 0, 200000000, 400000000, 500000000, 700000000, 701000000, 1000000000, 1200000000, 1400000000 }
+		};
+		struct ring_builder ring[3];
+		uint64_t at[9];
+
+		for (unsigned cpu = 0; cpu < 3; cpu++)
+			ring[cpu] = (struct ring_builder){ .page_bytes = 4096, .page = SIZE_MAX, .cuts_fall = old == 1 };
+		ring_event(&ring[0], 900000000000, record_wakeup(false, 1, 2, 0));
+		ring_event(&ring[0], 901250000000, record_wakeup(false, 1, 2, 0)); /* on the way down */
+		ring_event(&ring[0], 750000000, record_wakeup(false, 1, 2, 0)); /* on the way up */
+		ring_event(&ring[0], 752500000, record_wakeup(false, 1, 2, 0));
+		ring_close(&ring[0]);
+		ring_event(&ring[0], 1500000000, record_wakeup(false, 1, 2, 0));
+		ring_event(&ring[1], 900500000000, record_wakeup(false, 3, 4, 1));
+		ring_close(&ring[1]);
+		ring_event(&ring[1], 2500000000, record_wakeup(false, 3, 4, 1));
+		ring_event(&ring[2], 901000000000, record_wakeup(false, 5, 6, 2));
+		ring_close(&ring[2]);
+		ring_event(&ring[2], 2000000000, record_wakeup(false, 5, 6, 2));
+		for (unsigned cpu = 0; cpu < 3; cpu++)
+			ring_close(&ring[cpu]);
+		struct bytes file = build(&f, ring);
+		assert_int_equal(times(&file, at, 9), 9);
+		for (size_t i = 0; i < 9; i++) /* lines are rounded */
+			assert_in_range(at[i] + 1, expected[old][i], expected[old][i] + 2);
+		for (unsigned cpu = 0; cpu < 3; cpu++)
+			free(ring[cpu].pages.data);
 		free(file.data);
 	}
 	free(clock.data);
@@ -373,6 +466,129 @@ static void flight_starts_by_the_newest_pairs(void **state)
 	cgr_flight_fini(&flight);
 }
 
+/* ---- what the recorder reads ---- */
+
+struct fake_machine { /* 2.5 counts a ns, until the kernel has another clock source */
+	int64_t mono_ns, slept_ns, given_up_ns;
+	uint64_t since; /* the counter began so many ns of CLOCK_MONOTONIC ago, at mono_ns 0 */
+};
+
+static uint64_t fake_count(void *context)
+{
+	struct fake_machine *m = context;
+	int64_t now = m->mono_ns += 20; /* each reading takes some time */
+	/* from then on CLOCK_MONOTONIC is another quartz, 200 ppm faster */
+	int64_t fast = now > m->given_up_ns ? (now - m->given_up_ns) / 5000 : 0;
+
+	return ((uint64_t)(now - fast) + m->since) * 5 / 2;
+}
+
+static int64_t fake_mono_ns(void *context)
+{
+	return ((struct fake_machine *)context)->mono_ns;
+}
+
+static int64_t fake_boot_ns(void *context)
+{
+	const struct fake_machine *m = context;
+
+	return m->mono_ns + m->slept_ns;
+}
+
+static bool fake_is_kernels(void *context)
+{
+	const struct fake_machine *m = context;
+
+	return m->mono_ns <= m->given_up_ns;
+}
+
+/* Ticks as the recorder does, until then; what is due goes to where the file would be. */
+static void record_until(struct cgr_clock *clock, struct fake_machine *m, int64_t until_ns, struct cgr_td_bytes *file)
+{
+	while (m->mono_ns < until_ns) {
+		m->mono_ns += 50000000;
+		if (cgr_clock_tick(clock)) {
+			cgr_clock_body(clock, file);
+			cgr_clock_written(clock);
+		}
+	}
+}
+
+/* The kernel has found the counter unreliable, and makes its time of another one (clocksource_watchdog): pairs go on.
+ */
+static void a_counter_given_up_is_told_and_followed(void **state)
+{
+	struct fake_machine m = { .mono_ns = 1000000000, .given_up_ns = 6000000000, .since = 100000000000 };
+	const struct cgr_clock_reader reader = { fake_count, fake_mono_ns, fake_boot_ns, fake_is_kernels, &m };
+	struct cgr_clock clock = { .reader = &reader, .counts = true };
+	struct cgr_clock_cursor cursor = { 0 };
+	struct cgr_clock_map map = { 0 };
+	struct cgr_td_bytes file = { 0 };
+
+	(void)state;
+	cgr_clock_look(&clock);
+	record_until(&clock, &m, 5900000000, &file);
+	assert_null(cgr_clock_check(&clock));
+	record_until(&clock, &m, 12000000000, &file);
+	assert_non_null(strstr(cgr_clock_check(&clock), "unreliable"));
+	assert_true(clock.given_up);
+	m.given_up_ns = INT64_MAX; /* the user has set it anew: what was, was */
+	assert_non_null(cgr_clock_check(&clock));
+	m.given_up_ns = 6000000000;
+	cgr_clock_look(&clock);
+	cgr_clock_body(&clock, &file);
+	assert_int_equal(cgr_clock_map_add(&map, file.data, file.length, NULL), 0);
+	cgr_clock_map_settle(&map);
+	assert_int_equal(map.breaks + map.restarts, 0);
+	for (m.mono_ns = 1100000000; m.mono_ns < 12000000000; m.mono_ns += 7777777) {
+		uint64_t count = fake_count(&m), got = cgr_clock_map_ns(&map, &cursor, count);
+		/* a pair is off by its readings; where two lines meet within 250 ms, one stands for both: 200 ppm of 125 ms */
+		uint64_t allowed = m.mono_ns > 5700000000 && m.mono_ns < 6300000000 ? 26000 : 30;
+		assert_in_range(got, (uint64_t)m.mono_ns - allowed, (uint64_t)m.mono_ns + allowed);
+	}
+	cgr_clock_map_fini(&map);
+	cgr_td_fini(&file);
+	cgr_clock_fini(&clock);
+}
+
+/* Suspend to RAM: the counter is 0 where the machine comes up; the next pair is in the file at once. */
+static void a_counter_begun_anew_is_written_at_once(void **state)
+{
+	struct fake_machine m = { .mono_ns = 1000000000, .given_up_ns = INT64_MAX, .since = 100000000000 };
+	const struct cgr_clock_reader reader = { fake_count, fake_mono_ns, fake_boot_ns, fake_is_kernels, &m };
+	struct cgr_clock clock = { .reader = &reader, .counts = true };
+	struct cgr_clock_cursor cursor = { 0 };
+	struct cgr_clock_map map = { 0 };
+	struct cgr_td_bytes file = { 0 }, options = { 0 };
+
+	(void)state;
+	cgr_clock_look(&clock);
+	record_until(&clock, &m, 7000000000, &file);
+	m.since = (uint64_t)-m.mono_ns;
+	m.slept_ns = 3600000000000;
+	m.mono_ns += 800000000; /* tasks are still frozen */
+	assert_true(cgr_clock_tick(&clock));
+	assert_int_equal(clock.restarts, 1);
+	assert_int_equal(clock.suspends, 1);
+	cgr_clock_options(&clock, &options);
+	assert_int_equal(options.length, 0); /* one reading is no line */
+	cgr_clock_body(&clock, &file);
+	assert_int_equal(cgr_clock_map_add(&map, file.data, file.length, NULL), 0);
+	cgr_clock_map_settle(&map); /* the recorder is killed */
+	assert_int_equal(map.restarts, 1);
+	assert_in_range(cgr_clock_map_ns(&map, &cursor, (5000000000 + 100000000000) * 5 / 2), 4999999980, 5000000020);
+	for (int64_t up = 1000000; up < 2000000000; up += 1000000)
+		assert_in_range(cgr_clock_map_ns(&map, &cursor, (uint64_t)up * 5 / 2), (uint64_t)(up - (int64_t)m.since) - 50,
+		                (uint64_t)(up - (int64_t)m.since) + 50);
+	cgr_clock_look(&clock);
+	cgr_clock_options(&clock, &options); /* of what came since */
+	assert_int_not_equal(options.length, 0);
+	cgr_clock_map_fini(&map);
+	cgr_td_fini(&file);
+	cgr_td_fini(&options);
+	cgr_clock_fini(&clock);
+}
+
 static void suspends_and_a_new_count_are_noticed(void **state)
 {
 	struct cgr_clock clock = { .counts = true };
@@ -403,11 +619,15 @@ int main(void)
 		cmocka_unit_test(what_does_not_rise_is_dropped),
 		cmocka_unit_test(suspend_breaks_the_line),
 		cmocka_unit_test(slew_and_noise_are_no_breaks),
+		cmocka_unit_test(each_count_has_its_own_line),
 		cmocka_unit_test(pairs_of_weeks_get_sparse),
 		cmocka_unit_test(import_brings_stamps_to_one_clock),
+		cmocka_unit_test(import_joins_what_a_new_count_parts),
 		cmocka_unit_test(torn_pairs_of_a_killed_recorder_are_skipped),
 		cmocka_unit_test(flight_starts_by_its_pairs),
 		cmocka_unit_test(flight_starts_by_the_newest_pairs),
+		cmocka_unit_test(a_counter_given_up_is_told_and_followed),
+		cmocka_unit_test(a_counter_begun_anew_is_written_at_once),
 		cmocka_unit_test(suspends_and_a_new_count_are_noticed),
 		cmocka_unit_test(long_recordings_have_many_sections),
 	};

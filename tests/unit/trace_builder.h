@@ -151,6 +151,7 @@ struct ring_builder {
 	size_t page; /* offset of the open page, SIZE_MAX none */
 	uint64_t last;
 	uint64_t lost; /* put into the next page's head */
+	bool cuts_fall; /* of a clock that began anew, as kernels to 5.8 do; else it is written as no time at all */
 };
 static void ring_close(struct ring_builder *r)
 {
@@ -170,7 +171,7 @@ static void ring_close(struct ring_builder *r)
 static void ring_event(struct ring_builder *r, uint64_t time, struct bytes record)
 {
 	put_pad(&record, 4);
-	bool extend = r->page != SIZE_MAX && time - r->last >= 1u << 27;
+	bool extend = r->page != SIZE_MAX && time - r->last >= 1u << 27, fell = time < r->last;
 	if (r->page != SIZE_MAX && r->pages.length - r->page + record.length + 24 > r->page_bytes)
 		ring_close(r);
 	if (r->page == SIZE_MAX) {
@@ -182,6 +183,8 @@ static void ring_event(struct ring_builder *r, uint64_t time, struct bytes recor
 	}
 	uint64_t delta = time - r->last;
 	if (extend) {
+		if (fell)
+			delta = r->cuts_fall ? delta & ((1ull << 59) - 1) : 0;
 		put_number(&r->pages, r->pages.big ? 30ull << 27 | (delta & 0x7ffffff) : (delta & 0x7ffffff) << 5 | 30, 4);
 		put_number(&r->pages, delta >> 27, 4);
 		delta = 0;
