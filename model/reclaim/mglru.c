@@ -376,12 +376,9 @@ static void take(struct cgr_ctx *ctx, struct cgr_scan *scan, struct lru_gen_grou
 		batch->reclaimed += pages;
 		return;
 	}
-	if (evict == CGR_EVICT_KEEP) { /* back to where it was (lru_gen_add_folio) */
-		batch->isolated += pages;
-		move(ctx, n, group->min_seq[type], true);
-	} else if (type == FILE) { /* dirty: sort_folio passes it on before it is isolated */
+	if (evict == CGR_EVICT_KEEP || type == FILE) { /* under read, dirty: sort_folio passes it on, it is not isolated */
 		batch->sorted += pages;
-		batch->dirty += page->flags & CGR_PG_WRITEBACK ? 0 : pages;
+		batch->dirty += evict == CGR_EVICT_KEEP || page->flags & CGR_PG_WRITEBACK ? 0 : pages;
 		move(ctx, n, group->min_seq[type] + 1, true);
 	} else {
 		batch->isolated += pages;
