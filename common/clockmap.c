@@ -1,6 +1,7 @@
 #include "common/clockmap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/limits.h"
 #include "common/tracedat.h"
@@ -10,6 +11,10 @@
 #define BASE_NS UINT64_C(1000000000)
 /* CLOCK_MONOTONIC stood for so much at least: a suspend takes longer, and no pair is that far off. */
 #define BREAK_NS UINT64_C(1000000)
+/* Lines of less than that are too short to tell a slope, slopes of less than 50 ppm difference too alike to tell a
+ * kink. */
+#define SLOPE_NS UINT64_C(100000000)
+#define KINK_PARTS 20000
 #define SPARSE_NS UINT64_C(200000000) /* what pairs are apart where nothing else brings more of them */
 #define FALL_NS UINT64_C(1000000) /* a counter that began anew is far behind itself: more than CPUs can be apart */
 #define FROZEN_NS UINT64_C(60000000000) /* events may be so far from the next pair of their part: tasks are frozen */
@@ -29,6 +34,11 @@ static uint64_t scale_between(const struct cgr_clock_point *from, const struct c
 	unsigned __int128 scale = ((unsigned __int128)(to->mono_ns - from->mono_ns) << 32) / (to->count - from->count);
 
 	return scale > UINT64_MAX ? UINT64_MAX : (uint64_t)scale;
+}
+
+static uint64_t scaled(uint64_t count, uint64_t scale)
+{
+	return (uint64_t)(((unsigned __int128)count * scale) >> 32);
 }
 
 /* In order, one of each time. */
@@ -148,6 +158,70 @@ static void settle_part(struct cgr_clock_map *map, size_t first, size_t end)
 	last->scale = from == last ? from[-1].scale : scale_between(from, last);
 }
 
+static bool is_alike(uint64_t scale, uint64_t other)
+{
+	return scale - scale / 8 < other && other < scale + scale / 8;
+}
+
+/* Where in an interval the line before and the one behind meet: there the kernel went over to another factor (adjtimex)
+ * or another clock source. */
+static bool find_kink(const struct cgr_clock_map *map, size_t first, size_t end, size_t i,
+                      struct cgr_clock_point *ret_kink)
+{
+	const struct cgr_clock_point *at = &map->point[i];
+
+	if (i == first || i + 2 >= end || at[-1].broken || at[0].broken || at[1].broken ||
+	    at[0].mono_ns - at[-1].mono_ns < SLOPE_NS || at[2].mono_ns - at[1].mono_ns < SLOPE_NS)
+		return false;
+	uint64_t before = at[-1].scale, behind = at[1].scale, counts = at[1].count - at[0].count;
+	uint64_t differ = before > behind ? before - behind : behind - before;
+	if (differ <= before / KINK_PARTS || !is_alike(at->scale, before) || !is_alike(at->scale, behind))
+		return false;
+	__int128 missing = ((__int128)(at[1].mono_ns - at[0].mono_ns) << 32) - (__int128)behind * counts;
+	__int128 offset = missing / ((__int128)before - behind);
+	if (offset <= 0 || offset >= counts)
+		return false;
+	*ret_kink = (struct cgr_clock_point){ .count = at->count + (uint64_t)offset,
+		                                  .mono_ns = at->mono_ns + scaled((uint64_t)offset, before) };
+	return ret_kink->mono_ns > at->mono_ns && ret_kink->mono_ns < at[1].mono_ns;
+}
+
+/* Into a new array, if there are any; without memory for it lines stay straight. */
+static void insert_kinks(struct cgr_clock_map *map)
+{
+	struct cgr_clock_point *point = NULL, kink;
+	size_t points = 0, room = 2 * map->points;
+
+	for (size_t first = 0, end; first < map->points; first = end) {
+		end = part_end(map, first);
+		for (size_t i = first; i < end; i++) {
+			bool kinked = find_kink(map, first, end, i, &kink);
+			if (kinked && point == NULL) {
+				point = cgr_calloc(room, sizeof(*point));
+				if (point == NULL)
+					return;
+				memcpy(point, map->point, i * sizeof(*point));
+				points = i;
+			}
+			if (point == NULL)
+				continue;
+			point[points] = map->point[i];
+			if (kinked) {
+				kink.scale = scale_between(&kink, &map->point[i + 1]);
+				point[points++].scale = scale_between(&map->point[i], &kink);
+				point[points] = kink;
+			}
+			points++;
+		}
+	}
+	if (point == NULL)
+		return;
+	free(map->point);
+	map->point = point;
+	map->points = points;
+	map->capacity = room;
+}
+
 /* A part of a single point has the slope of another: it is the same quartz. */
 static void settle_single(struct cgr_clock_map *map, const struct cgr_clock_point *other)
 {
@@ -179,6 +253,7 @@ void cgr_clock_map_settle(struct cgr_clock_map *map)
 		map->points = 0;
 	else
 		settle_single(map, sloped);
+	insert_kinks(map);
 }
 
 /* The last point of the cursor's part at or before its count, or the first one. */
@@ -195,11 +270,6 @@ static size_t find(const struct cgr_clock_map *map, const struct cgr_clock_curso
 			high = middle;
 	}
 	return low;
-}
-
-static uint64_t scaled(uint64_t count, uint64_t scale)
-{
-	return (uint64_t)(((unsigned __int128)count * scale) >> 32);
 }
 
 /* When in the interval the machine slept is not known, but events are there only as long before and behind as it took.

@@ -1,9 +1,10 @@
 #!/bin/bash
 # Times of a recording are CLOCK_MONOTONIC, whatever clock its ring has: the kernel's own reading of it stands in every
 # expiry of a timer, a moment before the event: clock.sh CGREPLAY CGR-LOAD [SWITCHES, default 100000]
-# The same script runs on the live kernel and in the guest (./dev guest test clock). With CGR_TEST_CLOCKSOURCE=1 it also
+# The same script runs on the live kernel and in the guest (./dev guest test clock). With CGR_TEST_CLOCKSOURCE=NS it also
 # takes the counter away from the kernel in the midst of a recording, as the kernel itself does when it finds it
-# unreliable, and gives it back: that is for a machine on which nobody measures.
+# unreliable, and gives it back: that is for a machine on which nobody measures. NS is how far a time may be off in the
+# 200 ms in which it happens (20000 is good for a machine; in an emulator the kernel's clock misses more of the change).
 set -u
 cgreplay=$(readlink -f "$1") load=$(readlink -f "$2") switches=${3:-100000}
 skip() { echo "SKIP: $*"; [ -z "${CGR_TRUTH_REQUIRED:-}" ] || exit 1; exit 77; }
@@ -73,7 +74,7 @@ check "in what the flight recorder kept" truthful f.db
 check "whose first event is at its start" test "$(ask f.db 'SELECT min(ts_ns) < 50000000 FROM all_events')" = 1
 
 other=$(tr ' ' '\n' <$source/available_clocksource | grep -vx -e tsc -e '' | head -n 1)
-if [ "${CGR_TEST_CLOCKSOURCE:-}" = 1 ] && [ "$expected" = x86-tsc ] && [ -n "$other" ]; then
+if [ -n "${CGR_TEST_CLOCKSOURCE:-}" ] && [ "$expected" = x86-tsc ] && [ -n "$other" ]; then
 	"$cgreplay" record --no-calibrate --preset cpu -o u.dat 2>u.err & pid=$!
 	for ((i = 0; i < 500; i++)); do [ -e u.dat.partial ] && break; sleep 0.01; done
 	works 1500
@@ -88,10 +89,9 @@ if [ "${CGR_TEST_CLOCKSOURCE:-}" = 1 ] && [ "$expected" = x86-tsc ] && [ -n "$ot
 	check "and the counter is the kernel's clock again" test "$(cat $source/current_clocksource)" = tsc
 	"$cgreplay" import -q u.dat -o u.db
 	check "import says so, too" test "$(ask u.db "SELECT count(*) FROM import_log WHERE text LIKE '%unreliable%'")" = 1
-	# in the 200 ms in which it happened one line stands for two, whose quartzes may be some 100 ppm apart
-	check "what its timers say and when they were recorded agree all the same" truthful u.db 20000
+	check "what its timers say and when they were recorded agree all the same" truthful u.db "$CGR_TEST_CLOCKSOURCE"
 else
-	echo "SKIP the kernel keeps its clock source (CGR_TEST_CLOCKSOURCE=1, tsc and another one are needed)"
+	echo "SKIP the kernel keeps its clock source (CGR_TEST_CLOCKSOURCE=NS, tsc and another one are needed)"
 fi
 
 if command -v trace-cmd >/dev/null; then
