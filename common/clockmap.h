@@ -1,8 +1,9 @@
 /* From a bare counter (the time stamp counter of x86) to CLOCK_MONOTONIC: by pairs of both, read together now and then.
  * The kernel makes CLOCK_MONOTONIC of that counter by a factor which it corrects as NTP tells it to: between two pairs
- * that are not far apart it is a straight line, or two, where their neighbours have different slopes. Where the machine was suspended and the counter went on, it is broken:
- * the line before goes on into the interval, the one behind leads out of it. Where it began anew (suspend to RAM,
- * hibernation), each part has its lines by itself; which part a count is of, the order of a CPU's counts tells. */
+ * that are not far apart it is a straight line, or two, where their neighbours have different slopes. Where the machine
+ * was suspended and the counter went on, it is broken: the line before goes on into the interval, the one behind leads
+ * out of it. Where it began anew (suspend to RAM, hibernation), each part has its lines by itself; which part a count
+ * is of, the order of a CPU's counts tells. */
 #ifndef CGR_COMMON_CLOCKMAP_H
 #define CGR_COMMON_CLOCKMAP_H
 
