@@ -233,7 +233,9 @@ static int charge_slow(struct memcg *m, struct memcg_group *group, uint32_t page
 		if (flags & CGR_MEM_ATOMIC)
 			return CGR_MEM_NOMEM;
 		memcg_event(m, full->id, MEMCG_MAX);
+		m->may_enter_fs = !(flags & CGR_MEM_READAHEAD);
 		uint32_t reclaimed = memcg_reclaim(m, full->id, pages, may_swap);
+		m->may_enter_fs = true;
 		if (memcg_margin(m, full) >= pages)
 			continue;
 		if (!drained) {

@@ -1,10 +1,13 @@
 /* Dirty pages of the page cache, and the flusher (mm/page-writeback.c, fs/fs-writeback.c). Reclaim for a cgroup writes
  * no file page: it marks what is dirty, passes it on to the active list, and wakes the flusher when a batch held
  * nothing else (shrink_inactive_list). The flusher writes what is dirty then, in the order in which it became so, at
- * the device's speed. It hands the device megabytes at a time, so that whoever waits for a few pages (reclaim_throttle)
- * waits for most of them. What reclaim had marked goes to the old end of the inactive list when it is written
- * (folio_rotate_reclaimable). Reclaim that comes to a marked page under writeback waits for it, as v1 does
- * (shrink_folio_list, case 3): what throttles writers on v2 instead (balance_dirty_pages per cgroup) comes to the same.
+ * the device's speed, a chunk at a time (writeback_chunk_size), whose pages become clean together (ext4 ends an extent
+ * when all of it is written). Whoever woke it waits for more than a batch of pages (reclaim_throttle), which is the
+ * first chunk, and goes on while the others are being written. What reclaim had marked goes to the old end of the
+ * inactive list when it is written (folio_rotate_reclaimable). Reclaim that comes to a marked page under writeback
+ * waits for it, as v1 does (shrink_folio_list, case 3), unless it may not enter the file system, as when a page is
+ * charged to be read ahead (page_cache_ra_unbounded). What throttles writers on v2 instead (balance_dirty_pages per
+ * cgroup) comes to the same.
  *
  * Heads of folios stand in a ring in the order they became dirty: [rotated, written) are clean and wait for their
  * rotation, [written, queued) are under writeback, [queued, end) are dirty. */
@@ -13,6 +16,7 @@
 
 #define DIRTY_EXPIRE_NS 30000000000ull /* vm.dirty_expire_centisecs */
 #define THROTTLE_NS 100000000ull /* reclaim_throttle(VMSCAN_THROTTLE_WRITEBACK): HZ / 10 */
+#define CHUNK_PAGES 1024u /* MIN_WRITEBACK_PAGES */
 
 static struct cgr_page *page_at(const struct memcg *m, uint64_t at)
 {
@@ -31,19 +35,35 @@ static unsigned state_of(const struct cgr_page *page)
 	return file ? page->flags & (CGR_PG_DIRTY | CGR_PG_WRITEBACK | CGR_PG_RECLAIM) : 0;
 }
 
-static uint64_t next_written_ns(const struct memcg *m)
+static void begin_chunk(struct memcg *m)
 {
-	const struct cgr_page *page = page_at(m, m->dirty.written);
-	uint64_t pages = state_of(page) & CGR_PG_WRITEBACK ? cgr_page_count(page) : 0;
-	return m->dirty.device_ns + pages * (uint64_t)m->writeback_page_ns;
+	struct memcg_dirty *dirty = &m->dirty;
+	uint64_t pages = 0, end = dirty->written;
+	for (; end < dirty->queued && pages < CHUNK_PAGES; end++) {
+		const struct cgr_page *page = page_at(m, end);
+		pages += state_of(page) & CGR_PG_WRITEBACK ? cgr_page_count(page) : 0;
+	}
+	dirty->chunk_end = end;
+	dirty->chunk_ns = dirty->device_ns + pages * (uint64_t)m->writeback_page_ns;
 }
 
-static void end_writeback(struct memcg *m)
+/* false: nothing is under writeback, or the chunk takes longer than until then. */
+static bool end_chunk(struct memcg *m, uint64_t until_ns)
 {
-	m->dirty.device_ns = next_written_ns(m);
-	struct cgr_page *page = page_at(m, m->dirty.written++);
-	if (state_of(page) & CGR_PG_WRITEBACK)
-		page->flags &= (uint16_t)~CGR_PG_WRITEBACK;
+	struct memcg_dirty *dirty = &m->dirty;
+	if (dirty->written == dirty->queued)
+		return false;
+	if (dirty->chunk_end <= dirty->written)
+		begin_chunk(m);
+	if (dirty->chunk_ns > until_ns)
+		return false;
+	dirty->device_ns = dirty->chunk_ns;
+	while (dirty->written < dirty->chunk_end) {
+		struct cgr_page *page = page_at(m, dirty->written++);
+		if (state_of(page) & CGR_PG_WRITEBACK)
+			page->flags &= (uint16_t)~CGR_PG_WRITEBACK;
+	}
+	return true;
 }
 
 static void start_writeback(struct memcg *m)
@@ -68,8 +88,8 @@ void memcg_writeback_settle(struct memcg *m)
 {
 	if (m->dirty.queued < m->dirty.end && m->ctx->now_ns - m->dirty.flushed_ns >= DIRTY_EXPIRE_NS)
 		start_writeback(m);
-	while (m->dirty.written < m->dirty.queued && next_written_ns(m) <= now_ns(m))
-		end_writeback(m);
+	while (end_chunk(m, now_ns(m)))
+		;
 	for (; m->dirty.rotated < m->dirty.written; m->dirty.rotated++) {
 		struct cgr_page *page = page_at(m, m->dirty.rotated);
 		if (state_of(page) != CGR_PG_RECLAIM)
@@ -82,8 +102,8 @@ void memcg_writeback_settle(struct memcg *m)
 
 void memcg_await_writeback(struct memcg *m, const struct cgr_page *page)
 {
-	while (page->flags & CGR_PG_WRITEBACK && m->dirty.written < m->dirty.queued)
-		end_writeback(m);
+	while (page->flags & CGR_PG_WRITEBACK && end_chunk(m, UINT64_MAX))
+		;
 	wait_until(m, m->dirty.device_ns);
 }
 
@@ -92,17 +112,18 @@ void memcg_all_dirty(struct cgr_ctx *ctx)
 	struct memcg *m = memcg_of(ctx);
 	start_writeback(m);
 	uint64_t until_ns = now_ns(m) + THROTTLE_NS;
-	while (m->dirty.written < m->dirty.queued && next_written_ns(m) <= until_ns)
-		end_writeback(m);
-	wait_until(m, m->dirty.written < m->dirty.queued ? until_ns : m->dirty.device_ns);
+	bool any = m->dirty.written < m->dirty.queued;
+	if (any)
+		wait_until(m, end_chunk(m, until_ns) ? m->dirty.device_ns : until_ns);
+	memcg_writeback_settle(m);
 }
 
 bool memcg_await_flusher(struct memcg *m)
 {
 	bool any = m->dirty.written < m->dirty.end;
 	start_writeback(m);
-	while (m->dirty.written < m->dirty.queued)
-		end_writeback(m);
+	while (end_chunk(m, UINT64_MAX))
+		;
 	if (any)
 		wait_until(m, m->dirty.device_ns);
 	return any;

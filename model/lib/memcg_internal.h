@@ -99,6 +99,7 @@ struct memcg_dirty { /* see memcg_dirty.c */
 	uint32_t *ring;
 	uint64_t rotated, written, queued, end;
 	uint64_t device_ns; /* when it had written what is written */
+	uint64_t chunk_end, chunk_ns; /* what it writes now: where that ends in the ring, and when it is written */
 	uint64_t flushed_ns; /* when the flusher was woken last */
 };
 
@@ -120,6 +121,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	/* of the request being served */
 	struct cgr_mem_outcome *outcome;
 	uint32_t cpu, task;
+	bool may_enter_fs; /* __GFP_FS: what is charged is not read ahead */
 	bool had_shadow; /* the folio inserted last had been evicted in the replay */
 	uint32_t strangers; /* pages inserted by the look-up under way that the replay never saw evicted */
 	uint32_t hint; /* page looked up or inserted last: the next look-up is often for the same one */

@@ -104,7 +104,7 @@ static bool must_be_written(struct memcg *m, struct cgr_page *page)
 {
 	bool marked = page->flags & CGR_PG_RECLAIM;
 	page->flags |= page->flags & (CGR_PG_DIRTY | CGR_PG_WRITEBACK) ? CGR_PG_RECLAIM : 0;
-	if (page->flags & CGR_PG_WRITEBACK && marked)
+	if (page->flags & CGR_PG_WRITEBACK && marked && m->may_enter_fs)
 		memcg_await_writeback(m, page);
 	return page->flags & (CGR_PG_DIRTY | CGR_PG_WRITEBACK);
 }

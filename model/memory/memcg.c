@@ -231,6 +231,7 @@ static int memcg_init(struct cgr_ctx *ctx)
 	m->swapped_out = CGR_MAX(cgr_param(ctx, PARAM_SWAPPED_OUT), (int64_t)0);
 	m->swap_returns_permille = CGR_MAX(cgr_param(ctx, PARAM_SWAP_RETURNS), (int64_t)0);
 	m->task = CGR_NONE;
+	m->may_enter_fs = true;
 	m->parent = cgr_alloc(ctx, ctx->n_cgroups * sizeof(*m->parent));
 	if (!m->parent || !ctx->reclaim)
 		return CGR_E_NOMEM;
