@@ -29,9 +29,11 @@
 /* The mark that starts the next readahead window; of a page that is not there: it was to be read ahead and found no
  * room, and is no shadow. */
 #define CGR_PG_READAHEAD 0x2000u
+#define CGR_PG_FORGOTTEN (CGR_PG_READAHEAD | CGR_PG_RECLAIM) /* page that is not there: it was a shadow */
 #define CGR_PG_MAPPED 0x4000u /* in some page table */
-#define CGR_PG_TAIL                                                                                                    \
-	0x8000u /* second or later page of a large folio; prev = number of the head. Policies never see it */
+/* Second or later page of a large folio; prev = number of the head. Policies never see it. In a shadow: of a folio that
+ * large that its shadow stands further up in the page cache's tree. */
+#define CGR_PG_TAIL 0x8000u
 
 struct cgr_page {
 	uint32_t file; /* dense file id; CGR_PAGE_ANON | mm owner task for anonymous pages */
@@ -142,6 +144,8 @@ struct cgr_reclaim_ops {
 	void (*drain)(struct cgr_ctx *ctx, uint32_t cpu);
 	/* Pages of a cgroup by list, enum cgr_lru. A policy without an active side reports inactive only. */
 	int64_t (*size)(struct cgr_ctx *ctx, uint32_t cgroup, enum cgr_lru lru);
+	/* Pages on the lists of a cgroup as reclaim's statistics have them. NULL: as they are. */
+	uint64_t (*known)(struct cgr_ctx *ctx, uint32_t cgroup);
 	/* nonresident age of a cgroup, for a page that leaves by another way than shrink (kswapd, DAMON); advances it by
 	 * one. NULL: no ages. */
 	uint32_t (*age)(struct cgr_ctx *ctx, uint32_t cgroup);

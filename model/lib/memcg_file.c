@@ -481,8 +481,12 @@ static void drop_page(struct memcg *m, const struct cgr_mem_request *request, ui
 		return;
 	head = memcg_find_folio(m, request->file, index);
 	if (!head) {
-		if (!reclaim) /* a truncated file forgets its shadows too */
-			cgr_mem_pages_erase(&m->pages, number);
+		if (reclaim) /* a truncated file forgets its shadows too */
+			return;
+		bool counted = !(m->pages.page[number].flags & (CGR_PG_READAHEAD | CGR_PG_TAIL));
+		cgr_mem_pages_erase(&m->pages, number);
+		if (counted)
+			memcg_node_count(m, 0, request->file, index, 0, -1);
 		return;
 	}
 	const struct cgr_page *page = &m->pages.page[head];

@@ -6,6 +6,7 @@
  * memcg_file.c     the page cache: reads, faults, readahead, truncation (mm/filemap.c, mm/readahead.c)
  * memcg_reading.c  pages that the device has not delivered yet (PG_locked)
  * memcg_dirty.c    dirty pages and the flusher (mm/page-writeback.c)
+ * memcg_shadow.c   what is remembered of evicted pages, and for how long (mm/workingset.c)
  * memcg_attached.c kernel memory that hangs on cached pages (fs/buffer.c)
  * memcg_spread.c   how sure the counters of reclaim are
  * model/memory/memcg.c puts them behind struct cgr_memory_ops. */
@@ -13,6 +14,7 @@
 #define CGR_MODEL_LIB_MEMCG_INTERNAL_H
 
 #include "model/lib/mem_counter.h"
+#include "model/lib/mem_list.h"
 #include "model/lib/mem_pages.h"
 #include "model/lib/mem_readahead.h"
 #include "model/reclaim.h"
@@ -25,6 +27,7 @@
 #define MEMCG_SWAP_CLUSTER_MAX 32
 #define MEMCG_DEF_PRIORITY 12
 #define MEMCG_DIRTY_FOLIOS (1u << 20) /* dirty or under writeback at a time */
+#define MEMCG_NODE_ORDER 6u /* folios from here on stand in a node further up the tree (XA_CHUNK_SHIFT) */
 #define MEMCG_READINGS 256u /* ranges under read at a time */
 
 enum memcg_event {
@@ -64,6 +67,8 @@ struct memcg_group { /* per cgroup */
 	int64_t event[MEMCG_EVENT_COUNT];
 	int64_t pgfault, pgmajfault, pswpin, pswpout;
 	int64_t reclaim_ns, high_sleep_ns, high_sleeps;
+	struct cgr_page_list shadow_nodes; /* nodes of the page cache's tree that hold nothing but shadows */
+	uint64_t shadow_nodes_due; /* nr_deferred of their shrinker */
 	uint64_t unknown_first, unknown_next; /* births of file pages without identity, see memcg_pages.c */
 	int64_t offline_ns;
 	int64_t dying_below, dying_pages, dying_ns; /* removed cgroups below that keep pages: how many, what, since when */
@@ -122,9 +127,10 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	struct cgr_mem_outcome *outcome;
 	uint32_t cpu, task;
 	bool may_enter_fs; /* __GFP_FS: what is charged is not read ahead */
-	bool had_shadow; /* the folio inserted last had been evicted in the replay */
+	bool had_shadow; /* the folio inserted last had been evicted in the replay, though that may be forgotten */
 	uint32_t strangers; /* pages inserted by the look-up under way that the replay never saw evicted */
 	uint32_t hint; /* page looked up or inserted last: the next look-up is often for the same one */
+	uint32_t node_hint; /* node of the page cache's tree that changed last */
 	uint32_t guess_credit, guess_rest; /* whether guessing from it has paid lately; look-ups since the last try */
 	uint32_t drains_pending; /* CPUs whose stock waits for its drain worker */
 	struct memcg_reading *reading; /* MEMCG_READINGS */
@@ -235,6 +241,11 @@ void memcg_await_writeback(struct memcg *m, const struct cgr_page *page);
 bool memcg_await_flusher(struct memcg *m); /* everything dirty; false: nothing is */
 void memcg_all_dirty(struct cgr_ctx *ctx);
 void memcg_written(struct memcg *m, uint32_t pages); /* the oldest, by a task of its own accord */
+
+/* memcg_shadow.c */
+/* So many pages more of the node that holds this one are there, so many more have left a shadow. */
+void memcg_node_count(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_t index, int pages, int shadows);
+void memcg_shrink_shadows(struct memcg *m, struct memcg_group *group, int priority);
 
 /* memcg_attached.c */
 void memcg_attach(struct memcg *m, const struct cgr_mem_request *request);

@@ -147,6 +147,10 @@ enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t 
 		           offsetof(struct memcg_group, unseen_evicted) + sizeof(int64_t) * !(page->flags & CGR_PG_ANON),
 		           pages);
 	m->pages.resident -= pages;
+	if (pages >> MEMCG_NODE_ORDER)
+		kept |= CGR_PG_TAIL;
+	else
+		memcg_node_count(m, group->id, page->file, cgr_page_index(page), -(int)pages, (int)pages);
 	for (uint32_t i = 1; i < pages; i++)
 		leave_shadow(m, cgr_mem_pages_find(&m->pages, page->file, cgr_page_index(page) + i), kept, age, group->id,
 		             scan->target);
@@ -187,7 +191,11 @@ static uint32_t claim_page(struct memcg *m, uint32_t cgroup, uint32_t file, uint
 	if (number && !(m->pages.page[number].flags & CGR_PG_READAHEAD)) {
 		*ret_shadow = m->pages.page[number];
 		*ret_had_shadow = true;
-	} else if (!number) {
+		if (!(ret_shadow->flags & CGR_PG_TAIL))
+			memcg_node_count(m, cgroup, file, index, 0, -1);
+	} else if (number) {
+		m->had_shadow |= m->pages.page[number].flags == CGR_PG_FORGOTTEN;
+	} else {
 		number = cgr_mem_pages_insert(&m->pages, file, index);
 		if (!number)
 			return CGR_PAGE_NONE;
@@ -205,7 +213,7 @@ static uint32_t claim_page(struct memcg *m, uint32_t cgroup, uint32_t file, uint
 bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_t index, unsigned order, uint16_t flags)
 {
 	struct cgr_page shadow;
-	bool had_shadow = false;
+	bool had_shadow = m->had_shadow = false;
 	uint32_t head = claim_page(m, cgroup, file, index, flags, &shadow, &had_shadow);
 	if (!head)
 		return false;
@@ -223,9 +231,11 @@ bool memcg_insert_folio(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_
 	}
 	struct cgr_page *page = &m->pages.page[head];
 	cgr_page_set_order(page, order);
+	if (order < MEMCG_NODE_ORDER)
+		memcg_node_count(m, cgroup, file, index, 1 << order, 0);
 	m->pages.resident += 1u << order;
 	m->hint = head;
-	m->had_shadow = had_shadow;
+	m->had_shadow |= had_shadow;
 	memcg_group(m, cgroup)->pages[kind_of(page)] += 1 << order;
 	memcg_group(m, cgroup)->inserted += flags & (CGR_PG_ANON | CGR_PG_DIRTY) ? 0 : 1 << order;
 	/* filemap_add_folio: a folio that is about to be overwritten (__GFP_WRITE) is no refault */
@@ -242,6 +252,8 @@ static void erase_folio(struct memcg *m, uint32_t head)
 	for (uint32_t i = 1; i < pages; i++)
 		cgr_mem_pages_erase(&m->pages, cgr_mem_pages_find(&m->pages, file, index + i));
 	cgr_mem_pages_erase(&m->pages, head);
+	if (!(pages >> MEMCG_NODE_ORDER))
+		memcg_node_count(m, 0, file, index, -(int)pages, 0);
 }
 
 void memcg_free_folio(struct memcg *m, uint32_t head)
@@ -264,6 +276,8 @@ void memcg_split_folio(struct memcg *m, uint32_t head)
 	uint64_t index = cgr_page_index(page);
 	uint16_t flags = (uint16_t)(page->flags & ~(CGR_PG_ON_LIST | CGR_PG_READAHEAD));
 	m->reclaim->page_remove(m->ctx->reclaim, head);
+	for (uint32_t i = 0; pages >> MEMCG_NODE_ORDER && i < pages; i++)
+		memcg_node_count(m, cgr_page_cgroup(page), file, index + i, 1, 0);
 	for (uint32_t i = 0; i < pages; i++) {
 		uint32_t number = i ? cgr_mem_pages_find(&m->pages, file, index + i) : head;
 		struct cgr_page *part = &m->pages.page[number];

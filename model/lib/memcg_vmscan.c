@@ -63,6 +63,7 @@ static void shrink_one(struct walk *walk, uint32_t cgroup)
 	walk->scan->swap_free_pages = walk->scan->may_swap ? memcg_swap_free(m, group) : 0;
 	walk->rounds++;
 	m->reclaim->shrink(m->ctx->reclaim, walk->scan, cgroup);
+	memcg_shrink_shadows(m, group, walk->scan->priority);
 }
 
 /* shrink_node_memcgs with the shared iterator (mem_cgroup_iter): a round ends at the end of the subtree. */

@@ -567,6 +567,15 @@ static int64_t lru2_size(struct cgr_ctx *ctx, uint32_t cgroup, enum cgr_lru lru)
 	return group_of(ctx, cgroup)->list[lru].count;
 }
 
+static uint64_t lru2_known(struct cgr_ctx *ctx, uint32_t cgroup)
+{
+	const struct lru2_group *group = flushed(ctx, cgroup);
+	uint64_t pages = 0;
+	for (unsigned lru = 0; lru < CGR_LRU_COUNT; lru++)
+		pages += group->flushed_size[lru];
+	return pages;
+}
+
 static uint32_t lru2_age(struct cgr_ctx *ctx, uint32_t cgroup)
 {
 	uint32_t age = (uint32_t)group_of(ctx, cgroup)->nonresident_age;
@@ -631,5 +640,5 @@ const struct cgr_reclaim_ops cgr_reclaim_lru2 = {
 	},
 	.page_add = lru2_page_add, .page_access = lru2_page_access, .rotate = lru2_rotate, .page_remove = lru2_page_remove,
 	.scan_prepare = lru2_scan_prepare, .shrink = lru2_shrink, .scan_finish = lru2_scan_finish, .drain = lru2_drain,
-	.size = lru2_size, .age = lru2_age,
+	.size = lru2_size, .known = lru2_known, .age = lru2_age,
 };
