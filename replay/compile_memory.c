@@ -235,6 +235,28 @@ static int cache_add(struct builder *b, const struct cgr_event *e)
 	return 0;
 }
 
+/* A page that is dirty without a look-up since it was inserted was made to be written (write_begin_get_folio): it is
+ * charged for good, nothing is read for it, and nobody waits for it. */
+static void written_at_once(struct builder *b, const struct cgr_event *e)
+{
+	struct task_build *t = &b->t[e->task];
+	struct recent_add last = t->last_add;
+
+	if (!e->task || cgr_event_in_irq(e) || !t->adds)
+		return;
+	struct cgr_op *op = &cgr_chunk_at(b->programs, last.chunk)->op[last.position];
+	uint64_t pages = op->b & 0xffffffffu;
+
+	if (op->c != (uint32_t)e->a || e->b < op->a || e->b >= op->a + pages || op->flags & CGR_OPF_WRITES)
+		return;
+	op->flags = (uint8_t)((op->flags & ~(CGR_OPF_READAHEAD | CGR_OPF_REFAULT)) | CGR_OPF_WRITES);
+	t->added_pages -= (uint32_t)CGR_MIN(pages, t->added_pages);
+	if (--t->adds)
+		t->last_add = t->add[t->adds - 1];
+	else
+		t->missed = false;
+}
+
 static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_op_kind kind)
 {
 	struct cgr_op op = { .kind = (uint8_t)kind, .c = (uint32_t)e->a, .a = e->b };
@@ -458,6 +480,8 @@ int cgr_build_memory(struct builder *b, const struct cgr_event *e)
 	case CGR_EV_CACHE_DIRTY:
 	case CGR_EV_CACHE_ACCESS:
 		op.kind = e->kind == CGR_EV_CACHE_DIRTY ? CGR_OP_CACHE_DIRTY : CGR_OP_CACHE_ACCESS;
+		if (e->kind == CGR_EV_CACHE_DIRTY)
+			written_at_once(b, e);
 		return cgr_build_context(b, e, &op);
 	case CGR_EV_MEM_STAT:
 		return mem_stat(b, e);

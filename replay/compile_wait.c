@@ -107,11 +107,14 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 	if (cause == CGR_CAUSE_TIMER && (t->block_state & STATE_UNINTERRUPTIBLE) && t->reclaim_end_ns &&
 	    t->block_ns - t->reclaim_end_ns < 1000000)
 		op.flags |= CGR_OPF_LIMIT;
-	if (t->missed && (t->block_state & STATE_UNINTERRUPTIBLE) && cause != CGR_CAUSE_TIMER) {
+	/* inside reclaim it waits for the flusher (reclaim_throttle, folio_wait_writeback), not for what it reads */
+	if (t->in_reclaim) {
+		op.flags |= CGR_OPF_LIMIT;
+	} else if (t->missed && (t->block_state & STATE_UNINTERRUPTIBLE) && cause != CGR_CAUSE_TIMER) {
 		op.flags |= CGR_OPF_MISS;
 		cgr_build_note_miss_wait(b, task, op.a);
 	}
-	t->missed = false;
+	t->missed = t->missed && t->in_reclaim;
 	t->written.position = 0;
 	t->timer_armed = false;
 	t->meet_chunk = CGR_ID_NONE;

@@ -154,7 +154,7 @@ static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 	e->memory->charge(memory_ctx(e), request, &outcome);
 	if (outcome.verdict == CGR_MEM_OK && task != NONE && request->file == NONE && !e->task[task].killed)
 		held_add(e, task, request->cgroup, (uint8_t)request->kind, request->pages);
-	if (task != NONE && request->file != NONE) {
+	if (task != NONE && request->file != NONE && !(request->flags & CGR_MEM_DIRTY)) {
 		bool missed = outcome.missed_pages != 0 || !recorded(e, request->cgroup);
 
 		e->task[task].missed |= missed;
@@ -209,7 +209,7 @@ static uint32_t flags_of(const struct cgr_op *op)
 		flags |= CGR_MEM_REFAULT;
 	if (op->kind == CGR_OP_CACHE_FAULT || op->kind == CGR_OP_CACHE_MAP)
 		flags |= CGR_MEM_FAULT;
-	if (op->kind == CGR_OP_CACHE_DIRTY)
+	if (op->kind == CGR_OP_CACHE_DIRTY || (op->kind == CGR_OP_CACHE_ADD && op->flags & CGR_OPF_WRITES))
 		flags |= CGR_MEM_DIRTY;
 	if (op->kind == CGR_OP_CACHE_READ && op->flags & CGR_OPF_ACTIVATES)
 		flags |= CGR_MEM_ACTIVATES;

@@ -296,8 +296,12 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 	e->out->blocks++;
 	if (t->repeating && (op->cause == CGR_CAUSE_TASK || op->cause == CGR_CAUSE_FOREVER))
 		return false; /* beyond the record nobody is there to wake it */
-	if ((op->flags & CGR_OPF_LIMIT) && e->memory)
-		return false; /* the recorded limit's penalty: the simulated limit imposes its own */
+	if ((op->flags & CGR_OPF_LIMIT) && e->memory) {
+		/* the recorded limit's penalty: the simulated limit imposes its own */
+		if (op->cause == CGR_CAUSE_TASK || (op->cause == CGR_CAUSE_ARRIVAL && op->flags & CGR_OPF_SOFT))
+			token_take(e, task);
+		return false;
+	}
 	if (op->flags & CGR_OPF_STOLEN)
 		return stolen(e, cpu, task, op->a);
 	if ((op->flags & CGR_OPF_MISS) && e->memory) {

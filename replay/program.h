@@ -65,7 +65,9 @@ const char *cgr_cause_name(enum cgr_cause cause);
 #define CGR_OPF_SWAPIN 0x10u /* CHARGE: of a page that had been in swap: its owner touched it */
 #define CGR_OPF_SWAPREAD 0x02u /* with CGR_OPF_SWAPIN: it read the page (a major fault), which was in no swap cache */
 #define CGR_OPF_MISS 0x02u /* BLOCK: a wait for pages that were missing in the recording */
-#define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high) */
+#define CGR_OPF_LIMIT 0x04u /* BLOCK: a sleep the recorded memory limit imposed (memory.high, inside reclaim) */
+#define CGR_OPF_WINDOW 0x04u /* CACHE_ADD: of several pages that came in by one look-up */
+#define CGR_OPF_WRITES 0x02u /* CACHE_ADD: for a write that makes it dirty at once */
 #define CGR_OPF_REFAULT 0x01u /* CACHE_ADD: counted as a refault in the recording */
 #define CGR_OPF_ACTIVATES 0x01u /* CACHE_READ: a large folio became active by it in the recording */
 #define CGR_OPF_STOLEN 0x01u /* BLOCK: time the host took on a CPU that was handing requests to a device */

@@ -1014,6 +1014,80 @@ static void test_long_programs(void **state)
 	assert_int_equal(setrlimit(RLIMIT_DATA, &old), 0);
 }
 
+/* A page inserted to be overwritten is charged for good and read from nowhere: what is written is no miss, and one that
+ * a read has found is no page to be overwritten. */
+static void test_written_at_once(void **state)
+{
+	struct cgr_programs *p;
+	struct tape t;
+	struct cgr_cursor cursor;
+	const struct cgr_op *op;
+	unsigned written = 0, read = 0;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < 8; i++) {
+		t.now_ns += MS;
+		tell(&t, CGR_EV_CACHE_ADD, 0, 1, 1, i, 1, CGR_ID_NONE, 0);
+		if (i % 2)
+			tell(&t, CGR_EV_CACHE_READ, 0, 1, 1, i, 1, 0, 0);
+		tell(&t, CGR_EV_CACHE_DIRTY, 0, 1, 1, i, 1, 0, 0);
+	}
+	t.now_ns += MS;
+	turn(&t, 0, 1, 1, 0);
+	p = compiled(&t);
+	cursor = cgr_cursor_start(p, 1);
+	for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++) {
+		if (op->kind != CGR_OP_CACHE_ADD)
+			continue;
+		written += op->flags == CGR_OPF_WRITES && op->a % 2 == 0;
+		read += op->flags == 0 && op->a % 2 == 1;
+	}
+	assert_int_equal(written, 4);
+	assert_int_equal(read, 4);
+	cgr_programs_free(p);
+}
+
+/* What a task waits for inside reclaim (reclaim_throttle) is the recorded limit's, and not what it has just read in. */
+static void test_wait_in_reclaim(void **state)
+{
+	struct cgr_programs *p;
+	struct tape t;
+	struct cgr_cursor cursor;
+	const struct cgr_op *op;
+	unsigned limit = 0, missed = 0;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	t.now_ns += MS;
+	tell(&t, CGR_EV_CACHE_ADD, 0, 1, 1, 0, 1, CGR_ID_NONE, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		if (!i)
+			tell(&t, CGR_EV_RECLAIM_BEGIN, 0, 1, 1, 0, 0, 0, 0);
+		t.now_ns += MS;
+		turn(&t, 0, 1, 2, 0);
+		t.now_ns += 4 * MS;
+		wake(&t, 0, 5, 1, 0, 0, 0);
+		turn(&t, 0, 0, 0, 1);
+		t.now_ns += MS;
+		if (!i)
+			tell(&t, CGR_EV_RECLAIM_END, 0, 1, 32, 0, 0, 0, 0);
+	}
+	tell(&t, CGR_EV_CACHE_READ, 0, 1, 1, 0, 1, 0, 0);
+	turn(&t, 0, 1, 1, 0);
+	p = compiled(&t);
+	cursor = cgr_cursor_start(p, 1);
+	for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++) {
+		limit += op->kind == CGR_OP_BLOCK && op->flags & CGR_OPF_LIMIT && !(op->flags & CGR_OPF_MISS) && !missed;
+		missed += op->kind == CGR_OP_BLOCK && op->flags & CGR_OPF_MISS && !(op->flags & CGR_OPF_LIMIT);
+	}
+	assert_int_equal(limit, 1);
+	assert_int_equal(missed, 1);
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1027,7 +1101,8 @@ int main(void)
 		cmocka_unit_test(test_swap),          cmocka_unit_test(test_stolen_late),
 		cmocka_unit_test(test_answers),       cmocka_unit_test(test_account_leaving),
 		cmocka_unit_test(test_phase),         cmocka_unit_test(test_late_free),
-		cmocka_unit_test(test_long_programs),
+		cmocka_unit_test(test_long_programs), cmocka_unit_test(test_written_at_once),
+		cmocka_unit_test(test_wait_in_reclaim),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
