@@ -138,6 +138,8 @@ struct builder {
 	uint32_t rejected_event_cost_ns; /* what one took that a filter threw away */
 	uint32_t in_flight; /* requests of block devices under way */
 	uint64_t device_since_ns, device_busy_ns, device_bytes, device_requests;
+	bool device_alone; /* the request under way has had the device for itself */
+	uint64_t short_requests, short_ns; /* such of a few pages, and what they took */
 	uint64_t idle_ns; /* last time a CPU went idle */
 	uint64_t tick_ns;
 	struct cgr_error *error;

@@ -6,6 +6,8 @@
 #define REQUEST_MAX_NS 50000000u /* a longer one was lost or requeued */
 #define WINDOW_PAGES_MIN 1024u
 #define PAGE_FASTEST_NS 1000u /* 4 KiB at 4 GB/s: no device of today is faster */
+#define SHORT_BYTES (128u << 10) /* so little is no matter of the device's throughput */
+#define SHORT_MIN 8u
 #define REQUEST_USUAL_NS 200000u /* one request, where not a single one was recorded */
 #define RECLAIM_PAGES_MIN 32u
 #define FAULTS_MIN 16u
@@ -73,6 +75,7 @@ int cgr_build_note_stolen(struct builder *b, uint32_t task, uint64_t stolen_ns)
 void cgr_build_device(struct builder *b, const struct cgr_event *e)
 {
 	if (e->kind == CGR_EV_BLOCK_ISSUE) {
+		b->device_alone = !b->in_flight;
 		if (!b->in_flight++)
 			b->device_since_ns = e->ts_ns;
 		if (e->task && !cgr_event_in_irq(e))
@@ -82,6 +85,10 @@ void cgr_build_device(struct builder *b, const struct cgr_event *e)
 	if (!b->in_flight) /* issued before the trace */
 		return;
 	b->in_flight--;
+	if (b->device_alone && e->b <= SHORT_BYTES) {
+		b->short_requests++;
+		b->short_ns += CGR_MIN(e->ts_ns - b->device_since_ns, REQUEST_MAX_NS);
+	}
 	b->device_requests++;
 	b->device_bytes += CGR_MIN(e->b, 1ull << 32);
 	b->device_busy_ns += CGR_MIN(e->ts_ns - b->device_since_ns, REQUEST_MAX_NS);
@@ -172,22 +179,34 @@ static int note_fault(struct builder *b, const struct cgr_event *e, struct recen
 	return 0;
 }
 
+/* The longest that a page by itself takes: as long as a short request of its own; where only long ones were seen, no
+ * longer than those. */
+static uint64_t request_ns(const struct builder *b, uint64_t stream_ns)
+{
+	if (b->short_requests >= SHORT_MIN)
+		return CGR_MAX(b->short_ns / b->short_requests, stream_ns);
+	if (!b->device_requests)
+		return REQUEST_USUAL_NS;
+	return CGR_MAX(CGR_MIN(b->device_busy_ns / b->device_requests, (uint64_t)REQUEST_USUAL_NS), stream_ns);
+}
+
 /* Nothing of the kind was seen. A page costs no less than the device takes for one where it streams, and no more than a
  * request of its own: in between lies what the recording does not tell. */
 void cgr_build_calibrate_misses(struct builder *b)
 {
 	struct cgr_calibration *c = &b->programs->calibration;
 	const struct miss_sum *one = &b->miss[0], *many = &b->miss[1];
-	uint64_t stream = PAGE_FASTEST_NS, request = REQUEST_USUAL_NS;
+	uint64_t stream = PAGE_FASTEST_NS, request;
 
 	if (b->device_bytes >= 4096)
 		stream = CGR_MAX(b->device_busy_ns / (b->device_bytes / 4096), PAGE_FASTEST_NS);
-	if (b->device_requests)
-		request = CGR_MAX(b->device_busy_ns / b->device_requests, stream);
+	request = request_ns(b, stream);
 	if (one->misses >= MISSES_MIN)
 		price_seen(&c->single, one);
-	if (many->pages >= WINDOW_PAGES_MIN)
+	if (many->pages >= WINDOW_PAGES_MIN) {
 		price_seen(&c->window, many);
+		c->window_pages = many->pages / many->misses;
+	}
 	if (!c->single.seen)
 		price_between(&c->single, c->window.seen ? c->window.wait_ns : stream, request, CPU_LEAST_NS,
 		              one->cpu_pages ? one->cpu_ns / one->cpu_pages : CPU_MOST_NS);
@@ -209,6 +228,15 @@ static struct recent_add op_at(const struct builder *b, const struct cgr_event *
 	return (struct recent_add){ tail, cgr_chunk_at(b->programs, tail)->count };
 }
 
+/* The insert just written, and the one before it, for the same look-up. */
+static void is_window(struct builder *b, const struct task_build *t)
+{
+	const struct cgr_chunk *last = cgr_chunk_at(b->programs, t->tail);
+
+	cgr_chunk_at(b->programs, t->tail)->op[last->count - 1].flags |= CGR_OPF_WINDOW;
+	cgr_chunk_at(b->programs, t->last_add.chunk)->op[t->last_add.position].flags |= CGR_OPF_WINDOW;
+}
+
 static int cache_add(struct builder *b, const struct cgr_event *e)
 {
 	struct cgr_op op = { .kind = CGR_OP_CACHE_ADD,
@@ -224,6 +252,8 @@ static int cache_add(struct builder *b, const struct cgr_event *e)
 	t->missed = true;
 	if (!t->added_pages)
 		t->read_cpu_ns = 0;
+	else
+		is_window(b, t);
 	t->added_pages += e->c;
 	if (t->adds == RECENT_ADDS) {
 		for (unsigned i = 1; i < RECENT_ADDS; i++)

@@ -89,14 +89,25 @@ uint64_t cgr_run_cpu_of(struct cgr_engine *e, struct task_run *t, const struct c
 	return op->a - paid;
 }
 
+/* A request takes so long whatever its size, and so long for each of its pages: the price of a page read by itself and
+ * the mean of those read in windows tell both. Under another limit windows have other sizes than in the recording. */
+static uint64_t price_of(uint64_t single_ns, uint64_t page_ns, uint64_t window_pages, uint64_t pages)
+{
+	if (pages < 2)
+		return pages * single_ns;
+	if (window_pages < 2 || window_pages * page_ns <= single_ns)
+		return pages * page_ns;
+	return single_ns + (window_pages * page_ns - single_ns) * (pages - 1) / (window_pages - 1);
+}
+
 static uint64_t miss_cpu_ns(const struct cgr_engine *e, uint64_t pages)
 {
-	return pages * e->miss[pages > 1].cpu_ns;
+	return price_of(e->miss[0].cpu_ns, e->miss[1].cpu_ns, e->programs->calibration.window_pages, pages);
 }
 
 static uint64_t miss_wait_ns(const struct cgr_engine *e, uint64_t pages)
 {
-	return pages * e->miss[pages > 1].wait_ns;
+	return price_of(e->miss[0].wait_ns, e->miss[1].wait_ns, e->programs->calibration.window_pages, pages);
 }
 
 /* CPU time of reclaim: at the recording's own price, where it had any; else at the model's, on a machine as slow as the
@@ -145,7 +156,7 @@ static bool recorded(const struct cgr_engine *e, uint32_t cgroup)
 	return cgroup != 0 && e->store_cgroup[cgroup].recorded;
 }
 
-static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request)
+static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *request, bool window)
 {
 	struct cgr_mem_outcome outcome = { 0 };
 
@@ -162,7 +173,7 @@ static void charge(struct cgr_engine *e, uint32_t task, struct cgr_mem_request *
 		e->task[task].adds += request->pages;
 		e->task[task].adds_missed += missed ? request->pages : 0;
 		if (!outcome.missed_pages && recorded(e, request->cgroup))
-			e->task[task].credit_ns += miss_cpu_ns(e, request->pages);
+			e->task[task].credit_ns += request->pages * e->miss[window || request->pages > 1].cpu_ns;
 	}
 	if (recorded(e, request->cgroup))
 		suffer(e, task, &outcome, false);
@@ -258,7 +269,7 @@ void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 		if (request.flags & CGR_MEM_SWAPIN)
 			lookup(e, task, &request);
 		else
-			charge(e, task, &request);
+			charge(e, task, &request, op->flags & CGR_OPF_WINDOW);
 		break;
 	case CGR_OP_UNCHARGE:
 	case CGR_OP_CACHE_DELETE:

@@ -1088,21 +1088,90 @@ static void test_wait_in_reclaim(void **state)
 	cgr_programs_free(p);
 }
 
+/* Windows of 32 pages: each of their inserts says so, and how many there were in the mean is known. A page by itself is
+ * none. */
+static void test_windows(void **state)
+{
+	struct cgr_programs *p;
+	struct tape t;
+	struct cgr_cursor cursor;
+	const struct cgr_op *op;
+	unsigned window = 0, single = 0;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < 64; i++) {
+		for (uint32_t page = 0; page < (i % 2 ? 1 : 32); page++)
+			tell(&t, CGR_EV_CACHE_ADD, 0, 1, 1, 32 * i + page, 1, CGR_ID_NONE, 0);
+		t.now_ns += 5000;
+		tell(&t, CGR_EV_CACHE_READ, 0, 1, 1, 32 * i, 1, 0, 0);
+	}
+	p = compiled(&t);
+	cursor = cgr_cursor_start(p, 1);
+	for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++) {
+		window += op->kind == CGR_OP_CACHE_ADD && op->flags & CGR_OPF_WINDOW;
+		single += op->kind == CGR_OP_CACHE_ADD && !(op->flags & CGR_OPF_WINDOW);
+	}
+	assert_int_equal(window, 32 * 32);
+	assert_int_equal(single, 32);
+	assert_true(p->calibration.window.seen);
+	assert_int_equal(p->calibration.window_pages, 32);
+	cgr_programs_free(p);
+}
+
+/* What a page by itself may cost where none was read: as long as a short request takes, not a mean over those of
+ * megabytes. */
+static void test_short_requests(void **state)
+{
+	struct cgr_programs *p;
+	struct tape t;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < 32; i++) {
+		uint64_t bytes = i % 2 ? 4096 : 4u << 20;
+
+		tell(&t, CGR_EV_BLOCK_ISSUE, 0, 1, 0, bytes, 0, 0, 0);
+		t.now_ns += i % 2 ? 90000 : 3 * MS;
+		tell(&t, CGR_EV_BLOCK_DONE, 0, 1, 0, bytes, 0, 0, CGR_EVF_SOFTIRQ);
+		t.now_ns += 5000;
+	}
+	p = compiled(&t);
+	assert_false(p->calibration.single.seen);
+	assert_int_equal(p->calibration.single.wait_high_ns, 90000);
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_grid),          cmocka_unit_test(test_length),
-		cmocka_unit_test(test_account),       cmocka_unit_test(test_relation),
-		cmocka_unit_test(test_newly_idle),    cmocka_unit_test(test_meeting),
-		cmocka_unit_test(test_idle_scan),     cmocka_unit_test(test_held_up_at_the_end),
-		cmocka_unit_test(test_woken_early),   cmocka_unit_test(test_request),
-		cmocka_unit_test(test_stolen),        cmocka_unit_test(test_peers),
-		cmocka_unit_test(test_paced),         cmocka_unit_test(test_grace_period),
-		cmocka_unit_test(test_swap),          cmocka_unit_test(test_stolen_late),
-		cmocka_unit_test(test_answers),       cmocka_unit_test(test_account_leaving),
-		cmocka_unit_test(test_phase),         cmocka_unit_test(test_late_free),
-		cmocka_unit_test(test_long_programs), cmocka_unit_test(test_written_at_once),
+		cmocka_unit_test(test_grid),
+		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_account),
+		cmocka_unit_test(test_relation),
+		cmocka_unit_test(test_newly_idle),
+		cmocka_unit_test(test_meeting),
+		cmocka_unit_test(test_idle_scan),
+		cmocka_unit_test(test_held_up_at_the_end),
+		cmocka_unit_test(test_woken_early),
+		cmocka_unit_test(test_request),
+		cmocka_unit_test(test_stolen),
+		cmocka_unit_test(test_peers),
+		cmocka_unit_test(test_paced),
+		cmocka_unit_test(test_grace_period),
+		cmocka_unit_test(test_swap),
+		cmocka_unit_test(test_stolen_late),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_account_leaving),
+		cmocka_unit_test(test_phase),
+		cmocka_unit_test(test_late_free),
+		cmocka_unit_test(test_long_programs),
+		cmocka_unit_test(test_written_at_once),
 		cmocka_unit_test(test_wait_in_reclaim),
+		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_short_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
