@@ -92,6 +92,11 @@ struct miss_sum {
 	uint64_t misses, pages, wait_ns, cpu_ns, cpu_pages; /* the CPU time is known of cpu_pages */
 };
 
+/* What the same small thing costs, and from where on it is the host's doing; UINT64_MAX: that does not show. */
+struct host_modes {
+	uint64_t usual_ns, above_ns;
+};
+
 struct cpu_build {
 	uint32_t current; /* task, 0 idle, CGR_ID_NONE unknown */
 	uint32_t cache; /* first CPU of those that share their last cache with it; CGR_ID_NONE unknown */
@@ -135,6 +140,7 @@ struct builder {
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */
 	uint32_t tick_bins;
 	uint32_t event_cost_ns, memory_event_cost_ns; /* what recording one event took; of the page events */
+	struct host_modes host[2]; /* of anonymous pages faulted in, of pages found by reads */
 	uint32_t rejected_event_cost_ns; /* what one took that a filter threw away */
 	uint32_t in_flight; /* requests of block devices under way */
 	uint64_t device_since_ns, device_busy_ns, device_bytes, device_requests;
@@ -166,6 +172,9 @@ _Static_assert(CGR_EV_COUNT <= 64, "kinds of events make a mask");
 	 1ull << CGR_EV_RECLAIM_BEGIN | 1ull << CGR_EV_RECLAIM_END | 1ull << CGR_EV_SHRINK_INACTIVE |                      \
 	 1ull << CGR_EV_SHRINK_ACTIVE)
 int cgr_build_recorder_cost(struct builder *b);
+/* compile_host.c */
+void cgr_build_host_modes(const struct cgr_histogram *h, struct host_modes *ret);
+void cgr_build_note_host(struct builder *b, struct recent_add at); /* the operation just written, position + 1 */
 uint64_t cgr_build_memory_event_cost(const struct builder *b, const struct cgr_event *e);
 /* ns its task lost to it */
 static inline uint64_t cgr_build_event_cost(const struct builder *b, const struct cgr_event *e)

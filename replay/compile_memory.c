@@ -306,6 +306,7 @@ static int cache_lookup(struct builder *b, const struct cgr_event *e, enum cgr_o
 	if (kind == CGR_OP_CACHE_READ && own) {
 		note_lookup(b, &b->t[e->task], b->t[e->task].read_cpu_ns, true);
 		b->t[e->task].read = op_at(b, e);
+		cgr_build_note_host(b, op_at(b, e));
 	}
 	return 0;
 }
@@ -384,6 +385,7 @@ static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind
 	CGR_TRY(cgr_build_context(b, e, &op));
 	if (kind == CGR_OP_CHARGE) {
 		CGR_TRY(note_fault(b, e, op_at(b, e)));
+		cgr_build_note_host(b, op_at(b, e));
 		CGR_TRY(cgr_build_swap_charged(b, e, op_at(b, e)));
 	}
 	if (kind == CGR_OP_UNCHARGE && e->c == CGR_CHARGE_KMEM && e->task && !cgr_event_in_irq(e) && t->state != TASK_GONE)

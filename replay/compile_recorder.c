@@ -19,8 +19,18 @@
 #define REJECTED_MAPPED 3u /* a fault that maps a page of a file: the fault, its mapping as it comes and as it goes */
 
 /* Pairs that follow each other at once: zap_pte_range and filemap_unaccount_folio going through a batch,
- * charge_memcg and the statistic of the same folio, __filemap_add_folio and its tracepoint. And two page faults. */
-enum pair { PAIR_UNMAP, PAIR_REMOVE, PAIR_CHARGE, PAIR_INSERT, PAIR_PRICES, PAIR_FAULT = PAIR_PRICES, PAIR_COUNT };
+ * charge_memcg and the statistic of the same folio, __filemap_add_folio and its tracepoint. And two page faults, two
+ * reads of a page that was there. */
+enum pair {
+	PAIR_UNMAP,
+	PAIR_REMOVE,
+	PAIR_CHARGE,
+	PAIR_INSERT,
+	PAIR_PRICES,
+	PAIR_FAULT = PAIR_PRICES,
+	PAIR_READ,
+	PAIR_COUNT
+};
 
 static enum pair pair_of(const struct cgr_event *first, const struct cgr_event *second)
 {
@@ -39,6 +49,8 @@ static enum pair pair_of(const struct cgr_event *first, const struct cgr_event *
 	if (first->kind == CGR_EV_CHARGE && second->kind == CGR_EV_CHARGE && first->c == CGR_CHARGE_ANON &&
 	    second->c == CGR_CHARGE_ANON)
 		return PAIR_FAULT;
+	if (first->kind == CGR_EV_CACHE_READ && second->kind == CGR_EV_CACHE_READ && first->c == 1 && second->c == 1)
+		return PAIR_READ;
 	return PAIR_COUNT;
 }
 
@@ -136,6 +148,8 @@ int cgr_build_recorder_cost(struct builder *b)
 	for (unsigned i = 0; i < PAIR_PRICES; i++)
 		best = CGR_MIN(best, usual_mean(&gap[i], 0));
 	set_prices(b, best, speed_percent(b, &gap[PAIR_FAULT]));
+	cgr_build_host_modes(&gap[PAIR_FAULT], &b->host[0]);
+	cgr_build_host_modes(&gap[PAIR_READ], &b->host[1]);
 	for (unsigned i = 0; i < PAIR_COUNT; i++)
 		cgr_histogram_fini(&gap[i]);
 	return rc;

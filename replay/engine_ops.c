@@ -588,6 +588,14 @@ static uint64_t recorder_share(const struct cgr_engine *e, struct task_run *t, u
 	return paid;
 }
 
+/* Whether another run finds its memory there is chance: it mostly does, and those that draw high prices do not. */
+static uint64_t host_share(const struct cgr_engine *e, uint64_t ns, const struct cgr_op *op)
+{
+	uint64_t permille = (uint64_t)CGR_MAX(e->config->price_permille, 0);
+
+	return CGR_MIN(ns, (uint64_t)op->c - op->c * CGR_MIN(permille, (uint64_t)1000) / 1000);
+}
+
 /* In a what-if nobody records: neither the recorder's own work nor its share of the others' costs anything. */
 static uint64_t run_length(struct cgr_engine *e, struct task_run *t, const struct cgr_op *op)
 {
@@ -596,8 +604,10 @@ static uint64_t run_length(struct cgr_engine *e, struct task_run *t, const struc
 	/* it works until its clock has advanced by so much, recorder, slow day or not */
 	if (e->programs->program[t - e->task].paced && (op->flags & CGR_OPF_PACED))
 		return ns;
-	if (e->config->without_recorder)
+	if (e->config->without_recorder) {
+		ns -= host_share(e, ns, op);
 		ns -= recorder_share(e, t, ns, op->b);
+	}
 	return t->free ? ns : scaled(e, t, ns);
 }
 

@@ -16,7 +16,7 @@
 
 enum cgr_op_kind {
 	CGR_OP_NONE, /* nothing: room for a wait that may have to stand here, or what has turned out to be no operation */
-	/* b: how much of it recording cost */
+	/* b: how much of it recording cost; c: how much was memory that the host had taken back */
 	CGR_OP_RUN, /* a ns of CPU time */
 	CGR_OP_BLOCK, /* cause; a recorded delay ns, b recorded wake time (or expiry) ns; c waker task or timer site */
 	CGR_OP_WAKE, /* c wakee, a number of the wakee's block that this wake pays, b relation of the two */
