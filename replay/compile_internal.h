@@ -81,6 +81,7 @@ struct task_build {
 	uint64_t pulled_ns; /* moved to the CPU on which the move was made; 0 not since it last ran */
 	bool looked; /* the last operation written was a look at its CPU clock */
 	bool woken_early; /* woken between deciding to sleep and leaving the CPU */
+	struct recent_add early; /* the BLOCK of that, where it is taken for an arrival; position + 1, 0 none */
 	bool hidden; /* it left its CPU by a switch that was not reported */
 	bool window; /* what it added last was more than a page */
 	bool swapping; /* it gave pages swap slots since it last charged memory */
@@ -189,6 +190,7 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
                         unsigned flags);
 /* compile_wait.c */
 void cgr_build_context_event(struct builder *b, const struct cgr_event *e); /* irq, softirq, block events */
+void cgr_build_woken_early(struct builder *b, uint32_t task, uint32_t state);
 int cgr_build_waking(struct builder *b, const struct cgr_event *e);
 /* compile_request.c */
 void cgr_build_note_completion(struct builder *b, uint32_t task, uint64_t ts_ns, enum cgr_cause cause);

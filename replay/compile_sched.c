@@ -74,8 +74,10 @@ static int switch_out(struct builder *b, const struct cgr_event *e)
 		return cgr_build_emit(b, e->task, &op);
 	}
 	if (state == 0 || (state & STATE_PREEMPTED) || t->woken_early) {
-		if (t->woken_early)
+		if (t->woken_early) {
 			t->waking_ns = e->ts_ns;
+			cgr_build_woken_early(b, e->task, state);
+		}
 		t->woken_early = false;
 		t->state = TASK_RUNNABLE; /* preempted, yielding or throttled: the burst goes on */
 		return 0;

@@ -209,7 +209,28 @@ static int wake_running(struct builder *b, const struct cgr_event *e, const stru
 	t->state = TASK_RUNNING;
 	t->mark_ns = e->ts_ns;
 	t->woken_early = true;
+	t->early.position = 0;
+	if (by->cause == CGR_CAUSE_ARRIVAL && !by->flags)
+		t->early = (struct recent_add){ t->tail, cgr_chunk_at(b->programs, t->tail)->count };
 	return 0;
+}
+
+/* The switch of a task that was woken before it left its CPU tells at last how it was about to sleep. Whoever sleeps
+ * uninterruptibly waits for a device, however many pages that completes in one interrupt, and not for the outside. */
+void cgr_build_woken_early(struct builder *b, uint32_t task, uint32_t state)
+{
+	struct task_build *t = &b->t[task];
+	struct cgr_op *op;
+
+	if (!t->early.position || !(state & STATE_UNINTERRUPTIBLE))
+		return;
+	op = &cgr_chunk_at(b->programs, t->early.chunk)->op[t->early.position - 1];
+	t->early.position = 0;
+	if (op->kind != CGR_OP_BLOCK || op->cause != CGR_CAUSE_ARRIVAL)
+		return;
+	op->cause = CGR_CAUSE_DEVICE;
+	b->programs->program[task].blocks[CGR_CAUSE_ARRIVAL]--;
+	b->programs->program[task].blocks[CGR_CAUSE_DEVICE]++;
 }
 
 int cgr_build_waking(struct builder *b, const struct cgr_event *e)

@@ -281,6 +281,34 @@ static void test_woken_early(void **state)
 	cgr_programs_free(p);
 }
 
+/* An interrupt completes many pages and wakes the task on another CPU before that has left it: how it was about to
+ * sleep tells whether it waits for the device or for the outside, whose times are fixed. */
+static void test_woken_early_by_device(void **state)
+{
+	(void)state;
+	for (unsigned sleep = 1; sleep <= 2; sleep++) {
+		struct tape t;
+		struct cgr_programs *p;
+
+		tape_begin(&t);
+		t.now_ns = MS;
+		turn(&t, 0, 0, 0, 1);
+		for (unsigned i = 0; i < 10; i++) {
+			t.now_ns += MS;
+			tell(&t, CGR_EV_WAKING, 1, 0, 0, 0, 1, 0 | 120u << 16, CGR_EVF_SOFTIRQ);
+			t.now_ns += 2000;
+			turn(&t, 0, 1, sleep, 0);
+			t.now_ns += 20000;
+			tell(&t, CGR_EV_WAKEUP, 0, 0, 0, 0, 1, 0 | 120u << 16, CGR_EVF_HARDIRQ);
+			turn(&t, 0, 0, 0, 1);
+		}
+		p = compiled(&t);
+		assert_int_equal(count_ops(p, 1, CGR_OP_BLOCK, CGR_CAUSE_DEVICE), sleep == 2 ? 10 : 0);
+		assert_int_equal(count_ops(p, 1, CGR_OP_BLOCK, CGR_CAUSE_ARRIVAL), sleep == 1 ? 10 : 0);
+		cgr_programs_free(p);
+	}
+}
+
 /* Processes 3 and 4 send each other messages over the loopback device: soft interrupts in the sender's context. Where
  * the receiver is woken in the idle task's context as well, a network card sends, and the context is chance. */
 static void test_peers(void **state)
@@ -1156,6 +1184,7 @@ int main(void)
 		cmocka_unit_test(test_idle_scan),
 		cmocka_unit_test(test_held_up_at_the_end),
 		cmocka_unit_test(test_woken_early),
+		cmocka_unit_test(test_woken_early_by_device),
 		cmocka_unit_test(test_request),
 		cmocka_unit_test(test_stolen),
 		cmocka_unit_test(test_peers),
