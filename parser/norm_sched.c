@@ -6,7 +6,8 @@
 /* prev_state since 4.14: index bits 1 S, 2 D, 4 T, 8 t, 0x10 X, 0x20 Z, 0x40 P, 0x80 I; 0x100 preempted in the kernel.
  * Older kernels have the low bits alike and a higher bit for the last: whatever has no low bit set is runnable. */
 #define STATE_BLOCKED 0xffu
-#define STATE_DEAD 0x30u /* X or Z on new kernels, X (16), Z (32), x (64) on old ones */
+#define STATE_DEAD                                                                                                     \
+	0x70u /* X or Z (0x10, 0x20), on old kernels x (64), which is P(arked) now: nobody parks while it exits */
 #define STATE_PREEMPTED 0x100u
 
 static uint32_t prios(uint64_t a, uint64_t b)
@@ -70,7 +71,7 @@ static int on_switch(struct cgr_norm *norm, const struct cgr_entry *entry)
 	set_prio(next, next_prio);
 	CGR_TRY(cgr_mend_switch(norm, entry->cpu, prev, next));
 	uint64_t bits = (state & STATE_BLOCKED) != 0 ? state & STATE_BLOCKED : state != 0 ? STATE_PREEMPTED : 0;
-	if (prev->exited && (bits & STATE_BLOCKED) != 0 && prev->id != 0) {
+	if (prev->exited && (bits & STATE_DEAD) != 0 && prev->id != 0) { /* it may sleep on its way out: closing files */
 		prev->dead = true;
 		CGR_TRY(cgr_task_flush(norm, prev));
 	}

@@ -199,6 +199,7 @@ int cgr_build_completed(struct builder *b, uint32_t waker, uint32_t wakee);
 int cgr_build_timer_start(struct builder *b, const struct cgr_event *e);
 int cgr_build_timer_expire(struct builder *b, const struct cgr_event *e);
 int cgr_build_timer_block(struct builder *b, uint32_t task, uint64_t ts_ns, struct cgr_op *op);
+uint8_t cgr_build_timeout_length(const struct task_build *t);
 bool cgr_build_timer_due(const struct task_build *t, uint64_t ts_ns);
 void cgr_build_judge_timers(struct cgr_programs *programs);
 /* compile_relation.c */

@@ -15,6 +15,8 @@
 
 /* An expiry and the wake-up it makes lie this close together. */
 #define TIMER_WINDOW_NS 200000
+#define ARMED_BEFORE_NS 50000u /* from arming a timer to leaving the CPU for the sleep it is to end */
+#define SLACK_MAX_NS 100000000
 #define STEP_ERROR_MAX_NS 10000000u
 #define GRID_EQUAL_NS 1000u /* two steps of one grid differ by less; they are computed, not measured */
 #define GRID_SHORTEST_NS 200000 /* on a finer grid every time lies near a point */
@@ -106,14 +108,37 @@ int cgr_build_timer_expire(struct builder *b, const struct cgr_event *e)
 	return 0;
 }
 
+/* How long before its expiry a timer may end a sleep: poll, select and epoll allow themselves a thousandth of what they
+ * were asked for, 0.1 s at most (fs/select.c: select_estimate_accuracy), and the event tells the far end of that. */
+static int64_t slack(const struct task_build *t)
+{
+	int64_t ns = (t->timer_expiry_ns - (int64_t)t->timer_start_ns) / 1000;
+
+	return TIMER_WINDOW_NS + CGR_MIN(CGR_MAX(ns, 0), SLACK_MAX_NS);
+}
+
+/* Of the timer that was armed for the wait which began at block_ns: eight steps to a doubling, from a microsecond up.
+ * 0: none was, or it had been armed for something else and taken back, of which no event tells. */
+uint8_t cgr_build_timeout_length(const struct task_build *t)
+{
+	uint64_t ns = (uint64_t)CGR_MAX(t->timer_expiry_ns - (int64_t)t->timer_start_ns, 0);
+	unsigned power;
+
+	if (!t->timer_armed || t->block_ns - t->timer_start_ns > ARMED_BEFORE_NS || ns < 1024)
+		return 0;
+	power = 63u - (unsigned)__builtin_clzll(ns);
+	return (uint8_t)CGR_MIN(1 + (power - 10) * 8 + (unsigned)((ns >> (power - 3)) & 7), UINT8_MAX);
+}
+
 /* A sleep that began at block_ns and that a timer ended now. Fills in what tells when it ends in a what-if. */
 int cgr_build_timer_block(struct builder *b, uint32_t task, uint64_t ts_ns, struct cgr_op *op)
 {
 	struct task_build *t = &b->t[task];
 
-	if (t->timer_armed && (int64_t)ts_ns >= t->timer_expiry_ns - TIMER_WINDOW_NS) {
+	if (t->timer_armed && (int64_t)ts_ns >= t->timer_expiry_ns - slack(t)) {
 		op->c = t->timer_site;
 		op->b = (uint64_t)CGR_MAX(t->timer_expiry_ns, 0);
+		op->length = cgr_build_timeout_length(t);
 		return 0;
 	}
 	CGR_TRY(find_site(b, task, CGR_TIMER_UNSEEN, &op->c));
@@ -125,7 +150,7 @@ bool cgr_build_timer_due(const struct task_build *t, uint64_t ts_ns)
 {
 	int64_t late = (int64_t)ts_ns - t->timer_expiry_ns;
 
-	return t->timer_armed && late > -TIMER_WINDOW_NS && late < 20 * TIMER_WINDOW_NS;
+	return t->timer_armed && late > -slack(t) && late < 20 * TIMER_WINDOW_NS;
 }
 
 void cgr_build_judge_timers(struct cgr_programs *programs)

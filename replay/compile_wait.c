@@ -99,8 +99,10 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 	op.b = ts_ns;
 	if (cause == CGR_CAUSE_TIMER)
 		CGR_TRY(cgr_build_timer_block(b, task, ts_ns, &op));
-	if (cause == CGR_CAUSE_TASK)
+	if (cause == CGR_CAUSE_TASK) {
+		op.length = cgr_build_timeout_length(t);
 		t->token++;
+	}
 	if (cause == CGR_CAUSE_UNKNOWN)
 		p->unknown_ns += op.a;
 	/* memory.high puts a task to killable sleep right after its reclaim; the timer ends it */

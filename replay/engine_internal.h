@@ -14,6 +14,7 @@ enum run_state { RUN_NONE, RUN_NEW, RUN_RUNNING, RUN_QUEUED, RUN_BLOCKED, RUN_GO
 
 struct task_run {
 	struct cgr_cursor cursor;
+	const struct cgr_op *timeout; /* it sleeps in this wait, which has a timeout, and would end by that; NULL not */
 	uint64_t remaining_ns; /* of the RUN it is in */
 	uint64_t credit_ns; /* CPU time of recorded misses that were none: taken off the coming RUNs */
 	uint64_t recorder_ns; /* what recording cost it and its RUNs have not been long enough for */
@@ -211,6 +212,9 @@ bool cgr_run_release_stalled(struct cgr_engine *e);
 /* engine_meet.c */
 bool cgr_run_meet(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
 bool cgr_run_meet_last(struct cgr_engine *e, uint32_t task, uint32_t cpu);
+/* A wait of the task that times out in the recording (BLOCK, TIMER; NULL: none) is over, or would be at once, since
+ * what it waits for has come. Then its later waits move as if it had never been. */
+bool cgr_run_timeout_over(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
 void cgr_run_meet_free(struct cgr_engine *e, uint32_t task);
 /* engine_pipe.c */
 bool cgr_run_pipe_full(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);

@@ -41,6 +41,8 @@ void cgr_run_token(struct cgr_engine *e, uint32_t task, uint32_t token, uint32_t
 	}
 	if (ahead < 64) {
 		t->early |= 1ull << ahead;
+		if (t->state == RUN_BLOCKED && cgr_run_timeout_over(e, task, t->timeout))
+			cgr_run_wake(e, task, cpu, flags);
 		return;
 	}
 	if (cgr_grow((void **)&e->early, &e->early_capacity, e->earlies + 1, sizeof *e->early, e->error) < 0) {
@@ -294,6 +296,7 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 	uint64_t at_ns = 0;
 
 	e->out->blocks++;
+	t->timeout = NULL;
 	if (t->repeating && (op->cause == CGR_CAUSE_TASK || op->cause == CGR_CAUSE_FOREVER))
 		return false; /* beyond the record nobody is there to wake it */
 	if ((op->flags & CGR_OPF_LIMIT) && e->memory) {
@@ -338,6 +341,9 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		sleep_until(e, cpu, task, UINT64_MAX, (op->flags & CGR_OPF_MISS) != 0);
 		return true;
 	case CGR_CAUSE_TIMER:
+		if (cgr_run_timeout_over(e, task, op))
+			return false;
+		t->timeout = op;
 		at_ns = e->config->open_loop ? op->b : timer_time(e, task, op);
 		break;
 	case CGR_CAUSE_ARRIVAL:

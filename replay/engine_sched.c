@@ -189,6 +189,7 @@ void cgr_run_wake(struct cgr_engine *e, uint32_t task, uint32_t waker_cpu, unsig
 	t->full = NONE;
 	t->waiting = false;
 	t->waker = NONE;
+	t->timeout = NULL;
 	t->state = RUN_QUEUED;
 	t->runnable_ns = e->now_ns;
 	t->woken = true;

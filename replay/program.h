@@ -80,7 +80,8 @@ const char *cgr_cause_name(enum cgr_cause cause);
 	0x10u /* WAKE, BLOCK: by a soft interrupt in the context of the waker; an ARRIVAL keeps its token number */
 
 struct cgr_op {
-	uint8_t kind, cause, flags, spare;
+	uint8_t kind, cause, flags;
+	uint8_t length; /* BLOCK, TIMER or TASK: of the timeout it was asked with, eight steps to a doubling; 0 none */
 	uint32_t c;
 	uint64_t a, b;
 };

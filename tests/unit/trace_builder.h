@@ -83,6 +83,9 @@ static const char *const builder_formats[] = {
 	"\nprint fmt: \"%d\", REC->pid\n",
 	"name: odd_event\nID: 303\n" COMMON "\tfield:int number;\toffset:8;\tsize:4;\tsigned:1;\n\nprint fmt: \"\"\n",
 	RICH_FORMAT,
+	"name: sched_process_exit\nID: 305\n" COMMON "\tfield:char comm[16];\toffset:8;\tsize:16;\tsigned:0;\n"
+	"\tfield:pid_t pid;\toffset:24;\tsize:4;\tsigned:1;\n\tfield:int prio;\toffset:28;\tsize:4;\tsigned:1;\n"
+	"\nprint fmt: \"%d\", REC->pid\n",
 };
 #define BUILDER_FORMATS (sizeof(builder_formats) / sizeof(builder_formats[0]))
 static const char builder_header_page[] = "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
@@ -141,6 +144,17 @@ static inline struct bytes record_runtime(bool big, int32_t pid, uint64_t runtim
 	put_number(&b, (uint32_t)pid, 4);
 	put_number(&b, 0, 4);
 	put_number(&b, runtime, 8);
+	return b;
+}
+
+static inline struct bytes record_exit(bool big, int32_t pid)
+{
+	struct bytes b = { .big = big };
+
+	put_head(&b, 305, pid);
+	put_comm(&b, "w");
+	put_number(&b, (uint32_t)pid, 4);
+	put_number(&b, 120, 4);
 	return b;
 }
 

@@ -1,0 +1,45 @@
+/* Waits with a timeout: poll, epoll_wait, futex and the like, asked for again and again until what they wait for comes.
+ * The recording shows the rounds that timed out and the one that did not. When that comes earlier in the what-if, fewer
+ * rounds time out: the wait of the moment ends by it, and the rounds between take no time. So it is with a signal that
+ * ends such a thread, too (signal_wake_up_state). */
+#include "replay/engine_internal.h"
+
+#define AHEAD_MAX 4096u /* operations between a wait that timed out and the one that did not */
+
+/* Of one length, as near as the time that a program takes from computing a deadline to waiting for it lets it be told.
+ */
+static bool is_alike(uint8_t length, uint8_t other)
+{
+	return length && other && (length > other ? length - other : other - length) <= 1;
+}
+
+/* Is the next token of the task what its waits of that length are for? */
+static bool is_awaited(const struct cgr_engine *e, uint32_t task, uint8_t length)
+{
+	struct cgr_cursor at = e->task[task].cursor;
+	const struct cgr_op *op;
+
+	for (unsigned i = 0; i < AHEAD_MAX && (op = cgr_cursor_peek(e->programs, &at)); i++, at.position++) {
+		if (op->kind == CGR_OP_EXIT || op->kind == CGR_OP_END)
+			return false;
+		if (op->kind != CGR_OP_BLOCK)
+			continue;
+		if (!is_alike(length, op->length) || (op->cause != CGR_CAUSE_TIMER && op->cause != CGR_CAUSE_TASK))
+			return false;
+		if (op->cause == CGR_CAUSE_TASK)
+			return true;
+	}
+	return false;
+}
+
+bool cgr_run_timeout_over(struct cgr_engine *e, uint32_t task, const struct cgr_op *op)
+{
+	struct task_run *t = &e->task[task];
+
+	if (!op || !op->length || !(t->early & 1) || t->repeating || e->config->open_loop ||
+	    !is_awaited(e, task, op->length))
+		return false;
+	if (op->c < e->programs->sites && e->programs->site[op->c].absolute) /* its grid has a point less to wait for */
+		t->shift_ns -= e->programs->site[op->c].grid_ns;
+	return true;
+}

@@ -1,0 +1,145 @@
+/* What a task waits for with a timeout comes earlier in the what-if than in the recording. */
+#include "job_store.h"
+
+#include "common/event.h"
+
+#define US 1000ull
+#define HOG 2u
+#define OTHER 3u
+#define ROUND_NS (100 * MS)
+#define GROUND_NS (602 * MS) /* in the recording the job runs only when the hog has done its work */
+
+static void on_cpu(const struct job_tape *tape, uint64_t ts_ns, unsigned cpu, uint32_t from, uint64_t state,
+                   uint32_t to)
+{
+	append(tape, (struct cgr_event){ .ts_ns = ts_ns,
+	                                 .kind = CGR_EV_SWITCH,
+	                                 .cpu = (uint16_t)cpu,
+	                                 .task = from,
+	                                 .a = state,
+	                                 .c = to,
+	                                 .d = PRIO });
+}
+
+static void woken(const struct job_tape *tape, uint64_t ts_ns, unsigned cpu, uint32_t by, uint32_t task, uint8_t flags)
+{
+	struct cgr_event e = { .ts_ns = ts_ns,
+		                   .kind = CGR_EV_WAKING,
+		                   .cpu = (uint16_t)cpu,
+		                   .task = by,
+		                   .c = task,
+		                   .d = cpu | 120u << 16,
+		                   .flags = flags };
+
+	append(tape, e);
+	e.kind = CGR_EV_WAKEUP;
+	append(tape, e);
+}
+
+static void arm(const struct job_tape *tape, uint64_t ts_ns, uint64_t expiry_ns)
+{
+	append(tape, (struct cgr_event){ .ts_ns = ts_ns,
+	                                 .kind = CGR_EV_HRTIMER_START,
+	                                 .cpu = 1,
+	                                 .task = OTHER,
+	                                 .a = expiry_ns,
+	                                 .b = expiry_ns,
+	                                 .c = CGR_TIMER_HRTIMER_WAKEUP });
+	on_cpu(tape, ts_ns + 2 * US, 1, OTHER, 1, 0);
+}
+
+static void expire(const struct job_tape *tape, uint64_t ts_ns)
+{
+	append(tape, (struct cgr_event){ .ts_ns = ts_ns,
+	                                 .kind = CGR_EV_HRTIMER_EXPIRE,
+	                                 .cpu = 1,
+	                                 .a = ts_ns,
+	                                 .b = ts_ns,
+	                                 .c = CGR_TIMER_HRTIMER_WAKEUP,
+	                                 .flags = CGR_EVF_HARDIRQ });
+	woken(tape, ts_ns, 1, 0, OTHER, CGR_EVF_HARDIRQ);
+	on_cpu(tape, ts_ns + 5 * US, 1, 0, 0, OTHER);
+}
+
+static void exits(const struct job_tape *tape, uint64_t ts_ns, unsigned cpu, uint32_t task)
+{
+	append(tape,
+	       (struct cgr_event){ .ts_ns = ts_ns, .kind = CGR_EV_EXIT, .cpu = (uint16_t)cpu, .task = task, .c = task });
+	on_cpu(tape, ts_ns, cpu, task, EXIT_DEAD, 0);
+}
+
+/* On CPU 0 the job has run for 1 ms when the hog takes it for 600. */
+static struct job_tape begin(const char *others_cpus)
+{
+	struct cgr_store_info info = job_info;
+	struct job_tape tape;
+
+	info.cpus = info.online_cpus = 2;
+	info.duration_ns = 1000 * MS;
+	tape = job_begin(&info);
+	job_add(&tape, "/hog", 1002, "0");
+	job_add(&tape, "/other", 1003, others_cpus);
+	on_cpu(&tape, MS, 0, 0, 0, 1);
+	return tape;
+}
+
+static void hogged(const struct job_tape *tape)
+{
+	on_cpu(tape, 2 * MS, 0, 1, 0, HOG);
+}
+
+/* The other waits on CPU 1, 100 ms at a time, for what the job tells it at the end; then it goes, at once or (regular)
+ * with its next round. */
+static struct cgr_store *told_late(bool regular)
+{
+	struct job_tape tape = begin("1");
+	uint64_t told_ns = GROUND_NS + 8 * MS, at_ns = MS;
+
+	on_cpu(&tape, at_ns, 1, 0, 0, OTHER);
+	at_ns += 100 * US;
+	arm(&tape, at_ns, ROUND_NS);
+	hogged(&tape);
+	for (unsigned i = 1; i <= 6; i++) {
+		expire(&tape, i * ROUND_NS);
+		arm(&tape, i * ROUND_NS + 20 * US, (i + 1) * ROUND_NS);
+	}
+	on_cpu(&tape, GROUND_NS, 0, HOG, 1, 1);
+	woken(&tape, told_ns, 1, 1, OTHER, 0);
+	on_cpu(&tape, told_ns + 5 * US, 1, 0, 0, OTHER);
+	exits(&tape, told_ns + 10 * US, 0, 1);
+	if (regular) {
+		arm(&tape, told_ns + 20 * US, 7 * ROUND_NS);
+		expire(&tape, 7 * ROUND_NS);
+	}
+	exits(&tape, (regular ? 7 * ROUND_NS : told_ns) + MS, 1, OTHER);
+	return job_end(&tape);
+}
+
+static int64_t completion_usec(struct cgr_store *store, const char *path)
+{
+	struct cgr_result *result = job_replay(store, "/job:cpu.max=max 100000", 1, true);
+	int64_t found = job_metric(result, path, "completion_usec");
+
+	cgr_result_free(result);
+	return found;
+}
+
+/* Half the CPU is the job's now: it is done after 16 ms or a little more. */
+static void test_told_earlier(void **state)
+{
+	(void)state;
+	assert_in_range(completion_usec(told_late(false), "/other"), 10000, 30000);
+}
+
+static void test_next_round(void **state)
+{
+	(void)state;
+	assert_in_range(completion_usec(told_late(true), "/other"), 99000, 103000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_told_earlier), cmocka_unit_test(test_next_round) };
+
+	return cmocka_run_group_tests_name("waits with a timeout", tests, NULL, NULL);
+}
