@@ -58,8 +58,7 @@ static const struct cgr_op *next_op(const struct cgr_programs *p, struct cgr_cur
 
 static bool takes_token(const struct cgr_op *op)
 {
-	return op->kind == CGR_OP_BLOCK &&
-	       (op->cause == CGR_CAUSE_TASK || (op->cause == CGR_CAUSE_ARRIVAL && (op->flags & CGR_OPF_SOFT)));
+	return op->kind == CGR_OP_BLOCK && (op->cause == CGR_CAUSE_TASK || (op->flags & CGR_OPF_SOFT));
 }
 
 /* Appends the waits of sleeper that waker ends; their tokens rise in both programs, so one walk through each does. None

@@ -39,6 +39,7 @@ struct task_run {
 	uint8_t state;
 	bool free; /* the recorder's own work: costs nothing in a what-if */
 	bool repeating, truncated; /* beyond its recorded work; ended before its recorded end */
+	bool unserved; /* its next wait is for a request that no kernel thread was ready to finish */
 	bool rt, rt_queued, waiting, woken, delayed, killed, missed, restored, finished, memstall, exiting;
 };
 

@@ -53,8 +53,10 @@ void cgr_run_token(struct cgr_engine *e, uint32_t task, uint32_t token, uint32_t
 	t->far_tokens++;
 }
 
-/* The device will interrupt the worker in delay_ns. One that is not idle by now finds the request done. */
-static void request(struct cgr_engine *e, const struct cgr_op *op, uint32_t cpu)
+/* The device will interrupt the worker in delay_ns. A worker's program holds what it did in the order of the recording,
+ * and where it comes late (it stands at something that happened of itself then, or at another one's request that has
+ * not been made yet), the request is finished all the same: in the kernel any worker would do. */
+static void request(struct cgr_engine *e, uint32_t task, const struct cgr_op *op, uint32_t cpu)
 {
 	struct task_run *worker = &e->task[op->c];
 
@@ -62,6 +64,8 @@ static void request(struct cgr_engine *e, const struct cgr_op *op, uint32_t cpu)
 		return;
 	if (!worker->waiting || worker->token != (uint32_t)op->a) {
 		cgr_run_token(e, op->c, (uint32_t)op->a, cpu, CGR_WAKE_IRQ);
+		if (task != NONE)
+			e->task[task].unserved = true;
 		return;
 	}
 	token_take(e, op->c);
@@ -294,7 +298,9 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 {
 	struct task_run *t = &e->task[task];
 	uint64_t at_ns = 0;
+	bool unserved = t->unserved;
 
+	t->unserved = false;
 	e->out->blocks++;
 	t->timeout = NULL;
 	if (t->repeating && (op->cause == CGR_CAUSE_TASK || op->cause == CGR_CAUSE_FOREVER))
@@ -331,6 +337,11 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 			token_take(e, task);
 			return false;
 		}
+		if (unserved) {
+			token_take(e, task); /* what the worker pays when it comes to it is void */
+			at_ns = e->now_ns + device_time(e, op->a);
+			break;
+		}
 		if (e->task[op->c].state == RUN_GONE) {
 			lost_token(e, task, op->a);
 			at_ns = t->truncated ? 0 : e->now_ns + op->a;
@@ -361,6 +372,8 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		at_ns = e->config->open_loop ? op->b : e->now_ns + op->a;
 		break;
 	default:
+		if (op->flags & CGR_OPF_SOFT)
+			token_take(e, task);
 		at_ns = e->config->open_loop ? op->b : e->now_ns + device_time(e, op->a);
 		break;
 	}
@@ -387,7 +400,7 @@ void cgr_run_first_wait(struct cgr_engine *e, uint32_t task)
 		t->waker = op->c;
 		return;
 	}
-	if (op->cause == CGR_CAUSE_ARRIVAL && (op->flags & CGR_OPF_SOFT))
+	if (op->flags & CGR_OPF_SOFT)
 		token_take(e, task);
 	cgr_heap_arm(&e->heap, slot_task(e, task), op->b);
 }
@@ -480,7 +493,7 @@ static void perform(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 		cgr_run_token(e, op->c, (uint32_t)op->a, cpu, e->programs->relation[op->b].sync ? CGR_WAKE_SYNC : 0);
 		break;
 	case CGR_OP_REQUEST:
-		request(e, op, cpu);
+		request(e, task, op, cpu);
 		break;
 	case CGR_OP_TAKEN:
 		cgr_run_pipe_taken(e, op, cpu);

@@ -77,7 +77,8 @@ const char *cgr_cause_name(enum cgr_cause cause);
 #define CGR_OPF_IRQ 0x40u
 #define CGR_OPF_EXITING 0x80u
 #define CGR_OPF_SOFT                                                                                                   \
-	0x10u /* WAKE, BLOCK: by a soft interrupt in the context of the waker; an ARRIVAL keeps its token number */
+	0x10u /* WAKE, BLOCK: by a soft interrupt in the context of the waker; any cause but TASK keeps its token number   \
+	       */
 
 struct cgr_op {
 	uint8_t kind, cause, flags;
