@@ -79,9 +79,11 @@ struct task_build {
 	uint64_t block_run_ns; /* CPU time when its last sleep ended */
 	uint8_t last_cause;
 	uint64_t pulled_ns; /* moved to the CPU on which the move was made; 0 not since it last ran */
+	uint64_t awake_ns; /* its last wait ended */
+	bool by_itself; /* and no task had ended it */
 	bool looked; /* the last operation written was a look at its CPU clock */
 	bool woken_early; /* woken between deciding to sleep and leaving the CPU */
-	struct recent_add early; /* the BLOCK of that, where it is taken for an arrival; position + 1, 0 none */
+	struct recent_add early; /* the BLOCK of that, if its state may tell another cause; position + 1, 0 none */
 	bool hidden; /* it left its CPU by a switch that was not reported */
 	bool window; /* what it added last was more than a page */
 	bool swapping; /* it gave pages swap slots since it last charged memory */

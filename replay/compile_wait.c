@@ -116,6 +116,8 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 		op.flags |= CGR_OPF_MISS;
 		cgr_build_note_miss_wait(b, task, op.a);
 	}
+	t->awake_ns = ts_ns;
+	t->by_itself = cause != CGR_CAUSE_TASK;
 	t->missed = t->missed && t->in_reclaim;
 	t->written.position = 0;
 	t->timer_armed = false;
@@ -160,6 +162,22 @@ static bool is_grace_period(const struct builder *b, uint32_t waker, uint32_t wa
 	       !b->task[wakee].kernel_thread && (b->t[wakee].block_state & STATE_UNINTERRUPTIBLE);
 }
 
+/* A kernel thread that no task had set to work, and that was at it when the other one began to wait (kdamond,
+ * khugepaged and kswapd at pages of all, the flusher at its inodes), held a lock: another run meets it elsewhere, or
+ * not at all. What would be an appointment with that thread's clock is a delay. */
+static bool works_by_itself(const struct builder *b, uint32_t waker, uint64_t since_ns)
+{
+	return waker && b->task[waker].kernel_thread && b->t[waker].by_itself && b->t[waker].awake_ns < since_ns;
+}
+
+static bool is_held_up(const struct builder *b, uint32_t waker, uint32_t wakee)
+{
+	const struct task_build *t = &b->t[wakee];
+
+	return !b->task[wakee].kernel_thread && t->state == TASK_BLOCKED && (t->block_state & STATE_UNINTERRUPTIBLE) &&
+	       works_by_itself(b, waker, t->block_ns);
+}
+
 /* What ends the wait of a task, and by whom. */
 struct ending {
 	enum cgr_cause cause;
@@ -180,7 +198,7 @@ static int find_ending(struct builder *b, const struct cgr_event *e, struct endi
 	}
 	if (ret->cause == CGR_CAUSE_TASK && (!e->task || e->task == e->c || gone))
 		ret->cause = CGR_CAUSE_UNKNOWN;
-	if (ret->cause == CGR_CAUSE_TASK && is_grace_period(b, e->task, e->c))
+	if (ret->cause == CGR_CAUSE_TASK && (is_grace_period(b, e->task, e->c) || is_held_up(b, e->task, e->c)))
 		ret->cause = CGR_CAUSE_DEVICE;
 	if (ret->cause != CGR_CAUSE_TASK)
 		ret->waker = CGR_ID_NONE;
@@ -212,13 +230,16 @@ static int wake_running(struct builder *b, const struct cgr_event *e, const stru
 	t->mark_ns = e->ts_ns;
 	t->woken_early = true;
 	t->early.position = 0;
-	if (by->cause == CGR_CAUSE_ARRIVAL && !by->flags)
+	if ((by->cause == CGR_CAUSE_ARRIVAL && !by->flags) ||
+	    (by->cause == CGR_CAUSE_TASK && works_by_itself(b, by->waker, e->ts_ns)))
 		t->early = (struct recent_add){ t->tail, cgr_chunk_at(b->programs, t->tail)->count };
 	return 0;
 }
 
 /* The switch of a task that was woken before it left its CPU tells at last how it was about to sleep. Whoever sleeps
- * uninterruptibly waits for a device, however many pages that completes in one interrupt, and not for the outside. */
+ * uninterruptibly waits for a device, however many pages that completes in one interrupt, or for a lock of a kernel
+ * thread that works by itself, and not for the outside. By now a wait for a task has the number of a token, and keeps
+ * it. */
 void cgr_build_woken_early(struct builder *b, uint32_t task, uint32_t state)
 {
 	struct task_build *t = &b->t[task];
@@ -228,11 +249,15 @@ void cgr_build_woken_early(struct builder *b, uint32_t task, uint32_t state)
 		return;
 	op = &cgr_chunk_at(b->programs, t->early.chunk)->op[t->early.position - 1];
 	t->early.position = 0;
-	if (op->kind != CGR_OP_BLOCK || op->cause != CGR_CAUSE_ARRIVAL)
+	if (op->kind != CGR_OP_BLOCK || (op->cause != CGR_CAUSE_ARRIVAL && op->cause != CGR_CAUSE_TASK))
 		return;
-	op->cause = CGR_CAUSE_DEVICE;
-	b->programs->program[task].blocks[CGR_CAUSE_ARRIVAL]--;
+	b->programs->program[task].blocks[op->cause]--;
 	b->programs->program[task].blocks[CGR_CAUSE_DEVICE]++;
+	if (op->cause == CGR_CAUSE_TASK) {
+		op->flags |= CGR_OPF_SOFT;
+		op->c = CGR_ID_NONE;
+	}
+	op->cause = CGR_CAUSE_DEVICE;
 }
 
 int cgr_build_waking(struct builder *b, const struct cgr_event *e)

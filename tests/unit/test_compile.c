@@ -780,6 +780,65 @@ static void test_grace_period(void **state)
 	cgr_programs_free(p);
 }
 
+/* Kernel thread 5 works on a clock of its own when task 1 comes upon what it holds, waits (in block_state; not at all
+ * where it is let go while it still leaves its CPU) and is woken by it. */
+static struct cgr_programs *comes_upon(uint32_t block_state, bool still_running)
+{
+	struct tape t;
+
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 0, 0, 0, 1);
+	turn(&t, 1, 0, 0, 3);
+	t.now_ns += MS;
+	turn(&t, 1, 3, 1, 0);
+	t.now_ns += MS;
+	wake(&t, 1, 0, 5, 1, 1, CGR_EVF_HARDIRQ);
+	turn(&t, 1, 0, 0, 5);
+	t.now_ns += 20000;
+	if (!still_running)
+		turn(&t, 0, 1, block_state, 0);
+	t.now_ns += 5000;
+	if (still_running) {
+		tell(&t, CGR_EV_WAKING, 1, 5, 0, 0, 1, 120u << 16, 0);
+		t.now_ns += 1000;
+		turn(&t, 0, 1, block_state, 0);
+	} else {
+		wake(&t, 1, 5, 1, 0, 0, 0);
+	}
+	t.now_ns += 10000;
+	turn(&t, 0, 0, 0, 1);
+	t.now_ns += MS;
+	turn(&t, 0, 1, 1, 0);
+	return compiled(&t);
+}
+
+static void test_held_up(void **state)
+{
+	struct cgr_programs *p = comes_upon(2, false);
+	struct cgr_cursor cursor = cgr_cursor_start(p, 1);
+	const struct cgr_op *op;
+
+	(void)state;
+	while ((op = cgr_cursor_peek(p, &cursor)) && op->kind != CGR_OP_BLOCK)
+		cursor.position++;
+	assert_non_null(op);
+	assert_int_equal(op->cause, CGR_CAUSE_DEVICE);
+	assert_int_equal(op->a, 5000);
+	assert_int_equal(count_ops(p, 5, CGR_OP_WAKE, 0), 0);
+	cgr_programs_free(p);
+	p = comes_upon(1, false);
+	assert_int_equal(count_ops(p, 1, CGR_OP_BLOCK, CGR_CAUSE_TASK), 1);
+	cgr_programs_free(p);
+	p = comes_upon(2, true);
+	assert_int_equal(count_ops(p, 1, CGR_OP_BLOCK, CGR_CAUSE_DEVICE), 1);
+	assert_int_equal(count_ops(p, 1, CGR_OP_BLOCK, CGR_CAUSE_TASK), 0);
+	cgr_programs_free(p);
+	p = comes_upon(1, true);
+	assert_int_equal(count_ops(p, 1, CGR_OP_BLOCK, CGR_CAUSE_TASK), 1);
+	cgr_programs_free(p);
+}
+
 /* A page that misses: 10 us of CPU time, then 70 us in which the host serves the request and the task neither sleeps
  * nor is charged; every second one sleeps 40 us on top. */
 #define MISSES 64u
@@ -1190,6 +1249,7 @@ int main(void)
 		cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_paced),
 		cmocka_unit_test(test_grace_period),
+		cmocka_unit_test(test_held_up),
 		cmocka_unit_test(test_swap),
 		cmocka_unit_test(test_stolen_late),
 		cmocka_unit_test(test_answers),
