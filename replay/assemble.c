@@ -36,17 +36,17 @@ static bool extrapolates(const struct cgr_seed_set *set, uint32_t cgroup, unsign
 /* What is left between a prediction and another run when the seeds have varied what they can (replay/run.c: vary). No
  * interval is narrower, and no CPU figure but zero is exact. Chosen on half of the truth workloads and checked on the
  * other, see docs/ACCURACY.md. */
-static int64_t least_permille(const char *name, bool reads_device)
+static int64_t least_ppm(const char *name, bool reads_device)
 {
 	if (strncmp(name, "wakeup_latency", 14) == 0)
-		return 500;
+		return 500000;
 	if (strstr(name, "usage"))
-		return 5;
+		return 1500;
 	if (strstr(name, "completion"))
-		return reads_device ? 120 : 20;
+		return reads_device ? 120000 : 20000;
 	if (strstr(name, "cpu.stat.nr_"))
-		return 10;
-	return strstr(name, "throttled") ? 70 : 100;
+		return 10000;
+	return strstr(name, "throttled") ? 70000 : 100000;
 }
 
 static bool is_throttled(const struct cgr_engine_output *out, uint32_t cgroup)
@@ -99,7 +99,7 @@ static void widen_to_kernel(struct cgr_spread *s, const struct cgr_metric_desc *
 
 	if (s->median <= 0 || s->median == INT64_MAX)
 		return;
-	slack = CGR_MAX(s->median * least_permille(desc->name, reads_device) / 1000, least);
+	slack = CGR_MAX((int64_t)((__int128)s->median * least_ppm(desc->name, reads_device) / 1000000), least);
 	s->low = CGR_MIN(s->low, CGR_MAX(s->median - slack, (int64_t)0));
 	s->high = CGR_MAX(s->high, s->median + slack);
 	s->class = CGR_MAX(s->class, CGR_CLASS_BOUNDED);
