@@ -327,6 +327,8 @@ static void dispatch(struct cgr_engine *e, uint32_t slot)
 		due_knobs(e);
 	} else if (slot == SLOT_RECORDED) {
 		cgr_run_playback(e);
+	} else if (slot == SLOT_KICK) {
+		cgr_run_kick(e);
 	} else if (slot == SLOT_SAMPLE) {
 		cgr_run_sample(e);
 		cgr_heap_arm(&e->heap, SLOT_SAMPLE, e->now_ns + e->config->sample_ns);

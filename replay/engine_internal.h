@@ -159,7 +159,7 @@ struct cgr_engine {
 };
 
 /* slots of the calendar */
-enum { SLOT_WORLD, SLOT_KNOB, SLOT_SAMPLE, SLOT_RECORDED, SLOT_FIXED };
+enum { SLOT_WORLD, SLOT_KNOB, SLOT_SAMPLE, SLOT_RECORDED, SLOT_KICK, SLOT_FIXED };
 enum { CPU_RUN, CPU_TICK, CPU_WAKE, CPU_USER_RETURN, CPU_SLOTS };
 static inline uint32_t slot_cpu(uint32_t cpu, unsigned what)
 {
@@ -191,6 +191,7 @@ void cgr_run_resched(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_schedule(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_schedule_all(struct cgr_engine *e);
 void cgr_run_tick(struct cgr_engine *e, uint32_t cpu);
+void cgr_run_kick(struct cgr_engine *e); /* idle CPUs that a tick has told to balance */
 void cgr_run_user_return(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_wake(struct cgr_engine *e, uint32_t task, uint32_t waker_cpu, unsigned wake_flags);
 void cgr_run_start(struct cgr_engine *e, uint32_t task, uint32_t cpu, bool fork);

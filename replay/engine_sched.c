@@ -5,6 +5,7 @@
 #include "replay/engine_internal.h"
 
 #define TICK_LATENCY_NS 10000u
+#define KICK_LEAST_NS 2000u /* an interrupt of another CPU */
 
 void cgr_run_account(struct cgr_engine *e, uint32_t task, uint64_t ran)
 {
@@ -351,10 +352,26 @@ void cgr_run_schedule_all(struct cgr_engine *e)
 	}
 }
 
-static void balance(struct cgr_engine *e, uint32_t cpu, enum cgr_idle idle)
+/* An idle CPU that a tick has kicked balances when it has come to itself (nohz_balancer_kick, nohz_idle_balance): by
+ * then the CPU of the tick has switched, and the task that had to leave is too hot in its cache to be taken. */
+static void kick_idle(struct cgr_engine *e)
 {
-	if (e->ops->balance(cpu_ctx(e), cpu, idle) && e->cpu[cpu].current == NONE)
-		cgr_run_resched(e, cpu);
+	uint64_t at_ns = e->now_ns + CGR_MAX(e->idle_wake_ns + e->idle_charged_ns, (uint64_t)KICK_LEAST_NS);
+
+	if (cgr_heap_armed(&e->heap, SLOT_KICK))
+		return;
+	for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++)
+		if (e->cpu[cpu].current == NONE) {
+			cgr_heap_arm(&e->heap, SLOT_KICK, at_ns);
+			return;
+		}
+}
+
+void cgr_run_kick(struct cgr_engine *e)
+{
+	for (uint32_t cpu = 0; cpu < e->n_cpus; cpu++)
+		if (e->cpu[cpu].current == NONE && e->ops->balance(cpu_ctx(e), cpu, CGR_IDLE))
+			e->cpu[cpu].need_resched = e->resched_any = true; /* it is awake */
 }
 
 /* sched_tick: the fair class charges and checks; then the busy CPU balances, and kicks the idle ones (nohz). */
@@ -370,10 +387,9 @@ void cgr_run_tick(struct cgr_engine *e, uint32_t cpu)
 		e->ops->tick(cpu_ctx(e), cpu, c->current);
 	if (!e->ops->balance)
 		return;
-	balance(e, cpu, CGR_NOT_IDLE);
-	for (uint32_t other = 0; other < e->n_cpus; other++)
-		if (e->cpu[other].current == NONE)
-			balance(e, other, CGR_IDLE);
+	if (e->ops->balance(cpu_ctx(e), cpu, CGR_NOT_IDLE) && c->current == NONE)
+		cgr_run_resched(e, cpu);
+	kick_idle(e);
 }
 
 void cgr_run_user_return(struct cgr_engine *e, uint32_t cpu)

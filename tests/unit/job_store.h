@@ -106,9 +106,9 @@ static inline struct cgr_store *job_end(struct job_tape *tape)
 	return store;
 }
 
-/* One seed, until the job is done. The store is freed. */
-static inline struct cgr_result *job_replay(struct cgr_store *store, const char *limit, uint64_t seed,
-                                            bool with_recorder)
+/* One seed, until the job is done, with a parameter of a model (NULL: none). The store is freed. */
+static inline struct cgr_result *job_replay_with(struct cgr_store *store, const char *param, const char *limit,
+                                                 uint64_t seed, bool with_recorder)
 {
 	struct cgr_run_options options = { .threads = 1, .with_recorder = with_recorder };
 	struct cgr_scenario scenario;
@@ -119,6 +119,7 @@ static inline struct cgr_result *job_replay(struct cgr_store *store, const char 
 	assert_int_equal(cgr_scenario_init(&scenario, "test", &error), 0);
 	scenario.seed = seed;
 	scenario.seeds = 1;
+	assert_int_equal(param ? cgr_scenario_param(&scenario, param, &error) : 0, 0);
 	scenario.until_done = true;
 	assert_int_equal(cgr_scenario_set(&scenario, limit, &error), 0);
 	assert_int_equal(cgr_compile(store, NULL, &programs, &error), 0);
@@ -127,6 +128,12 @@ static inline struct cgr_result *job_replay(struct cgr_store *store, const char 
 	cgr_scenario_fini(&scenario);
 	cgr_store_free(store);
 	return result;
+}
+
+static inline struct cgr_result *job_replay(struct cgr_store *store, const char *limit, uint64_t seed,
+                                            bool with_recorder)
+{
+	return job_replay_with(store, NULL, limit, seed, with_recorder);
 }
 
 static inline int64_t job_metric(const struct cgr_result *result, const char *path, const char *name)
