@@ -1,6 +1,7 @@
 #include "common/histogram.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/error.h"
 
@@ -31,14 +32,30 @@ uint64_t cgr_histogram_bucket_high(unsigned bucket)
 	return cgr_histogram_bucket_low(bucket) + (1ull << (bucket / LINEAR - 1)) - 1;
 }
 
+/* Room for the buckets of one power of two after the other. */
+static int reserve(struct cgr_histogram *h, unsigned bucket)
+{
+	uint32_t buckets = (bucket / LINEAR + 1) * LINEAR;
+	uint32_t *grown;
+
+	if (bucket < h->buckets)
+		return 0;
+	grown = realloc(h->bucket, buckets * sizeof(*grown));
+	if (grown == NULL)
+		return CGR_E_NOMEM;
+	memset(grown + h->buckets, 0, (buckets - h->buckets) * sizeof(*grown));
+	h->bucket = grown;
+	h->buckets = buckets;
+	return 0;
+}
+
 int cgr_histogram_add(struct cgr_histogram *h, uint64_t value)
 {
-	if (h->bucket == NULL) {
-		h->bucket = calloc(CGR_HISTOGRAM_BUCKETS, sizeof(*h->bucket));
-		if (h->bucket == NULL)
-			return CGR_E_NOMEM;
-	}
-	h->bucket[bucket_of(value)]++;
+	unsigned bucket = bucket_of(value);
+
+	if (reserve(h, bucket) < 0)
+		return CGR_E_NOMEM;
+	h->bucket[bucket]++;
 	h->count++;
 	h->sum += value;
 	if (value > h->maximum)
@@ -48,13 +65,9 @@ int cgr_histogram_add(struct cgr_histogram *h, uint64_t value)
 
 void cgr_histogram_merge(struct cgr_histogram *into, const struct cgr_histogram *from)
 {
-	if (from->bucket == NULL)
+	if (from->buckets == 0 || reserve(into, from->buckets - 1) < 0)
 		return;
-	if (into->bucket == NULL)
-		into->bucket = calloc(CGR_HISTOGRAM_BUCKETS, sizeof(*into->bucket));
-	if (into->bucket == NULL)
-		return;
-	for (unsigned i = 0; i <= bucket_of(from->maximum); i++)
+	for (unsigned i = 0; i < from->buckets; i++)
 		into->bucket[i] += from->bucket[i];
 	into->count += from->count;
 	into->sum += from->sum;
@@ -70,7 +83,7 @@ uint64_t cgr_histogram_quantile(const struct cgr_histogram *h, unsigned permille
 
 	if (rank == 0)
 		rank = 1;
-	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS; i++) {
+	for (unsigned i = 0; i < h->buckets; i++) {
 		seen += h->bucket[i];
 		if (seen >= rank) {
 			uint64_t high = cgr_histogram_bucket_high(i);

@@ -6,10 +6,16 @@
 #include <stdint.h>
 
 #define CGR_HISTOGRAM_BUCKETS 1920u
+/* There is one per task, mostly of a few short times: only the buckets up to the largest value have room. */
 struct cgr_histogram {
 	uint64_t count, sum, maximum;
-	uint32_t *bucket; /* lazily allocated */
+	uint32_t *bucket; /* the first `buckets` of them; the others are empty */
+	uint32_t buckets;
 };
+static inline uint32_t cgr_histogram_at(const struct cgr_histogram *h, unsigned bucket)
+{
+	return bucket < h->buckets ? h->bucket[bucket] : 0;
+}
 int cgr_histogram_add(struct cgr_histogram *h, uint64_t value); /* 0 or CGR_E_NOMEM */
 void cgr_histogram_merge(struct cgr_histogram *into, const struct cgr_histogram *from);
 /* value at permille (500 = p50, 990 = p99): upper edge of its bucket, at most maximum; 0 when empty */

@@ -17,7 +17,7 @@ static uint64_t count_between(const struct cgr_histogram *h, uint64_t from_ns, u
 {
 	uint64_t count = 0;
 
-	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS && cgr_histogram_bucket_low(i) < to_ns; i++)
+	for (unsigned i = 0; i < h->buckets && cgr_histogram_bucket_low(i) < to_ns; i++)
 		count += cgr_histogram_bucket_low(i) >= from_ns ? h->bucket[i] : 0;
 	return count;
 }

@@ -73,7 +73,7 @@ static uint64_t usual_mean(const struct cgr_histogram *h, uint64_t from_ns)
 
 	if (!h->count)
 		return UINT64_MAX;
-	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS && cgr_histogram_bucket_low(i) <= high; i++) {
+	for (unsigned i = 0; i < h->buckets && cgr_histogram_bucket_low(i) <= high; i++) {
 		if (cgr_histogram_bucket_low(i) < from_ns)
 			continue;
 		sum += h->bucket[i] * (cgr_histogram_bucket_low(i) + CGR_MIN(cgr_histogram_bucket_high(i), high)) / 2;

@@ -106,9 +106,9 @@ static int64_t distance_ppm(const struct cgr_histogram *a, const struct cgr_hist
 {
 	uint64_t seen_a = 0, seen_b = 0;
 	int64_t distance = 0;
-	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS; i++) {
-		seen_a += a->bucket[i];
-		seen_b += b->bucket[i];
+	for (unsigned i = 0; i < CGR_MAX(a->buckets, b->buckets); i++) {
+		seen_a += cgr_histogram_at(a, i);
+		seen_b += cgr_histogram_at(b, i);
 		int64_t share_a = (int64_t)((unsigned __int128)seen_a * 1000000 / a->count);
 		int64_t share_b = (int64_t)((unsigned __int128)seen_b * 1000000 / b->count);
 		int64_t apart = share_a > share_b ? share_a - share_b : share_b - share_a;

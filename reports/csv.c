@@ -165,7 +165,7 @@ static void put_fidelity(struct cgr_strbuf *out, const struct cgr_result *r)
 
 static void put_buckets(struct cgr_strbuf *out, const char *head, const char *which, const struct cgr_histogram *h)
 {
-	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS && h->bucket; i++)
+	for (unsigned i = 0; i < h->buckets; i++)
 		if (h->bucket[i])
 			cgr_strbuf_printf(out, "%s%s,%" PRIu64 ",%" PRIu64 ",%u\r\n", head, which, cgr_histogram_bucket_low(i),
 			                  cgr_histogram_bucket_high(i), h->bucket[i]);

@@ -173,7 +173,7 @@ static void put_buckets(struct cgr_strbuf *out, const struct cgr_histogram *h)
 {
 	bool any = false;
 	cgr_strbuf_append(out, "[", 1);
-	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS && h->bucket; i++)
+	for (unsigned i = 0; i < h->buckets; i++)
 		if (h->bucket[i]) {
 			cgr_strbuf_printf(out, "%s[%" PRIu64 ",%" PRIu64 ",%u]", any ? "," : "", cgr_histogram_bucket_low(i),
 			                  cgr_histogram_bucket_high(i) + 1, h->bucket[i]);

@@ -258,9 +258,9 @@ char *cgr_results_histogram_text(const struct cgr_histogram *histogram)
 {
 	struct cgr_strbuf buf = { 0 };
 
-	if (histogram->count == 0 || histogram->bucket == NULL)
+	if (histogram->count == 0)
 		return NULL;
-	for (unsigned i = 0; i < CGR_HISTOGRAM_BUCKETS; i++) {
+	for (unsigned i = 0; i < histogram->buckets; i++) {
 		if (histogram->bucket[i] != 0)
 			cgr_strbuf_printf(&buf, "%s%u:%" PRIu32, buf.length == 0 ? "" : " ", i, histogram->bucket[i]);
 	}
@@ -282,6 +282,7 @@ int cgr_results_histogram_parse(const struct cgr_results *results, const char *t
 	histogram->bucket = cgr_calloc(CGR_HISTOGRAM_BUCKETS, sizeof(*histogram->bucket));
 	if (histogram->bucket == NULL)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", results->db.path);
+	histogram->buckets = CGR_HISTOGRAM_BUCKETS;
 	while (*text != '\0') {
 		unsigned long bucket, value;
 		char *end;

@@ -115,6 +115,29 @@ static void ids_are_dense_and_stable(void **state)
 	cgr_intern_fini(&table);
 }
 
+static void histograms_of_different_reach_merge(void **state)
+{
+	struct cgr_histogram near = { 0 }, far = { 0 };
+	(void)state;
+
+	assert_int_equal(cgr_histogram_at(&near, 0), 0);
+	assert_int_equal(cgr_histogram_add(&near, 3), 0);
+	assert_true(near.buckets < CGR_HISTOGRAM_BUCKETS / 8); /* a short time takes little room */
+	assert_int_equal(cgr_histogram_add(&far, 3), 0);
+	assert_int_equal(cgr_histogram_add(&far, 1000000), 0);
+	assert_int_equal(cgr_histogram_at(&near, far.buckets - 1), 0);
+	cgr_histogram_merge(&far, &near);
+	assert_int_equal(far.count, 3);
+	assert_int_equal(cgr_histogram_at(&far, 3), 2);
+	cgr_histogram_merge(&near, &far);
+	assert_int_equal(near.count, 4);
+	assert_int_equal(near.maximum, 1000000);
+	assert_int_equal(cgr_histogram_quantile(&near, 750), 3);
+	assert_int_equal(cgr_histogram_quantile(&near, 1000), 1000000);
+	cgr_histogram_fini(&near);
+	cgr_histogram_fini(&far);
+}
+
 static void quantiles_are_within_a_bucket(void **state)
 {
 	struct cgr_histogram h = { 0 };
@@ -324,6 +347,7 @@ int main(void)
 		cmocka_unit_test(numbers_for_people),
 		cmocka_unit_test(causes_keep_the_innermost),
 		cmocka_unit_test(ids_are_dense_and_stable),
+		cmocka_unit_test(histograms_of_different_reach_merge),
 		cmocka_unit_test(quantiles_are_within_a_bucket),
 		cmocka_unit_test(random_is_reproducible),
 		cmocka_unit_test(output_appears_whole_or_not),
