@@ -17,6 +17,22 @@
 #define BALANCE_NS 20000u /* a newly idle CPU is done looking for work */
 #define LOOK_AFTER_WAKE_NS 20000u /* try_to_wake_up takes no longer from sched_waking to sched_wakeup */
 
+void cgr_build_set_state(struct builder *b, uint32_t task, enum task_state state)
+{
+	struct task_build *t = &b->t[task];
+
+	if (t->state == TASK_RUNNABLE && state != TASK_RUNNABLE) {
+		uint32_t last = b->runnable[--b->runnables];
+
+		b->runnable[t->runnable_at] = last;
+		b->t[last].runnable_at = t->runnable_at;
+	} else if (t->state != TASK_RUNNABLE && state == TASK_RUNNABLE) {
+		t->runnable_at = b->runnables;
+		b->runnable[b->runnables++] = task;
+	}
+	t->state = (uint8_t)state;
+}
+
 static int flush_part(struct builder *b, uint32_t task, uint64_t ns, uint64_t cost_ns, unsigned flags)
 {
 	struct task_build *t = &b->t[task];
@@ -257,7 +273,7 @@ int cgr_build_running(struct builder *b, uint32_t task, uint32_t cpu, uint64_t t
 	} else if (t->state == TASK_BLOCKED) {
 		CGR_TRY(cgr_build_end_block(b, task, ts_ns, CGR_CAUSE_UNKNOWN, CGR_ID_NONE, 0));
 	}
-	t->state = TASK_RUNNING;
+	cgr_build_set_state(b, task, TASK_RUNNING);
 	t->mark_ns = ts_ns;
 	t->cpu = (uint16_t)cpu;
 	return 0;
@@ -427,10 +443,11 @@ static int prepare(struct builder *b, const struct cgr_store *store)
 		                     b->n_cpus);
 	b->t = cgr_calloc(tasks, sizeof *b->t);
 	b->cpu = cgr_calloc(b->n_cpus, sizeof *b->cpu);
+	b->runnable = cgr_calloc(tasks, sizeof *b->runnable);
 	b->tick_ns = 1000000000ull / (b->info->hz ? b->info->hz : 250);
 	b->tick_bins = 400;
 	b->tick_bin = cgr_calloc(b->tick_bins, sizeof *b->tick_bin);
-	if (!b->t || !b->cpu || !b->tick_bin)
+	if (!b->t || !b->cpu || !b->runnable || !b->tick_bin)
 		return cgr_error_set(b->error, CGR_E_NOMEM, "compiling programs of %zu tasks", tasks);
 	for (uint32_t i = 0; i < b->n_tasks; i++) {
 		b->t[i].tail = b->t[i].sites = b->t[i].loop_chunk = b->t[i].told_by = b->t[i].meet_chunk = CGR_ID_NONE;
@@ -498,6 +515,7 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	free(b.late_pages);
 	free(b.t);
 	free(b.cpu);
+	free(b.runnable);
 	cgr_programs_free(b.programs);
 	return rc < 0 ? rc : 0;
 }

@@ -8,7 +8,7 @@
 #include "common/util.h"
 #include "replay/compile_internal.h"
 
-#define LOOKS_MAX 8192u /* each means a look at all tasks */
+#define LOOKS_MAX 8192u /* each means a look at all tasks that wait */
 #define LOOKS_MIN 24u /* fewer tell nothing */
 #define SCANS_MIN 6u
 #define MAX_RT_PRIO 100u
@@ -39,13 +39,12 @@ void cgr_build_note_migration(struct builder *b, const struct cgr_event *e)
 
 static bool somebody_waits(const struct builder *b, uint32_t cpu, uint64_t ts_ns)
 {
-	for (uint32_t i = 1; i < b->n_tasks; i++) {
-		const struct task_build *t = &b->t[i];
+	for (uint32_t i = 0; i < b->runnables; i++) {
+		const struct task_build *t = &b->t[b->runnable[i]];
 		uint64_t since_ns = CGR_MAX(t->out_ns, t->waking_ns);
 
-		if (t->state == TASK_RUNNABLE && t->cpu != cpu && !t->hidden && t->prio >= 100 &&
-		    cgr_build_may_run(b, i, cpu) && ts_ns - since_ns < FORGOTTEN_NS &&
-		    ts_ns - CGR_MIN(t->out_ns, ts_ns) > CACHE_HOT_NS)
+		if (t->cpu != cpu && !t->hidden && t->prio >= 100 && cgr_build_may_run(b, b->runnable[i], cpu) &&
+		    ts_ns - since_ns < FORGOTTEN_NS && ts_ns - CGR_MIN(t->out_ns, ts_ns) > CACHE_HOT_NS)
 			return true;
 	}
 	return false;
@@ -89,8 +88,8 @@ static bool is_idle(const struct builder *b, uint32_t cpu, uint64_t ts_ns)
 {
 	if (b->cpu[cpu].current != 0 || ts_ns - b->cpu[cpu].idle_ns > ONLINE_NS)
 		return false;
-	for (uint32_t i = 1; i < b->n_tasks; i++)
-		if (b->t[i].state == TASK_RUNNABLE && b->t[i].cpu == cpu && ts_ns - b->t[i].waking_ns < ARRIVING_NS)
+	for (uint32_t i = 0; i < b->runnables; i++)
+		if (b->t[b->runnable[i]].cpu == cpu && ts_ns - b->t[b->runnable[i]].waking_ns < ARRIVING_NS)
 			return false;
 	return true;
 }

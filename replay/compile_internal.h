@@ -67,9 +67,10 @@ struct task_build {
 	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;
+	uint32_t runnable_at; /* while it is runnable: where it stands among those */
 	uint64_t cpus; /* of the first 64 those on which it may run for certain */
 	int16_t prio;
-	uint8_t state;
+	uint8_t state; /* set by cgr_build_set_state */
 	uint8_t adds;
 	/* for programs that stop on the clock */
 	uint64_t exec_ns, in_ns, out_ns, block_end_ns, previous_block_end_ns;
@@ -127,6 +128,8 @@ struct builder {
 	struct task_build *t;
 	struct cpu_build *cpu;
 	uint32_t n_tasks, n_cpus;
+	uint32_t *runnable; /* who waits for a CPU, in no order: asked for at each wake-up and each CPU that goes idle */
+	uint32_t runnables;
 	uint64_t world_ns;
 	bool has_irq, has_softirq, has_waking, has_runtime, has_quota;
 	uint32_t idle_looks, idle_though_waiting, pulls; /* of newly idle CPUs */
@@ -154,7 +157,9 @@ struct builder {
 	struct cgr_error *error;
 };
 
-/* compile.c: writing */
+/* compile.c */
+void cgr_build_set_state(struct builder *b, uint32_t task, enum task_state state);
+/* writing */
 int cgr_build_flush(struct builder *b, uint32_t task); /* CPU time so far becomes a RUN */
 #define CGR_FORK_NS 100000u /* copy_process takes no longer from sched_fork to sched_process_fork */
 #define CGR_THROTTLE_NS 50000u /* nor throttle_cfs_rq_work to the switch that follows it */

@@ -55,8 +55,8 @@ void cgr_build_note_wake(struct builder *b, uint32_t waker, uint32_t wakee, uint
 
 static bool alone(const struct builder *b, uint32_t cpu)
 {
-	for (uint32_t i = 1; i < b->n_tasks; i++)
-		if (b->t[i].state == TASK_RUNNABLE && b->t[i].cpu == cpu && !b->t[i].hidden)
+	for (uint32_t i = 0; i < b->runnables; i++)
+		if (b->t[b->runnable[i]].cpu == cpu && !b->t[b->runnable[i]].hidden)
 			return false;
 	return true;
 }

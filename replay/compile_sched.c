@@ -68,7 +68,7 @@ static int switch_out(struct builder *b, const struct cgr_event *e)
 		struct cgr_op op = { .kind = CGR_OP_END };
 
 		CGR_TRY(cgr_build_swap_end(b, e));
-		t->state = TASK_GONE;
+		cgr_build_set_state(b, e->task, TASK_GONE);
 		b->programs->program[e->task].exits = true;
 		b->programs->program[e->task].end_ns = (int64_t)e->ts_ns;
 		return cgr_build_emit(b, e->task, &op);
@@ -79,13 +79,19 @@ static int switch_out(struct builder *b, const struct cgr_event *e)
 			cgr_build_woken_early(b, e->task, state);
 		}
 		t->woken_early = false;
-		t->state = TASK_RUNNABLE; /* preempted, yielding or throttled: the burst goes on */
+		cgr_build_set_state(b, e->task, TASK_RUNNABLE); /* preempted, yielding or throttled: the burst goes on */
 		return 0;
 	}
-	t->state = TASK_BLOCKED;
+	cgr_build_set_state(b, e->task, TASK_BLOCKED);
 	t->block_ns = e->ts_ns;
 	t->block_state = state;
 	return 0;
+}
+
+static void leave_unseen(struct builder *b, uint32_t task)
+{
+	cgr_build_set_state(b, task, TASK_RUNNABLE);
+	b->t[task].hidden = true;
 }
 
 static int on_switch(struct builder *b, const struct cgr_event *e)
@@ -100,7 +106,7 @@ static int on_switch(struct builder *b, const struct cgr_event *e)
 	/* a switch nobody reported; RUNTIME settles its time */
 	if (cpu->current != prev && cpu->current != CGR_ID_NONE && cpu->current != 0 &&
 	    b->t[cpu->current].state == TASK_RUNNING && b->t[cpu->current].cpu == e->cpu)
-		b->t[cpu->current].state = TASK_RUNNABLE, b->t[cpu->current].hidden = true;
+		leave_unseen(b, cpu->current);
 	if (prev) {
 		CGR_TRY(note_prio(b, prev, e->d & 0xffff));
 		CGR_TRY(switch_out(b, e));
@@ -126,7 +132,7 @@ static int on_fork(struct builder *b, const struct cgr_event *e)
 	if (e->c == 0 || e->c >= b->n_tasks)
 		return 0;
 	if (b->t[e->c].state == TASK_UNSEEN)
-		b->t[e->c].state = TASK_FORKED;
+		cgr_build_set_state(b, e->c, TASK_FORKED);
 	cgr_build_note_born(b, e->c);
 	cgr_build_no_look(b, e->task, e->ts_ns, CGR_FORK_NS);
 	return cgr_build_context(b, e, &op);
@@ -142,7 +148,7 @@ static int on_wakeup_new(struct builder *b, const struct cgr_event *e)
 	t = &b->t[e->c];
 	if (t->state != TASK_FORKED && t->state != TASK_UNSEEN)
 		return 0;
-	t->state = TASK_RUNNABLE;
+	cgr_build_set_state(b, e->c, TASK_RUNNABLE);
 	t->waking_ns = e->ts_ns;
 	t->idle_target = false;
 	cgr_build_note_put(b, e->c, e->d & 0xffff); /* select_task_rq with WF_FORK */
@@ -182,7 +188,7 @@ int cgr_build_sched(struct builder *b, const struct cgr_event *e)
 			return 0;
 		if (b->cpu[e->cpu].current != CGR_ID_NONE && b->cpu[e->cpu].current != e->c && b->cpu[e->cpu].current &&
 		    b->t[b->cpu[e->cpu].current].state == TASK_RUNNING)
-			b->t[b->cpu[e->cpu].current].state = TASK_RUNNABLE, b->t[b->cpu[e->cpu].current].hidden = true;
+			leave_unseen(b, b->cpu[e->cpu].current);
 		CGR_TRY(switch_in(b, e, e->c, b->cpu[e->cpu].current == 0));
 		cgr_build_note_busy(b, e->cpu, e->ts_ns);
 		b->cpu[e->cpu].current = e->c;

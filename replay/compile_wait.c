@@ -123,7 +123,7 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 	t->timer_armed = false;
 	t->meet_chunk = CGR_ID_NONE;
 	p->blocks[cause]++;
-	t->state = TASK_RUNNABLE;
+	cgr_build_set_state(b, task, TASK_RUNNABLE);
 	CGR_TRY(cgr_build_emit(b, task, &op));
 	cgr_build_note_completion(b, task, ts_ns, cause);
 	cgr_build_note_block(b, task, ts_ns, cause);
@@ -226,7 +226,7 @@ static int wake_running(struct builder *b, const struct cgr_event *e, const stru
 	t->block_ns = e->ts_ns;
 	t->block_state = 1;
 	CGR_TRY(end_wait(b, e, by));
-	t->state = TASK_RUNNING;
+	cgr_build_set_state(b, e->c, TASK_RUNNING);
 	t->mark_ns = e->ts_ns;
 	t->woken_early = true;
 	t->early.position = 0;
@@ -282,7 +282,7 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 
 		if (b->task[e->c].start_ns > 0)
 			return 0;
-		t->state = TASK_BLOCKED;
+		cgr_build_set_state(b, e->c, TASK_BLOCKED);
 		p->start = CGR_START_BLOCKED;
 		p->start_cpu = e->d & 0xffff;
 		if (p->prio < 0) {
@@ -292,7 +292,7 @@ int cgr_build_waking(struct builder *b, const struct cgr_event *e)
 	}
 	if (t->state == TASK_RUNNABLE && t->waking_ns) {
 		/* Woken twice and not seen on a CPU in between: it ran and slept where sched_switch is silent. */
-		t->state = TASK_BLOCKED;
+		cgr_build_set_state(b, e->c, TASK_BLOCKED);
 		t->block_ns = t->waking_ns;
 		t->hidden = true;
 	}
