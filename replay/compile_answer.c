@@ -42,6 +42,7 @@ int cgr_build_call(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t r
 	struct cgr_relation *r = &b->programs->relation[relation];
 	uint32_t back;
 
+	r->repeated += caller->callee != wakee || !caller->waits || caller->paid_by != wakee;
 	if (caller->callee != wakee || b->task[waker].kernel_thread || b->task[wakee].kernel_thread)
 		return 0;
 	if (!caller->waits)
@@ -54,7 +55,10 @@ int cgr_build_call(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t r
 	    !takes_turns(r))
 		return 0;
 	CGR_TRY(cgr_build_relation(b, wakee, waker, &back));
-	return takes_turns(&b->programs->relation[back]) ? insert_answer(b, waker, wakee, back) : 0;
+	if (!takes_turns(&b->programs->relation[back]))
+		return 0;
+	b->programs->relation[back].repeated += 2; /* that answer may stand beside two others */
+	return insert_answer(b, waker, wakee, back);
 }
 
 /* The wake-up stands in the program of waker: room for the wait that may have to follow it. */

@@ -296,15 +296,16 @@ static int judge(struct builder *b, const struct cgr_relation *space, uint64_t *
 	return rc;
 }
 
-/* Two processes of which one task each wakes the other's. Programs that stop on the clock go round in their second
- * half, which has no gates. */
+/* Two processes of which one task each wakes the other's, the reader often enough twice running: tasks that take turns
+ * never fill a pipe, and need not be followed through their programs. Programs that stop on the clock go round in their
+ * second half, which has no gates. */
 static bool may_be_pipe(const struct builder *b, const struct cgr_relation *space)
 {
 	const struct cgr_program *p = b->programs->program;
 
 	return !space->threads && !space->several && !space->soft && space->wakes > FULL_MIN &&
-	       !b->task[space->waker_task].kernel_thread && !b->task[space->wakee_task].kernel_thread &&
-	       !p[space->waker_task].stop_ns && !p[space->wakee_task].stop_ns;
+	       space->repeated >= FULL_MIN && !b->task[space->waker_task].kernel_thread &&
+	       !b->task[space->wakee_task].kernel_thread && !p[space->waker_task].stop_ns && !p[space->wakee_task].stop_ns;
 }
 
 int cgr_build_judge_pipes(struct builder *b)

@@ -120,6 +120,7 @@ struct cgr_relation {
 	/* Wake-ups of one task by another that had waited for it since the last one, at once or after something else, or
 	 * had not. */
 	uint32_t answered, late, unanswered;
+	uint32_t repeated; /* wake-ups of one task by another that was not seen to be woken by it since the last one */
 };
 
 /* A writer that may not run ahead of its reader by more than the pipe between them holds (compile_pipe.c). */
