@@ -221,6 +221,7 @@ void cgr_run_meet_free(struct cgr_engine *e, uint32_t task);
 /* engine_pipe.c */
 bool cgr_run_pipe_full(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
 void cgr_run_pipe_taken(struct cgr_engine *e, const struct cgr_op *op, uint32_t cpu);
+void cgr_run_pipe_empty(struct cgr_engine *e, uint32_t reader, uint32_t writer, uint32_t cpu);
 void cgr_run_pipe_closed(struct cgr_engine *e, uint32_t reader);
 /* engine_recorded.c */
 int cgr_run_playback_init(struct cgr_engine *e);

@@ -349,6 +349,7 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		}
 		t->waiting = true;
 		t->waker = op->c;
+		cgr_run_pipe_empty(e, task, op->c, cpu);
 		sleep_until(e, cpu, task, UINT64_MAX, (op->flags & CGR_OPF_MISS) != 0);
 		return true;
 	case CGR_CAUSE_TIMER:
