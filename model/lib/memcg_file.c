@@ -265,13 +265,15 @@ static uint32_t previous_folio(const struct memcg *m, const struct access *acces
 
 /* filemap_read marks a folio once per read, and not at all when the previous read of this file ended in it.
  * filemap_splice_read, which copy_file_range uses, marks it then as well: a file that is copied from beginning to end
- * becomes active where its folios are larger than what is spliced at once. */
+ * becomes active where its folios are larger than what is spliced at once. A read that goes on into another folio may
+ * have made that one active, which it had met before. */
 static uint32_t marked_before(struct memcg *m, struct access *access)
 {
 	uint32_t previous = access->read ? previous_folio(m, access) : CGR_PAGE_NONE;
 	const struct cgr_page *page = &m->pages.page[previous];
-	uint64_t index = access->request->index;
-	if (previous && access->request->flags & CGR_MEM_ACTIVATES && index - cgr_page_index(page) < cgr_page_count(page))
+	uint64_t index = access->request->index, first = cgr_page_index(page);
+	if (previous && access->request->flags & CGR_MEM_ACTIVATES && index >= first &&
+	    access->end <= first + cgr_page_count(page))
 		access->ra->spliced = true;
 	return access->ra->spliced ? CGR_PAGE_NONE : previous;
 }

@@ -124,6 +124,20 @@ static void spliced(void **state)
 	}
 }
 
+/* Reads of three pages that begin where the last one ended, through folios of four that were read before: that they
+ * become active in the recording is no sign of splice, and in a cgroup that has lost them they do not. */
+static void read_again(void **state)
+{
+	(void)state;
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	for (uint32_t i = 0; i < 64; i += 4)
+		host_insert(h, 1, 3, i, 4);
+	for (uint32_t i = 0; i < 60; i += 2)
+		(void)look(h, 3, i, 3, i % 4 ? CGR_MEM_ACTIVATES : 0); /* goes on into the next */
+	assert_int_equal(host_metric(h, 1, "memory.stat.pgactivate"), 0);
+	host_free(h);
+}
+
 /* Who reads ahead may not enter the file system, and passes over what is under writeback; who writes waits for it. */
 static void reader_does_not_wait(void **state)
 {
@@ -170,9 +184,8 @@ static void reader_does_not_wait(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(written_goes),         cmocka_unit_test(all_dirty),
-		cmocka_unit_test(never_told),           cmocka_unit_test(spliced),
-		cmocka_unit_test(reader_does_not_wait),
+		cmocka_unit_test(written_goes), cmocka_unit_test(all_dirty),  cmocka_unit_test(never_told),
+		cmocka_unit_test(spliced),      cmocka_unit_test(read_again), cmocka_unit_test(reader_does_not_wait),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
