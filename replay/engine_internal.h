@@ -37,6 +37,7 @@ struct task_run {
 	uint32_t holds, held_by; /* task that waits for it at a meeting; task it waits for at one; NONE */
 	uint32_t rt_next;
 	uint8_t state;
+	uint8_t rounds; /* times its wait for the token has timed out */
 	bool free; /* the recorder's own work: costs nothing in a what-if */
 	bool repeating, truncated; /* beyond its recorded work; ended before its recorded end */
 	bool unserved; /* its next wait is for a request that no kernel thread was ready to finish */
@@ -217,6 +218,10 @@ bool cgr_run_meet_last(struct cgr_engine *e, uint32_t task, uint32_t cpu);
 /* A wait of the task that times out in the recording (BLOCK, TIMER; NULL: none) is over, or would be at once, since
  * what it waits for has come. Then its later waits move as if it had never been. */
 bool cgr_run_timeout_over(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
+/* When a wait for a token (BLOCK, TASK) that begins now times out; UINT64_MAX: never. */
+uint64_t cgr_run_timeout_end(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
+/* The timer of a task fires: if that still waits for a token it looks around and waits again. */
+void cgr_run_timed_out(struct cgr_engine *e, uint32_t task);
 void cgr_run_meet_free(struct cgr_engine *e, uint32_t task);
 /* engine_pipe.c */
 bool cgr_run_pipe_full(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);

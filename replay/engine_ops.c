@@ -13,6 +13,7 @@ static bool token_take(struct cgr_engine *e, uint32_t task)
 	struct task_run *t = &e->task[task];
 	bool paid = t->early & 1;
 
+	t->rounds = 0;
 	t->early >>= 1;
 	t->token++;
 	/* a token beyond the 64 of the mask has half of them to come near */
@@ -350,7 +351,7 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		t->waiting = true;
 		t->waker = op->c;
 		cgr_run_pipe_empty(e, task, op->c, cpu);
-		sleep_until(e, cpu, task, UINT64_MAX, (op->flags & CGR_OPF_MISS) != 0);
+		sleep_until(e, cpu, task, cgr_run_timeout_end(e, task, op), (op->flags & CGR_OPF_MISS) != 0);
 		return true;
 	case CGR_CAUSE_TIMER:
 		if (cgr_run_timeout_over(e, task, op))
@@ -408,6 +409,7 @@ void cgr_run_first_wait(struct cgr_engine *e, uint32_t task)
 
 void cgr_run_task_timer(struct cgr_engine *e, uint32_t task)
 {
+	cgr_run_timed_out(e, task);
 	cgr_run_wake(e, task, e->task_info[task].cpu, CGR_WAKE_IRQ);
 }
 

@@ -4,6 +4,9 @@
  * ends such a thread, too (signal_wake_up_state). */
 #include "replay/engine_internal.h"
 
+#define ROUNDS_MAX                                                                                                     \
+	64u /* that time out beyond the recorded ones: what would come never is not waited for like that for ever */
+#define ROUND_NS 5000u /* CPU time of one: no recording has it, as long as a short wake-up */
 #define AHEAD_MAX 4096u /* operations between a wait that timed out and the one that did not */
 
 /* Of one length, as near as the time that a program takes from computing a deadline to waiting for it lets it be told.
@@ -42,4 +45,34 @@ bool cgr_run_timeout_over(struct cgr_engine *e, uint32_t task, const struct cgr_
 	if (op->c < e->programs->sites && e->programs->site[op->c].absolute) /* its grid has a point less to wait for */
 		t->shift_ns -= e->programs->site[op->c].grid_ns;
 	return true;
+}
+
+/* The middle of those lengths that program.h tells as one. */
+static uint64_t length_ns(uint8_t length)
+{
+	unsigned steps = length - 1u, power = 10 + steps / 8;
+
+	return (17ull + 2 * (steps % 8)) << (power - 4);
+}
+
+/* It comes later in the what-if than in the recording: more rounds time out. They cost little, but somebody who looks
+ * around is runnable: he is throttled with his group and preempts others. */
+uint64_t cgr_run_timeout_end(struct cgr_engine *e, uint32_t task, const struct cgr_op *op)
+{
+	struct task_run *t = &e->task[task];
+
+	if (!op->length || t->rounds == ROUNDS_MAX || t->truncated || t->exiting)
+		return UINT64_MAX;
+	t->rounds++;
+	return e->now_ns + length_ns(op->length);
+}
+
+void cgr_run_timed_out(struct cgr_engine *e, uint32_t task)
+{
+	struct task_run *t = &e->task[task];
+
+	if (!t->waiting)
+		return;
+	t->cursor.position--;
+	t->remaining_ns = ROUND_NS;
 }

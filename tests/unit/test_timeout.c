@@ -137,9 +137,27 @@ static void test_next_round(void **state)
 	assert_in_range(completion_usec(told_late(true), "/other"), 99000, 103000);
 }
 
+/* With half a hundredth of a CPU the job takes 1.6 s, of which the recording knows six rounds; there are nine more. */
+static void test_told_later(void **state)
+{
+	static const char *const limit[] = { "/job:cpu.max=max 100000", "/job:cpu.max=1000 200000" };
+	int64_t usage_usec[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct cgr_result *result = job_replay(told_late(false), limit[i], 1, true);
+
+		usage_usec[i] = job_metric(result, "/other", "cpu.stat.usage_usec");
+		assert_in_range(job_metric(result, "/other", "completion_usec"), i ? 1300000 : 10000, i ? 2000000 : 30000);
+		cgr_result_free(result);
+	}
+	assert_in_range(usage_usec[1] - usage_usec[0], 35, 60);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_told_earlier), cmocka_unit_test(test_next_round) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_told_earlier), cmocka_unit_test(test_next_round),
+		                                cmocka_unit_test(test_told_later) };
 
 	return cmocka_run_group_tests_name("waits with a timeout", tests, NULL, NULL);
 }
