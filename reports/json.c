@@ -205,7 +205,7 @@ static int dump(FILE *out, json_t *document, struct cgr_error *reterr)
 {
 	if (!document)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "JSON document: out of memory");
-	int rc = cgr_json_write(out, document);
+	int rc = json_dumpf(document, out, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 	json_decref(document);
 	if (rc != 0 || fputc('\n', out) == EOF)
 		return cgr_error_errno(reterr, CGR_E_IO, "cannot write the JSON document");

@@ -3,7 +3,6 @@
 #define CGR_REPORTS_JSON_H
 
 #include <jansson.h>
-#include <stdio.h>
 
 #include "common/util.h"
 #include "store/result.h"
@@ -14,8 +13,6 @@ json_t *cgr_report_json_run(const struct cgr_result *result);
 json_t *cgr_report_json_text(const char *text);
 /* null for CGR_UNLIMITED: JSON has no infinity and a script must not take 2^63 for a size. */
 json_t *cgr_report_json_value(int64_t value);
-/* With JSON_INDENT(1) and JSON_REAL_PRECISION(6). 0, or -1 when it could not be written. */
-int cgr_json_write(FILE *out, json_t *document);
 /* A JSON string that may stand inside <script>: ASCII only, and < > & as \u escapes. */
 void cgr_report_script_text(struct cgr_strbuf *out, const char *text);
 

@@ -11,7 +11,6 @@
 
 #include "reports/downsample.h"
 #include "reports/facts.h"
-#include "reports/json.h"
 #include "reports/report.h"
 #include "reports/sweep.h"
 #include "reports/text.h"
@@ -118,32 +117,6 @@ static void test_table_shape(void **state)
 	assert_null(strchr(text, '\x1b'));
 	free(text);
 	cgr_result_free(r);
-}
-
-/* The writer of our own says what jansson's says, whatever the document holds. */
-static void test_json_written_as_jansson(void **state)
-{
-	(void)state;
-	json_t *document =
-	    json_pack("{s[i,I,I,I], s{}, s[], s[{},[],{s[]}], s[f,f,f,b,b,n], s{ssssssss%}}", "numbers", 0, (json_int_t)-1,
-	              (json_int_t)INT64_MAX, (json_int_t)INT64_MIN, "empty", "list", "nested", "in", "others", 0.1,
-	              -1234567.891, 1e300, 1, 0, "texts", "a\"b\\c/", "tab\tnew\nline\x01", "key", "\u00e9\xe2\x82\xac\x7f",
-	              "", "", "nul", "x\0y", (size_t)3);
-	char *expected = json_dumps(document, JSON_INDENT(1) | JSON_REAL_PRECISION(6)), *text = NULL;
-	size_t size;
-	FILE *out = open_memstream(&text, &size);
-	assert_non_null(expected);
-	assert_int_equal(cgr_json_write(out, document), 0);
-	assert_int_equal(fclose(out), 0);
-	assert_string_equal(text, expected);
-	out = fopen("/dev/full", "we");
-	assert_non_null(out);
-	(void)setvbuf(out, NULL, _IONBF, 0);
-	assert_int_equal(cgr_json_write(out, document), -1);
-	(void)fclose(out);
-	free(text);
-	free(expected);
-	json_decref(document);
 }
 
 static void test_json_contract(void **state)
@@ -516,7 +489,6 @@ int main(void)
 		cmocka_unit_test(test_verdict_unsure),
 		cmocka_unit_test(test_verdict_without_memory),
 		cmocka_unit_test(test_table_shape),
-		cmocka_unit_test(test_json_written_as_jansson),
 		cmocka_unit_test(test_json_contract),
 		cmocka_unit_test(test_same_bytes_twice),
 		cmocka_unit_test(test_csv_rows),
