@@ -172,10 +172,10 @@ await test('keyboard: cgroups, zoom, help, theme', async () => {
 	await page.keyboard.press('?');
 	assert.ok(await page.isVisible('#help'));
 	await page.keyboard.press('Escape');
-	const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-	const light = await paper();
+	await page.waitForSelector('#help', { state: 'hidden' }); // the dialog takes keys until it has closed
+	const light = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
 	await page.keyboard.press('d');
-	assert.notEqual(await paper(), light);
+	await page.waitForFunction((before) => getComputedStyle(document.body).backgroundColor !== before, light);
 	await close();
 });
 
