@@ -56,11 +56,6 @@ static const struct cgr_op *next_op(const struct cgr_programs *p, struct cgr_cur
 	return op;
 }
 
-static bool takes_token(const struct cgr_op *op)
-{
-	return op->kind == CGR_OP_BLOCK && (op->cause == CGR_CAUSE_TASK || (op->flags & CGR_OPF_SOFT));
-}
-
 /* Appends the waits of sleeper that waker ends; their tokens rise in both programs, so one walk through each does. None
  * at all are left when one of them cannot be found: the rest would tell of a pipe that is emptier or fuller. */
 static int find_halts(struct builder *b, uint32_t sleeper, uint32_t waker, bool full, struct halts *h)
@@ -74,7 +69,7 @@ static int find_halts(struct builder *b, uint32_t sleeper, uint32_t waker, bool 
 	while ((op = next_op(p, &at, &slept_ns))) {
 		bool found = false;
 
-		if (!takes_token(op))
+		if (!cgr_op_holds_token(op))
 			continue;
 		token++;
 		if (op->cause != CGR_CAUSE_TASK || op->c != waker)

@@ -308,7 +308,7 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		return false; /* beyond the record nobody is there to wake it */
 	if ((op->flags & CGR_OPF_LIMIT) && e->memory) {
 		/* the recorded limit's penalty: the simulated limit imposes its own */
-		if (op->cause == CGR_CAUSE_TASK || (op->cause == CGR_CAUSE_ARRIVAL && op->flags & CGR_OPF_SOFT))
+		if (cgr_op_holds_token(op))
 			token_take(e, task);
 		return false;
 	}
@@ -319,7 +319,7 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 
 		t->missed = false;
 		if (!missed) {
-			if (op->cause == CGR_CAUSE_TASK)
+			if (cgr_op_holds_token(op))
 				token_take(e, task);
 			return false;
 		}
@@ -360,7 +360,7 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		at_ns = e->config->open_loop ? op->b : timer_time(e, task, op);
 		break;
 	case CGR_CAUSE_ARRIVAL:
-		if (op->flags & CGR_OPF_SOFT)
+		if (cgr_op_holds_token(op))
 			token_take(e, task);
 		at_ns = op->b;
 		break;
@@ -374,7 +374,7 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 		at_ns = e->config->open_loop ? op->b : e->now_ns + op->a;
 		break;
 	default:
-		if (op->flags & CGR_OPF_SOFT)
+		if (cgr_op_holds_token(op))
 			token_take(e, task);
 		at_ns = e->config->open_loop ? op->b : e->now_ns + device_time(e, op->a);
 		break;
@@ -402,7 +402,7 @@ void cgr_run_first_wait(struct cgr_engine *e, uint32_t task)
 		t->waker = op->c;
 		return;
 	}
-	if (op->flags & CGR_OPF_SOFT)
+	if (cgr_op_holds_token(op))
 		token_take(e, task);
 	cgr_heap_arm(&e->heap, slot_task(e, task), op->b);
 }

@@ -88,6 +88,12 @@ struct cgr_op {
 };
 _Static_assert(sizeof(struct cgr_op) == 24, "operations are packed into chunks");
 
+/* A wait that one of the task's tokens ended: whether it happens in the what-if or not, that token is past then. */
+static inline bool cgr_op_holds_token(const struct cgr_op *op)
+{
+	return op->kind == CGR_OP_BLOCK && (op->cause == CGR_CAUSE_TASK || (op->flags & CGR_OPF_SOFT));
+}
+
 /* How a task asks to be woken by a timer. */
 enum cgr_timer_kind {
 	CGR_TIMER_UNSEEN, /* woken by a timer whose arming was not recorded */
