@@ -172,7 +172,7 @@ static void load_clock(const struct cgr_flight *flight, size_t from, const struc
 	for (size_t i = from; i < flight->count; i++)
 		if (item_at(flight, i)->id == CGR_TD_CLOCK)
 			(void)cgr_clock_map_add(map, item_at(flight, i)->data, item_at(flight, i)->length, NULL);
-	cgr_clock_map_settle(map);
+	(void)cgr_clock_map_settle(map, NULL);
 }
 
 int64_t cgr_flight_start_ns(struct cgr_flight *flight, const struct cgr_clock *clock)

@@ -89,14 +89,28 @@ static void tidy(struct cgr_clock_map *map)
 	map->points = kept;
 }
 
-/* Alike over the whole time, however often that is done. */
-static void make_sparse(struct cgr_clock_map *map)
+/* Pairs at which the counter began anew are kept however close they are: no more than so many, or a file of them would
+ * leave nothing to drop. */
+static int check_restarts(const struct cgr_clock_map *map, struct cgr_error *reterr)
+{
+	if (map->restarts <= CGR_LIMIT_CLOCK_RESTARTS)
+		return CGR_OK;
+	return cgr_error_set(reterr, CGR_E_LIMIT, "the counter of its CLOCK pairs began anew %zu times, more than %u",
+	                     map->restarts, CGR_LIMIT_CLOCK_RESTARTS);
+}
+
+/* Alike over the whole time, however often that is done. Ends: each part keeps two pairs at most where the least time
+ * is longer than all of it. */
+static int make_sparse(struct cgr_clock_map *map, struct cgr_error *reterr)
 {
 	tidy(map);
+	CGR_TRY(check_restarts(map, reterr));
 	while (map->points > CGR_LIMIT_CLOCK_PAIRS / 2) {
-		map->least_ns = CGR_MAX(2 * map->least_ns, SPARSE_NS);
+		map->least_ns = map->least_ns > UINT64_MAX / 2 ? UINT64_MAX : CGR_MAX(2 * map->least_ns, SPARSE_NS);
 		tidy(map);
+		CGR_TRY(check_restarts(map, reterr));
 	}
+	return CGR_OK;
 }
 
 int cgr_clock_map_add(struct cgr_clock_map *map, const void *pairs, size_t bytes, struct cgr_error *reterr)
@@ -108,7 +122,7 @@ int cgr_clock_map_add(struct cgr_clock_map *map, const void *pairs, size_t bytes
 	                 sizeof(*map->point), reterr));
 	for (size_t i = 0; i < count; i++, at += CGR_CLOCK_PAIR_BYTES) {
 		if (map->points == CGR_LIMIT_CLOCK_PAIRS)
-			make_sparse(map);
+			CGR_TRY(make_sparse(map, reterr));
 		map->point[map->points++] =
 		    (struct cgr_clock_point){ .count = cgr_td_get_u64(at), .mono_ns = cgr_td_get_u64(at + 8) };
 	}
@@ -235,12 +249,15 @@ static void settle_single(struct cgr_clock_map *map, const struct cgr_clock_poin
 	}
 }
 
-void cgr_clock_map_settle(struct cgr_clock_map *map)
+int cgr_clock_map_settle(struct cgr_clock_map *map, struct cgr_error *reterr)
 {
 	const struct cgr_clock_point *sloped = NULL;
 
 	tidy(map);
 	map->breaks = 0;
+	int rc = check_restarts(map, reterr);
+	if (rc < 0)
+		map->points = 0;
 	for (size_t first = 0, end; first < map->points; first = end) {
 		end = part_end(map, first);
 		if (end - first == 1)
@@ -254,6 +271,7 @@ void cgr_clock_map_settle(struct cgr_clock_map *map)
 	else
 		settle_single(map, sloped);
 	insert_kinks(map);
+	return rc;
 }
 
 /* The last point of the cursor's part at or before its count, or the first one. */

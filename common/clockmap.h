@@ -40,8 +40,9 @@ struct cgr_clock_cursor {
 /* Adds the pairs of one CLOCK section; those of several may overlap. Beyond CGR_LIMIT_CLOCK_PAIRS they get sparse. */
 int cgr_clock_map_add(struct cgr_clock_map *map, const void *pairs, size_t bytes, struct cgr_error *reterr);
 /* After the last of them: makes the lines. Single pairs that do not rise with the others are dropped; less than two are
- * none. */
-void cgr_clock_map_settle(struct cgr_clock_map *map);
+ * none, nor are those of a counter that began anew more than CGR_LIMIT_CLOCK_RESTARTS times: CGR_E_LIMIT, here or from
+ * cgr_clock_map_add. */
+int cgr_clock_map_settle(struct cgr_clock_map *map, struct cgr_error *reterr);
 /* For one CPU's counts in the order it stamped them: where they fall, they are of the next part. Never goes back where
  * count does not, but in the midst of a break, where there are no events. The map has points. */
 uint64_t cgr_clock_map_ns(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, uint64_t count);

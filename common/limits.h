@@ -18,6 +18,7 @@
 #define CGR_LIMIT_OPTIONS 100000u
 #define CGR_LIMIT_OWN_OPTIONS (1u << 22) /* of our own sections, which are only noted: some each second */
 #define CGR_LIMIT_CLOCK_PAIRS (1u << 20) /* two days of them; of more time fewer a second are kept */
+#define CGR_LIMIT_CLOCK_RESTARTS 4096u /* suspends to RAM in one recording: years of a notebook */
 #define CGR_LIMIT_SECTION_BYTES (1ull << 40)
 #define CGR_LIMIT_KNOB_TEXT 4096u
 #define CGR_LIMIT_SEEDS 1000u

@@ -1,6 +1,7 @@
 #include "parser/trace.h"
 
 #include <event-parse.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,8 +80,16 @@ int cgr_trace_open_memory(const char *path, const void *data, size_t size, struc
 	return open_input(trace, ret_trace, reterr);
 }
 
+static int clock_error(const struct cgr_trace *at, uint64_t offset, struct cgr_error *reterr)
+{
+	return cgr_error_cause(reterr, "%s:%" PRIu64 ": a CLOCK section", at->input.path, offset);
+}
+
 int cgr_trace_load_clock(struct cgr_trace *trace, struct cgr_error *reterr)
 {
+	const struct cgr_trace *last = trace;
+	uint64_t offset = 0;
+
 	cgr_clock_map_fini(&trace->clock_map);
 	for (const struct cgr_trace *at = trace; at != NULL; at = at->later) {
 		for (size_t i = 0; i < at->clock_sections; i++) {
@@ -91,13 +100,16 @@ int cgr_trace_load_clock(struct cgr_trace *trace, struct cgr_error *reterr)
 			if (rc < 0 && at->unfinished)
 				continue; /* torn when the machine died: the line of the others goes on */
 			CGR_TRY(rc);
+			last = at;
+			offset = at->clock_section[i];
 			rc = cgr_clock_map_add(&trace->clock_map, pairs.text, pairs.length, reterr);
 			free(pairs.text);
-			CGR_TRY(rc);
+			if (rc < 0)
+				return clock_error(at, offset, reterr);
 		}
 	}
-	cgr_clock_map_settle(&trace->clock_map);
-	return CGR_OK;
+	int rc = cgr_clock_map_settle(&trace->clock_map, reterr);
+	return rc < 0 ? clock_error(last, offset, reterr) : CGR_OK;
 }
 
 static void free_buffers(struct cgr_trace *trace)

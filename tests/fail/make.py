@@ -25,6 +25,7 @@ zstd = good("tracedat/form0.dat")    # version 7, zstd, two CPUs
 plain = good("tracedat/real2.dat")   # version 7, no compression
 six = good("tracedat/form3.dat")     # version 6
 own = good("tracedat/own.dat")       # with our own sections
+restarts = good("tracedat/clock-restarts.dat")  # with one CLOCK section, in which the counter falls at every pair
 perf = good("perf/file.data")
 packed = good("perf/zstd.data")
 pipe = good("perf/pipe.data")
@@ -62,6 +63,7 @@ write("six-no-flyrecord.dat", six.replace(b"flyrecord", b"flyrecore"))
 write("six-latency.dat", six.replace(b"flyrecord\0", b"latency  \0"))
 write("six-many-cpus.dat", change(six, six.index(b"options  \0") - 4, struct.pack("<I", 1 << 30)))
 
+write("clock-restarts.dat", restarts)
 write("facts-no-json.dat", own.replace(b'{"schema_version": 1, "tool"', b'["schema_version": 1, "tool"'))
 write("facts-array.dat", own.replace(b'{"schema_version": 1, "stop_mono_ns": 9000000000000}',
                                      b'[12345678901234567890, 234567890, 2345678901234567]'[:52].ljust(52)))

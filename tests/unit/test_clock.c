@@ -41,7 +41,7 @@ static struct cgr_clock_map map_of(const struct pair *pair, size_t count)
 	struct cgr_clock_map map = { 0 };
 
 	assert_int_equal(cgr_clock_map_add(&map, b.data, b.length, NULL), 0);
-	cgr_clock_map_settle(&map);
+	assert_int_equal(cgr_clock_map_settle(&map, NULL), 0);
 	free(b.data);
 	return map;
 }
@@ -118,7 +118,7 @@ static void what_does_not_rise_is_dropped(void **state)
 	assert_int_equal(none.points, 0);
 	assert_int_equal(hostile.points, 2);
 	(void)ns(&hostile, UINT64_MAX);
-	cgr_clock_map_settle(&zero);
+	assert_int_equal(cgr_clock_map_settle(&zero, NULL), 0);
 	assert_int_equal(zero.points, 0);
 	assert_int_equal(cgr_clock_map_add(&zero, "0123456789abcde", 15, NULL), 0); /* torn: less than a pair */
 	assert_int_equal(zero.points, 0);
@@ -224,7 +224,7 @@ static void pairs_of_weeks_get_sparse(void **state)
 		assert_int_equal(cgr_clock_map_add(&map, b.data, b.length, NULL), 0);
 		free(b.data);
 	}
-	cgr_clock_map_settle(&map);
+	assert_int_equal(cgr_clock_map_settle(&map, NULL), 0);
 	assert_in_range(map.points, CGR_LIMIT_CLOCK_PAIRS / 8, CGR_LIMIT_CLOCK_PAIRS);
 	assert_in_range(map.point[map.points / 2].mono_ns, n * 200000000 / 4, n * 200000000 / 4 * 3);
 	assert_in_range(ns(&map, 12345 * UINT64_C(500000000)), 12345 * UINT64_C(200000000) - 1,
@@ -232,6 +232,34 @@ static void pairs_of_weeks_get_sparse(void **state)
 	assert_int_equal(ns(&map, (n - 1) * 500000000), (n - 1) * 200000000);
 	cgr_clock_map_fini(&map);
 	free(pairs);
+}
+
+/* A hostile file: each pair below the last, so that none is a slip of a single reading. What fits into the map is
+ * refused when it is settled, more when it would have to be thinned. */
+static void endless_restarts_are_refused(void **state)
+{
+	static const size_t counts[] = { CGR_LIMIT_CLOCK_RESTARTS + 1, CGR_LIMIT_CLOCK_RESTARTS + 2,
+		                             CGR_LIMIT_CLOCK_PAIRS + 1 };
+
+	(void)state;
+	for (size_t k = 0; k < 3; k++) {
+		struct pair *pairs = calloc(counts[k], sizeof(*pairs));
+		struct cgr_clock_map map = { 0 };
+		struct cgr_error err = { 0 };
+
+		assert_non_null(pairs);
+		for (size_t i = 0; i < counts[k]; i++)
+			pairs[i] = (struct pair){ 900000000000 - i, 7000000000 + i * 200000000 };
+		struct bytes b = pairs_of(pairs, counts[k]);
+		int rc = cgr_clock_map_add(&map, b.data, b.length, &err);
+		assert_int_equal(rc, k < 2 ? CGR_OK : CGR_E_LIMIT);
+		if (rc == CGR_OK)
+			assert_int_equal(cgr_clock_map_settle(&map, &err), k == 0 ? CGR_OK : CGR_E_LIMIT);
+		assert_int_equal(err.count, k > 0);
+		cgr_clock_map_fini(&map);
+		free(b.data);
+		free(pairs);
+	}
 }
 
 /* ---- import ---- */
@@ -538,7 +566,7 @@ static void a_counter_given_up_is_told_and_followed(void **state)
 	cgr_clock_look(&clock);
 	cgr_clock_body(&clock, &file);
 	assert_int_equal(cgr_clock_map_add(&map, file.data, file.length, NULL), 0);
-	cgr_clock_map_settle(&map);
+	assert_int_equal(cgr_clock_map_settle(&map, NULL), 0);
 	assert_int_equal(map.breaks + map.restarts, 0);
 	for (m.mono_ns = 1100000000; m.mono_ns < 12000000000; m.mono_ns += 7777777) {
 		uint64_t count = fake_count(&m), got = cgr_clock_map_ns(&map, &cursor, count);
@@ -572,7 +600,7 @@ static void a_counter_begun_anew_is_written_at_once(void **state)
 	assert_int_equal(options.length, 0); /* one reading is no line */
 	cgr_clock_body(&clock, &file);
 	assert_int_equal(cgr_clock_map_add(&map, file.data, file.length, NULL), 0);
-	cgr_clock_map_settle(&map); /* the recorder is killed */
+	assert_int_equal(cgr_clock_map_settle(&map, NULL), 0); /* the recorder is killed */
 	assert_int_equal(map.restarts, 1);
 	assert_in_range(cgr_clock_map_ns(&map, &cursor, (5000000000 + 100000000000) * 5 / 2), 4999999980, 5000000020);
 	for (int64_t up = 1000000; up < 2000000000; up += 1000000)
@@ -619,6 +647,7 @@ int main(void)
 		cmocka_unit_test(slew_and_noise_are_no_breaks),
 		cmocka_unit_test(each_count_has_its_own_line),
 		cmocka_unit_test(pairs_of_weeks_get_sparse),
+		cmocka_unit_test(endless_restarts_are_refused),
 		cmocka_unit_test(import_brings_stamps_to_one_clock),
 		cmocka_unit_test(import_joins_what_a_new_count_parts),
 		cmocka_unit_test(torn_pairs_of_a_killed_recorder_are_skipped),
