@@ -129,6 +129,7 @@ int cgr_clock_map_add(struct cgr_clock_map *map, const void *pairs, size_t bytes
 	return CGR_OK;
 }
 
+/* While the map is made; then point[first].end says it. */
 static size_t part_end(const struct cgr_clock_map *map, size_t first)
 {
 	size_t end = first + 1;
@@ -271,6 +272,8 @@ int cgr_clock_map_settle(struct cgr_clock_map *map, struct cgr_error *reterr)
 	else
 		settle_single(map, sloped);
 	insert_kinks(map);
+	for (size_t first = 0; first < map->points; first = map->point[first].end)
+		map->point[first].end = (uint32_t)part_end(map, first);
 	return rc;
 }
 
@@ -316,29 +319,54 @@ static bool reaches(const struct cgr_clock_map *map, const struct cgr_clock_curs
 	return cursor->count <= last->count || !is_longer(cursor->count - last->count, last->scale, FROZEN_NS);
 }
 
+/* Whether a count, were it of the cursor's part, would be of a time at which the counter had begun anew. */
+static bool is_too_late(const struct cgr_clock_map *map, const struct cgr_clock_cursor *cursor)
+{
+	const struct cgr_clock_point *last = &map->point[cursor->end - 1];
+
+	return cursor->end < map->points && cursor->count > last->count &&
+	       is_longer(cursor->count - last->count, last->scale, last[1].mono_ns - last->mono_ns - 1);
+}
+
 static void enter_part(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, size_t first)
 {
 	cursor->near = cursor->first = first;
-	cursor->end = part_end(map, first);
+	cursor->end = map->point[first].end;
+}
+
+/* A CPU that slept long enough has a count that is above its last one all the same: of the first later part that has
+ * it, behind that one's beginning, so that its time does not go back. If none has, the line goes on: pairs are missing.
+ */
+static void leave_past_part(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor)
+{
+	struct cgr_clock_cursor at = *cursor;
+
+	while (at.end < map->points) {
+		enter_part(map, &at, at.end);
+		if (at.count >= map->point[at.first].count && reaches(map, &at) && !is_too_late(map, &at)) {
+			*cursor = at;
+			return;
+		}
+	}
 }
 
 /* The part of a CPU's first count, and those that its counts fall into. A ring-buffer page goes on behind the old
- * counts for the rest of it (kernel/trace/ring_buffer.c, rb_add_timestamp: a difference that would be negative is
- * written as zero): these events get the earliest time that they can have had. The next page tells its count. */
+ * counts for the rest of it (kernel/trace/ring_buffer.c: rb_add_timestamp writes a difference that would be negative as
+ * zero, and those behind it from the new count on; up to 5.8 rb_reserve_next_event writes zero for all events below the
+ * last stamp): these events get the earliest time that they can have had. The next page tells its count. */
 static void follow(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, uint64_t count)
 {
 	uint64_t before = cursor->count;
 	bool fell = count < before && is_longer(before - count, map->point[cursor->near].scale, FALL_NS);
 
 	cursor->count = count;
-	if (cursor->end == 0)
-		enter_part(map, cursor, 0);
-	else if (fell && cursor->end < map->points)
+	if (cursor->end == 0 || (fell && cursor->end < map->points)) {
 		enter_part(map, cursor, cursor->end);
-	else
-		return;
-	while (cursor->end < map->points && !reaches(map, cursor))
-		enter_part(map, cursor, cursor->end);
+		while (cursor->end < map->points && !reaches(map, cursor))
+			enter_part(map, cursor, cursor->end);
+	}
+	if (is_too_late(map, cursor))
+		leave_past_part(map, cursor);
 }
 
 uint64_t cgr_clock_map_ns(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, uint64_t count)

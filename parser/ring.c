@@ -190,12 +190,6 @@ static inline int hand_out(struct ring *ring, const uint8_t *payload, uint64_t l
 	return 1;
 }
 
-/* A clock that began anew: kernels up to 5.8 cut the negative difference to these bits, later ones write zero. */
-static inline uint64_t extended(uint64_t delta)
-{
-	return delta >> (STAMP_BITS - 1) == 1 ? delta - (1ull << STAMP_BITS) : delta;
-}
-
 /* Takes one record header; 1: ring->record is an event; 0: go on; negative: damaged. */
 static inline int take_record(struct ring *ring, struct cgr_error *reterr)
 {
@@ -221,7 +215,7 @@ static inline int take_record(struct ring *ring, struct cgr_error *reterr)
 		at += 8;
 		if (type == TYPE_TIME_EXTEND || type == TYPE_TIME_STAMP) {
 			ring->stamp = type == TYPE_TIME_EXTEND
-			                  ? ring->stamp + extended(next << DELTA_BITS | delta)
+			                  ? ring->stamp + (next << DELTA_BITS | delta)
 			                  : ((next << DELTA_BITS) | delta) | (ring->stamp & (31ull << STAMP_BITS));
 			ring->at = at;
 			return 0;

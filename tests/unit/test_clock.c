@@ -207,6 +207,42 @@ static void each_count_has_its_own_line(void **state)
 	cgr_clock_map_fini(&one);
 }
 
+/* The recording begins 5 s before a suspend to RAM and goes on for longer after it than the machine was up before: a CPU
+ * that slept through it comes back with a count above its last one. */
+static void a_count_past_the_end_of_its_part_is_of_a_later_one(void **state)
+{
+	enum { BEFORE = 26, AFTER = 496, MS = 1000000 };
+	static const uint64_t second = 1000000000;
+	static const struct pair expected[] = { { 12, 12 }, { 15, 15 }, { 16, 31 }, { 40, 55 }, { 95, 110 }, { 155, 170 } };
+	struct pair pairs[BEFORE + AFTER], apart[] = { { 10, 10 }, { 20, 20 }, { 31, 31 }, { 20, 42 }, { 1, 50 },
+		                                           { 2, 51 },  { 300, 349 } };
+	struct cgr_clock_cursor cursor = { 0 }, later = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < BEFORE; i++)
+		pairs[i].count = pairs[i].mono_ns = (10000 + 200 * i) * MS;
+	for (size_t i = 0; i < AFTER; i++)
+		pairs[BEFORE + i] = (struct pair){ (1000 + 200 * i) * MS, (16000 + 200 * i) * MS };
+	struct cgr_clock_map map = map_of(pairs, BEFORE + AFTER);
+	assert_int_equal(map.restarts, 1);
+	for (size_t i = 0; i < sizeof(expected) / sizeof(*expected); i++)
+		assert_near(cgr_clock_map_ns(&map, &cursor, expected[i].count * second), expected[i].mono_ns * second);
+	/* the first count of a CPU, too; and one that no part has goes on as it was */
+	assert_near(ns(&map, 16 * second), 31 * second);
+	assert_near(cgr_clock_map_ns(&map, &later, 15 * second), 15 * second);
+	assert_near(cgr_clock_map_ns(&map, &later, 1000 * second), 1000 * second);
+	cgr_clock_map_fini(&map);
+	/* past a part that it has not been in */
+	for (size_t i = 0; i < sizeof(apart) / sizeof(*apart); i++)
+		apart[i] = (struct pair){ apart[i].count * second, apart[i].mono_ns * second };
+	map = map_of(apart, sizeof(apart) / sizeof(*apart));
+	assert_int_equal(map.restarts, 2);
+	cursor = (struct cgr_clock_cursor){ 0 };
+	assert_near(cgr_clock_map_ns(&map, &cursor, 31 * second), 31 * second);
+	assert_near(cgr_clock_map_ns(&map, &cursor, 200 * second), 249 * second);
+	cgr_clock_map_fini(&map);
+}
+
 /* A row of segments of a week */
 static void pairs_of_weeks_get_sparse(void **state)
 {
@@ -350,17 +386,18 @@ static void import_joins_what_a_new_count_parts(void **state)
 	const struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 3, UINT32_MAX, &kernel };
 
 	(void)state;
-	for (unsigned old = 0; old < 2; old++) { /* what the counter of CPU 0 fell by is cut, or not written at all */
-		/* not written: two events have the earliest times they can have had, 500 and 501 ms */
+	for (unsigned old = 0; old < 2; old++) {
+		/* the events of CPU 0 on the way up have the earliest times they can have had: behind a difference of zero, or,
+		 * up to 5.8, all that of the last one before, however long they took */
 		static const uint64_t expected[2][9] = {
 			{ 0, 200000000, 400000000, 500000000, 500000000, 501000000, 1000000000, 1200000000, 1400000000 },
-			{ 0, 200000000, 400000000, 500000000, 700000000, 701000000, 1000000000, 1200000000, 1400000000 }
+			{ 0, 200000000, 400000000, 500000000, 500000000, 500000000, 1000000000, 1200000000, 1400000000 }
 		};
 		struct ring_builder ring[3];
 		uint64_t at[9];
 
 		for (unsigned cpu = 0; cpu < 3; cpu++)
-			ring[cpu] = (struct ring_builder){ .page_bytes = 4096, .page = SIZE_MAX, .cuts_fall = old == 1 };
+			ring[cpu] = (struct ring_builder){ .page_bytes = 4096, .page = SIZE_MAX, .stands = old == 1 };
 		ring_event(&ring[0], 900000000000, record_wakeup(false, 1, 2, 0));
 		ring_event(&ring[0], 901250000000, record_wakeup(false, 1, 2, 0)); /* on the way down */
 		ring_event(&ring[0], 750000000, record_wakeup(false, 1, 2, 0)); /* on the way up */
@@ -384,6 +421,24 @@ static void import_joins_what_a_new_count_parts(void **state)
 		free(file.data);
 	}
 	free(clock.data);
+}
+
+/* The kernel writes no negative difference: a time extend that uses its highest bit says nine years. */
+static void import_takes_extends_as_they_stand(void **state)
+{
+	const struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 1, UINT32_MAX, NULL };
+	struct ring_builder ring = { .page_bytes = 4096, .page = SIZE_MAX };
+	uint64_t at[2];
+
+	(void)state;
+	ring_event(&ring, 1000000000, record_wakeup(false, 1, 2, 0));
+	ring_event(&ring, 1000000000 + (UINT64_C(1) << 58), record_wakeup(false, 3, 4, 0));
+	ring_close(&ring);
+	struct bytes file = build(&f, &ring);
+	assert_int_equal(times(&file, at, 2), 2);
+	assert_int_equal(at[1], UINT64_C(1) << 58);
+	free(ring.pages.data);
+	free(file.data);
 }
 
 /* A recording of some days has more sections of ours than any other program's file has options. */
@@ -646,10 +701,12 @@ int main(void)
 		cmocka_unit_test(suspend_breaks_the_line),
 		cmocka_unit_test(slew_and_noise_are_no_breaks),
 		cmocka_unit_test(each_count_has_its_own_line),
+		cmocka_unit_test(a_count_past_the_end_of_its_part_is_of_a_later_one),
 		cmocka_unit_test(pairs_of_weeks_get_sparse),
 		cmocka_unit_test(endless_restarts_are_refused),
 		cmocka_unit_test(import_brings_stamps_to_one_clock),
 		cmocka_unit_test(import_joins_what_a_new_count_parts),
+		cmocka_unit_test(import_takes_extends_as_they_stand),
 		cmocka_unit_test(torn_pairs_of_a_killed_recorder_are_skipped),
 		cmocka_unit_test(flight_starts_by_its_pairs),
 		cmocka_unit_test(flight_starts_by_the_newest_pairs),

@@ -165,7 +165,8 @@ struct ring_builder {
 	size_t page; /* offset of the open page, SIZE_MAX none */
 	uint64_t last;
 	uint64_t lost; /* put into the next page's head */
-	bool cuts_fall; /* of a clock that began anew, as kernels to 5.8 do; else it is written as no time at all */
+	bool stands; /* of a clock that began anew, as kernels to 5.8 do: no difference up to the end of the page; else none
+	                once, in a time extend, and then those to the new count */
 };
 static void ring_close(struct ring_builder *r)
 {
@@ -186,6 +187,7 @@ static void ring_event(struct ring_builder *r, uint64_t time, struct bytes recor
 {
 	put_pad(&record, 4);
 	bool extend = r->page != SIZE_MAX && time - r->last >= 1u << 27, fell = time < r->last;
+	bool stands = r->stands && fell;
 	if (r->page != SIZE_MAX && r->pages.length - r->page + record.length + 24 > r->page_bytes)
 		ring_close(r);
 	if (r->page == SIZE_MAX) {
@@ -193,12 +195,12 @@ static void ring_event(struct ring_builder *r, uint64_t time, struct bytes recor
 		put_number(&r->pages, time, 8);
 		put_number(&r->pages, 0, 8);
 		r->last = time;
-		extend = false;
+		extend = stands = false;
 	}
-	uint64_t delta = time - r->last;
-	if (extend) {
+	uint64_t delta = stands ? 0 : time - r->last;
+	if (extend && !stands) {
 		if (fell)
-			delta = r->cuts_fall ? delta & ((1ull << 59) - 1) : 0;
+			delta = 0;
 		put_number(&r->pages, r->pages.big ? 30ull << 27 | (delta & 0x7ffffff) : (delta & 0x7ffffff) << 5 | 30, 4);
 		put_number(&r->pages, delta >> 27, 4);
 		delta = 0;
@@ -211,7 +213,7 @@ static void ring_event(struct ring_builder *r, uint64_t time, struct bytes recor
 		put_number(&r->pages, record.length + 4, 4);
 	}
 	put(&r->pages, record.data, record.length);
-	r->last = time;
+	r->last = stands ? r->last : time;
 	free(record.data);
 }
 
