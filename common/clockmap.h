@@ -44,8 +44,9 @@ int cgr_clock_map_add(struct cgr_clock_map *map, const void *pairs, size_t bytes
  * none, nor are those of a counter that began anew more than CGR_LIMIT_CLOCK_RESTARTS times: CGR_E_LIMIT, here or from
  * cgr_clock_map_add. */
 int cgr_clock_map_settle(struct cgr_clock_map *map, struct cgr_error *reterr);
-/* For one CPU's counts in the order it stamped them: where they fall, or are of a time at which the next part has begun,
- * they are of that one. Never goes back where count does not, but in the midst of a break, where there are no events. The map has points. */
+/* For one CPU's counts in the order it stamped them: where they fall, or are of a time at which the next part has
+ * begun, they are of that one. Never goes back where count does not, but in the midst of a break, where there are no
+ * events. The map has points. */
 uint64_t cgr_clock_map_ns(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, uint64_t count);
 void cgr_clock_map_fini(struct cgr_clock_map *map); /* legal on a zeroed one */
 

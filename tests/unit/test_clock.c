@@ -207,15 +207,15 @@ static void each_count_has_its_own_line(void **state)
 	cgr_clock_map_fini(&one);
 }
 
-/* The recording begins 5 s before a suspend to RAM and goes on for longer after it than the machine was up before: a CPU
- * that slept through it comes back with a count above its last one. */
+/* The recording begins 5 s before a suspend to RAM and goes on for longer after it than the machine was up before: a
+ * CPU that slept through it comes back with a count above its last one. */
 static void a_count_past_the_end_of_its_part_is_of_a_later_one(void **state)
 {
 	enum { BEFORE = 26, AFTER = 496, MS = 1000000 };
 	static const uint64_t second = 1000000000;
 	static const struct pair expected[] = { { 12, 12 }, { 15, 15 }, { 16, 31 }, { 40, 55 }, { 95, 110 }, { 155, 170 } };
-	struct pair pairs[BEFORE + AFTER], apart[] = { { 10, 10 }, { 20, 20 }, { 31, 31 }, { 20, 42 }, { 1, 50 },
-		                                           { 2, 51 },  { 300, 349 } };
+	struct pair pairs[BEFORE + AFTER],
+	    apart[] = { { 10, 10 }, { 20, 20 }, { 31, 31 }, { 20, 42 }, { 1, 50 }, { 2, 51 }, { 300, 349 } };
 	struct cgr_clock_cursor cursor = { 0 }, later = { 0 };
 
 	(void)state;
