@@ -33,7 +33,7 @@ static uint32_t claim_adds(struct builder *b, const struct cgr_event *e, uint32_
 		op->flags = (uint8_t)(op->flags & ~CGR_OPF_READAHEAD);
 		claimed += (uint32_t)(CGR_MIN(op->a + pages, last) - CGR_MAX(op->a, first));
 	}
-	t->adds = 0;
+	t->adds = t->unwaited = 0;
 	return claimed;
 }
 
@@ -67,6 +67,7 @@ int cgr_build_note_stolen(struct builder *b, uint32_t task, uint64_t stolen_ns)
 	if (!op.a || !b->info->has_page_cache)
 		return 0;
 	cgr_build_note_miss_wait(b, task, op.a);
+	t->unwaited = 0;
 	return cgr_build_emit(b, task, &op);
 }
 
@@ -262,17 +263,19 @@ static int cache_add(struct builder *b, const struct cgr_event *e)
 	}
 	t->add[t->adds++] = (struct recent_add){ t->tail, cgr_chunk_at(b->programs, t->tail)->count - 1 };
 	t->last_add = t->add[t->adds - 1];
+	t->unwaited = (uint8_t)CGR_MIN(t->unwaited + 1u, (unsigned)t->adds);
 	return 0;
 }
 
-/* A page that is dirty without a look-up since it was inserted was made to be written (write_begin_get_folio): it is
- * charged for good, nothing is read for it, and nobody waits for it. */
+/* A page that is dirty without a look-up or a wait since it was inserted was made to be written
+ * (write_begin_get_folio): it is charged for good, nothing is read for it, and nobody waits for it. One that was waited
+ * for was read first: by a fault that is to write (do_shared_fault), or because only a part of it is overwritten. */
 static void written_at_once(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t = &b->t[e->task];
 	struct recent_add last = t->last_add;
 
-	if (!e->task || cgr_event_in_irq(e) || !t->adds)
+	if (!e->task || cgr_event_in_irq(e) || !t->unwaited)
 		return;
 	struct cgr_op *op = &cgr_chunk_at(b->programs, last.chunk)->op[last.position];
 	uint64_t pages = op->b & 0xffffffffu;
@@ -284,6 +287,8 @@ static void written_at_once(struct builder *b, const struct cgr_event *e)
 	if (--t->adds)
 		t->last_add = t->add[t->adds - 1];
 	else
+		t->added_pages = 0; /* older inserts than are kept: none is left that a next one could be in a window with */
+	if (!--t->unwaited)
 		t->missed = false;
 }
 
