@@ -8,7 +8,7 @@
 #define PAGE_FASTEST_NS 1000u /* 4 KiB at 4 GB/s: no device of today is faster */
 #define SHORT_BYTES (128u << 10) /* so little is no matter of the device's throughput */
 #define SHORT_MIN 8u
-#define REQUEST_USUAL_NS 200000u /* one request, where not a single one was recorded */
+#define REQUEST_USUAL_NS 200000u /* one request, where no short one was recorded */
 #define RECLAIM_PAGES_MIN 32u
 #define FAULTS_MIN 16u
 #define FAULT_NS 400u
@@ -86,6 +86,10 @@ void cgr_build_device(struct builder *b, const struct cgr_event *e)
 	if (!b->in_flight) /* issued before the trace */
 		return;
 	b->in_flight--;
+	if (!e->b) { /* a flush moves no data and says nothing of what does */
+		b->device_since_ns = e->ts_ns;
+		return;
+	}
 	if (b->device_alone && e->b <= SHORT_BYTES) {
 		b->short_requests++;
 		b->short_ns += CGR_MIN(e->ts_ns - b->device_since_ns, REQUEST_MAX_NS);
@@ -188,7 +192,21 @@ static uint64_t request_ns(const struct builder *b, uint64_t stream_ns)
 		return CGR_MAX(b->short_ns / b->short_requests, stream_ns);
 	if (!b->device_requests)
 		return REQUEST_USUAL_NS;
-	return CGR_MAX(CGR_MIN(b->device_busy_ns / b->device_requests, (uint64_t)REQUEST_USUAL_NS), stream_ns);
+	return CGR_MAX(b->device_busy_ns / b->device_requests, stream_ns);
+}
+
+/* No page was read by itself. How far a long request's time is its size's, and how far the device's latency, is not
+ * known: the range reaches as far as that time, but what is taken for usual is no slow device. */
+static void price_single(const struct builder *b, struct cgr_calibration *c, uint64_t stream_ns)
+{
+	const struct miss_sum *one = &b->miss[0];
+	struct cgr_miss_price *p = &c->single;
+
+	price_between(p, c->window.seen ? c->window.wait_ns : stream_ns, request_ns(b, stream_ns), CPU_LEAST_NS,
+	              one->cpu_pages ? one->cpu_ns / one->cpu_pages : CPU_MOST_NS);
+	if (b->short_requests < SHORT_MIN)
+		p->wait_ns = geometric_mean(p->wait_low_ns,
+		                            CGR_MAX(CGR_MIN(p->wait_high_ns, (uint64_t)REQUEST_USUAL_NS), p->wait_low_ns));
 }
 
 /* Nothing of the kind was seen. A page costs no less than the device takes for one where it streams, and no more than a
@@ -197,11 +215,10 @@ void cgr_build_calibrate_misses(struct builder *b)
 {
 	struct cgr_calibration *c = &b->programs->calibration;
 	const struct miss_sum *one = &b->miss[0], *many = &b->miss[1];
-	uint64_t stream = PAGE_FASTEST_NS, request;
+	uint64_t stream = PAGE_FASTEST_NS;
 
 	if (b->device_bytes >= 4096)
 		stream = CGR_MAX(b->device_busy_ns / (b->device_bytes / 4096), PAGE_FASTEST_NS);
-	request = request_ns(b, stream);
 	if (one->misses >= MISSES_MIN)
 		price_seen(&c->single, one);
 	if (many->pages >= WINDOW_PAGES_MIN) {
@@ -209,8 +226,7 @@ void cgr_build_calibrate_misses(struct builder *b)
 		c->window_pages = many->pages / many->misses;
 	}
 	if (!c->single.seen)
-		price_between(&c->single, c->window.seen ? c->window.wait_ns : stream, request, CPU_LEAST_NS,
-		              one->cpu_pages ? one->cpu_ns / one->cpu_pages : CPU_MOST_NS);
+		price_single(b, c, stream);
 	if (!c->window.seen)
 		price_between(&c->window, CGR_MIN(stream, c->single.wait_ns) / 2, c->single.wait_ns, CPU_LEAST_NS,
 		              CGR_MAX(c->single.cpu_ns, CPU_LEAST_NS));

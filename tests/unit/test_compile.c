@@ -1277,6 +1277,32 @@ static void test_short_requests(void **state)
 	cgr_programs_free(p);
 }
 
+/* Where only requests of megabytes were seen, which part of their time is the device's latency is not known: the range
+ * reaches to all of it (a disk that seeks). Flushes, which move no data, do not make them short. */
+static void test_long_requests(void **state)
+{
+	struct cgr_programs *p;
+	struct tape t;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < 64; i++) {
+		uint64_t bytes = i % 2 ? 0 : 1u << 20;
+
+		tell(&t, CGR_EV_BLOCK_ISSUE, 0, 1, 0, bytes, 0, 0, 0);
+		t.now_ns += i % 2 ? 90000 : 12 * MS;
+		tell(&t, CGR_EV_BLOCK_DONE, 0, 1, 0, bytes, 0, 0, CGR_EVF_SOFTIRQ);
+		t.now_ns += 5000;
+	}
+	p = compiled(&t);
+	assert_false(p->calibration.single.seen);
+	assert_int_equal(p->calibration.single.wait_low_ns, 46875);
+	assert_in_range(p->calibration.single.wait_ns, 46875, 200000);
+	assert_int_equal(p->calibration.single.wait_high_ns, 12 * MS);
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1308,6 +1334,7 @@ int main(void)
 		cmocka_unit_test(test_wait_in_reclaim),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_short_requests),
+		cmocka_unit_test(test_long_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
