@@ -63,16 +63,19 @@ int cgr_histogram_add(struct cgr_histogram *h, uint64_t value)
 	return 0;
 }
 
-void cgr_histogram_merge(struct cgr_histogram *into, const struct cgr_histogram *from)
+int cgr_histogram_merge(struct cgr_histogram *into, const struct cgr_histogram *from)
 {
-	if (from->buckets == 0 || reserve(into, from->buckets - 1) < 0)
-		return;
+	if (from->buckets == 0)
+		return 0;
+	if (reserve(into, from->buckets - 1) < 0)
+		return CGR_E_NOMEM;
 	for (unsigned i = 0; i < from->buckets; i++)
 		into->bucket[i] += from->bucket[i];
 	into->count += from->count;
 	into->sum += from->sum;
 	if (from->maximum > into->maximum)
 		into->maximum = from->maximum;
+	return 0;
 }
 
 uint64_t cgr_histogram_quantile(const struct cgr_histogram *h, unsigned permille)

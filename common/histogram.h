@@ -17,7 +17,8 @@ static inline uint32_t cgr_histogram_at(const struct cgr_histogram *h, unsigned 
 	return bucket < h->buckets ? h->bucket[bucket] : 0;
 }
 int cgr_histogram_add(struct cgr_histogram *h, uint64_t value); /* 0 or CGR_E_NOMEM */
-void cgr_histogram_merge(struct cgr_histogram *into, const struct cgr_histogram *from);
+/* 0 or CGR_E_NOMEM: then nothing was merged, and what is made of it would be too few. */
+int cgr_histogram_merge(struct cgr_histogram *into, const struct cgr_histogram *from);
 /* value at permille (500 = p50, 990 = p99): upper edge of its bucket, at most maximum; 0 when empty */
 uint64_t cgr_histogram_quantile(const struct cgr_histogram *h, unsigned permille);
 uint64_t cgr_histogram_bucket_low(unsigned bucket);

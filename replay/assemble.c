@@ -141,16 +141,18 @@ struct cgr_spread cgr_seeds_spread(const struct cgr_seed_set *set, unsigned bloc
 }
 
 /* ---- the recorded side ---- */
+/* None, where memory does not suffice for it. */
 static int64_t recorded_latency(const struct cgr_programs *programs, const struct cgr_engine_output *output,
                                 uint32_t cgroup, unsigned permille, bool *ret_any)
 {
 	struct cgr_histogram all = { 0 };
 	int64_t value;
+	int rc = 0;
 
-	for (uint32_t i = 1; i < programs->tasks; i++)
+	for (uint32_t i = 1; i < programs->tasks && rc == 0; i++)
 		if (output->task[i].cgroup == cgroup)
-			cgr_histogram_merge(&all, &programs->latency[i]);
-	*ret_any = all.count != 0;
+			rc = cgr_histogram_merge(&all, &programs->latency[i]);
+	*ret_any = rc == 0 && all.count != 0;
 	value = (int64_t)cgr_histogram_quantile(&all, permille);
 	cgr_histogram_fini(&all);
 	return value;
@@ -475,8 +477,8 @@ static int fill_tasks(struct cgr_result *r, const struct cgr_store *store, const
 			                           .recorded_runtime_usec = (int64_t)p->recorded_run_ns / 1000,
 			                           .wait_usec = (int64_t)t->wait_ns / 1000,
 			                           .throttled_usec = (int64_t)t->throttled_ns / 1000 };
-		cgr_histogram_merge(&x->wakeup_latency, &t->latency);
-		cgr_histogram_merge(&x->recorded_wakeup_latency, &programs->latency[i]);
+		CGR_TRY(cgr_histogram_merge(&x->wakeup_latency, &t->latency));
+		CGR_TRY(cgr_histogram_merge(&x->recorded_wakeup_latency, &programs->latency[i]));
 	}
 	return 0;
 }

@@ -230,8 +230,8 @@ static void latencies(struct cgr_engine *e)
 		struct cgr_histogram all = { 0 };
 
 		for (uint32_t i = 1; i < e->n_tasks; i++)
-			if (e->task_info[i].cpu_cgroup == g)
-				cgr_histogram_merge(&all, &e->out->task[i].latency);
+			if (e->task_info[i].cpu_cgroup == g && cgr_histogram_merge(&all, &e->out->task[i].latency) < 0)
+				run_fail(e, CGR_E_NOMEM);
 		for (size_t k = 0; k < CGR_ARRAY_SIZE(q); k++)
 			e->out->block[CGR_BLOCK_ENGINE].value[(size_t)q[k].metric * e->n_cgroups + g] =
 			    (int64_t)cgr_histogram_quantile(&all, q[k].permille);
