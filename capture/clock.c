@@ -148,18 +148,24 @@ void cgr_clock_look(struct cgr_clock *clock)
 		clock->first = pair;
 }
 
-const char *cgr_clock_check(struct cgr_clock *clock)
+static const char *trouble_of(const struct cgr_clock *clock, enum cgr_clock_trouble trouble)
 {
-	clock->given_up = clock->given_up || (clock->counts && !reader_of(clock)->is_kernels(reader_of(clock)->context));
-	if (clock->given_up)
+	if (trouble == CGR_CLOCK_GIVEN_UP && clock->given_up)
 		return "the kernel found the time stamp counter, which events are stamped with, unreliable meanwhile (see "
 		       "dmesg): times may be wrong";
-	if (clock->restarts > 0)
+	if (trouble == CGR_CLOCK_RESTARTED && clock->restarts > 0)
 		return "the machine was suspended meanwhile, and the counter that events are stamped with began anew: import "
 		       "joins the parts, other programs show wrong times before that";
-	if (clock->suspends > 0)
+	/* a restart is one of them, and its text says so */
+	if (trouble == CGR_CLOCK_SUSPENDED && clock->suspends > clock->restarts)
 		return "the machine was suspended meanwhile: that time is no part of the recording";
 	return NULL;
+}
+
+const char *cgr_clock_check(struct cgr_clock *clock, enum cgr_clock_trouble trouble)
+{
+	clock->given_up = clock->given_up || (clock->counts && !reader_of(clock)->is_kernels(reader_of(clock)->context));
+	return trouble_of(clock, trouble);
 }
 
 static int64_t last_ns(const struct cgr_clock *clock)

@@ -39,12 +39,16 @@ struct cgr_clock {
 	bool given_up; /* the kernel no longer makes its time of the counter */
 };
 
+/* What may befall it: several of them may. */
+enum cgr_clock_trouble { CGR_CLOCK_GIVEN_UP, CGR_CLOCK_RESTARTED, CGR_CLOCK_SUSPENDED, CGR_CLOCK_TROUBLES };
+
 /* Which clock this machine's ring is to have. */
 void cgr_clock_choose(struct cgr_clock *clock, const char *tracefs);
 /* Reads a pair. A CLOCK section can stand for itself from the second one on. */
 void cgr_clock_look(struct cgr_clock *clock);
-/* Whether the counter is the kernel's clock still; what is to be said of the recording's times, NULL: nothing. */
-const char *cgr_clock_check(struct cgr_clock *clock);
+/* Whether the counter is the kernel's clock still; what is to be said of that trouble with the recording's times, NULL:
+ * nothing. */
+const char *cgr_clock_check(struct cgr_clock *clock, enum cgr_clock_trouble trouble);
 /* To be called often: reads a pair now and then. True: a section is due. */
 bool cgr_clock_tick(struct cgr_clock *clock);
 /* The body of a CLOCK section. */

@@ -217,13 +217,20 @@ static json_t *clock_json(const struct cgr_clock *clock)
 	return obj;
 }
 
+static void note_troubles(struct cgr_session *s)
+{
+	for (int trouble = 0; trouble < CGR_CLOCK_TROUBLES; trouble++) {
+		const char *text = cgr_clock_check(&s->clock, (enum cgr_clock_trouble)trouble);
+		if (text != NULL && s->ended_by != NULL && s->options->notes != NULL)
+			(void)fprintf(s->options->notes, "cgreplay: %s\n", text);
+	}
+}
+
 int cgr_summarise(struct cgr_session *s, struct cgr_segment *segment, const json_t *snapshot, struct cgr_error *reterr)
 {
-	const char *trouble = cgr_clock_check(&s->clock);
 	json_t *obj = json_object();
 
-	if (trouble != NULL && s->ended_by != NULL && s->options->notes != NULL)
-		(void)fprintf(s->options->notes, "cgreplay: %s\n", trouble);
+	note_troubles(s);
 	cgr_json_set_int(obj, "schema_version", 1);
 	cgr_json_set_int(obj, "stop_mono_ns", segment->stop_ns);
 	cgr_json_set_text(obj, "ended_by", s->ended_by == NULL ? "rotation" : s->ended_by);

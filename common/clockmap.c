@@ -54,10 +54,30 @@ static void sort_points(struct cgr_clock_map *map)
 	map->points = kept;
 }
 
-/* A pair that is below the last one, and the one behind it too: it is no slip of a single reading. */
-static bool begins_anew(const struct cgr_clock_map *map, size_t i, uint64_t last_count)
+static bool is_alike(uint64_t scale, uint64_t other)
 {
-	return i + 1 == map->points || map->point[i + 1].count < last_count;
+	return scale - scale / 8 < other && other < scale + scale / 8;
+}
+
+/* Whether the old line goes on from here to the next pair, which is above the last one, and not from that one: the
+ * counter began anew, and no pair was read until it had come farther than before. */
+static bool goes_on(const struct cgr_clock_point *last, const struct cgr_clock_point *at)
+{
+	const struct cgr_clock_point *behind = at + 1;
+	uint64_t scale = scale_between(last - 1, last);
+
+	return is_alike(scale, scale_between(at, behind)) &&
+	       (behind->count == last->count || !is_alike(scale, scale_between(last, behind)));
+}
+
+/* A pair that is below the last one, and the one behind it too, or that one goes on from it: it is no slip of a single
+ * reading. */
+static bool begins_anew(const struct cgr_clock_map *map, size_t kept, size_t i)
+{
+	const struct cgr_clock_point *last = &map->point[kept - 1];
+
+	return i + 1 == map->points || map->point[i + 1].count < last->count ||
+	       (kept > 1 && !last->anew && goes_on(last, &map->point[i]));
 }
 
 static void keep(struct cgr_clock_map *map, size_t *kept, const struct cgr_clock_point *at, bool anew)
@@ -78,7 +98,7 @@ static void tidy(struct cgr_clock_map *map)
 		const struct cgr_clock_point *at = &map->point[i], *last = &map->point[kept - (kept > 0)];
 		if (kept == 0) {
 			keep(map, &kept, at, false);
-		} else if (at->count < last->count && begins_anew(map, i, last->count)) {
+		} else if (at->count < last->count && begins_anew(map, kept, i)) {
 			if (at[-1].count > last->count) /* was too close, but is the last of its part */
 				keep(map, &kept, at - 1, false);
 			keep(map, &kept, at, true);
@@ -171,11 +191,6 @@ static void settle_part(struct cgr_clock_map *map, size_t first, size_t end)
 	while (from > map->point + first && last->mono_ns - from->mono_ns < BASE_NS && !from[-1].broken)
 		from--;
 	last->scale = from == last ? from[-1].scale : scale_between(from, last);
-}
-
-static bool is_alike(uint64_t scale, uint64_t other)
-{
-	return scale - scale / 8 < other && other < scale + scale / 8;
 }
 
 /* Where in an interval the line before and the one behind meet: there the kernel went over to another factor (adjtimex)

@@ -171,6 +171,38 @@ static void slew_and_noise_are_no_breaks(void **state)
 	cgr_clock_map_fini(&map);
 }
 
+/* A single pair below the last one: the counter began anew, where the line goes on from it to the next pair. */
+static void one_low_pair_may_be_a_new_count(void **state)
+{
+	const struct pair pairs[] = { { 10000000000, 10000000000 },
+		                          { 20000000000, 20000000000 },
+		                          { 1000000000, 21000000000 },
+		                          { 100000000000, 120000000000 } };
+	const struct pair same[] = { { 10000000000, 10000000000 },
+		                         { 20000000000, 20000000000 },
+		                         { 1000000000, 21000000000 },
+		                         { 20000000000, 40000000000 } };
+	const struct pair slip[] = { { 10000000000, 10000000000 },
+		                         { 20000000000, 20000000000 },
+		                         { 1000000000, 21000000000 },
+		                         { 120000000000, 120000000000 } };
+	struct cgr_clock_map map = map_of(pairs, 4), equal = map_of(same, 4), slipped = map_of(slip, 4);
+	struct cgr_clock_cursor cursor = { 0 };
+
+	(void)state;
+	assert_int_equal(map.restarts, 1);
+	assert_int_equal(map.points, 4);
+	assert_near(cgr_clock_map_ns(&map, &cursor, 15000000000), 15000000000);
+	assert_near(cgr_clock_map_ns(&map, &cursor, 25000000000), 45000000000);
+	assert_near(cgr_clock_map_ns(&map, &cursor, 95000000000), 115000000000);
+	assert_int_equal(equal.restarts, 1);
+	assert_int_equal(slipped.restarts, 0);
+	assert_int_equal(slipped.points, 3);
+	cgr_clock_map_fini(&map);
+	cgr_clock_map_fini(&equal);
+	cgr_clock_map_fini(&slipped);
+}
+
 /* Suspend to RAM: the counter began anew, 3 s of CLOCK_MONOTONIC after the first pair and 500 ms before the next one.
  */
 static void each_count_has_its_own_line(void **state)
@@ -611,12 +643,12 @@ static void a_counter_given_up_is_told_and_followed(void **state)
 	(void)state;
 	cgr_clock_look(&clock);
 	record_until(&clock, &m, 5900000000, &file);
-	assert_null(cgr_clock_check(&clock));
+	assert_null(cgr_clock_check(&clock, CGR_CLOCK_GIVEN_UP));
 	record_until(&clock, &m, 12000000000, &file);
-	assert_non_null(strstr(cgr_clock_check(&clock), "unreliable"));
+	assert_non_null(strstr(cgr_clock_check(&clock, CGR_CLOCK_GIVEN_UP), "unreliable"));
 	assert_true(clock.given_up);
 	m.given_up_ns = INT64_MAX; /* the user has set it anew: what was, was */
-	assert_non_null(cgr_clock_check(&clock));
+	assert_non_null(cgr_clock_check(&clock, CGR_CLOCK_GIVEN_UP));
 	m.given_up_ns = 6000000000;
 	cgr_clock_look(&clock);
 	cgr_clock_body(&clock, &file);
@@ -682,14 +714,21 @@ static void suspends_and_a_new_count_are_noticed(void **state)
 	cgr_clock_look(&clock);
 	assert_int_equal(clock.suspends, 1);
 	assert_int_equal(clock.restarts, 0);
-	assert_non_null(cgr_clock_check(&clock));
+	assert_non_null(cgr_clock_check(&clock, CGR_CLOCK_SUSPENDED));
+	assert_null(cgr_clock_check(&clock, CGR_CLOCK_RESTARTED));
 	clock.pair[clock.pairs - 1].count = UINT64_MAX;
 	cgr_clock_look(&clock);
 	assert_int_equal(clock.suspends, 1);
 	assert_int_equal(clock.restarts, 1);
-	assert_non_null(strstr(cgr_clock_check(&clock), "began anew"));
+	/* each that applies is told */
+	clock.given_up = true;
+	assert_non_null(strstr(cgr_clock_check(&clock, CGR_CLOCK_GIVEN_UP), "unreliable"));
+	assert_non_null(strstr(cgr_clock_check(&clock, CGR_CLOCK_RESTARTED), "began anew"));
+	assert_null(cgr_clock_check(&clock, CGR_CLOCK_SUSPENDED)); /* the new count's */
+	clock.suspends = 2;
+	assert_non_null(strstr(cgr_clock_check(&clock, CGR_CLOCK_SUSPENDED), "no part"));
 	cgr_clock_fini(&clock);
-	assert_null(cgr_clock_check(&clock)); /* a clock that does not count cannot fail */
+	assert_null(cgr_clock_check(&clock, CGR_CLOCK_GIVEN_UP)); /* a clock that does not count cannot fail */
 }
 
 int main(void)
@@ -702,6 +741,7 @@ int main(void)
 		cmocka_unit_test(slew_and_noise_are_no_breaks),
 		cmocka_unit_test(each_count_has_its_own_line),
 		cmocka_unit_test(a_count_past_the_end_of_its_part_is_of_a_later_one),
+		cmocka_unit_test(one_low_pair_may_be_a_new_count),
 		cmocka_unit_test(pairs_of_weeks_get_sparse),
 		cmocka_unit_test(endless_restarts_are_refused),
 		cmocka_unit_test(import_brings_stamps_to_one_clock),
