@@ -71,7 +71,7 @@ struct task_build {
 	uint64_t cpus; /* of the first 64 those on which it may run for certain */
 	int16_t prio;
 	uint8_t state; /* set by cgr_build_set_state */
-	uint8_t adds;
+	uint8_t adds, unwaited; /* of the inserts in add; the last of them, for which it has not waited since */
 	/* for programs that stop on the clock */
 	uint64_t exec_ns, in_ns, out_ns, block_end_ns, previous_block_end_ns;
 	uint64_t away_ns, back_ns; /* its last absence from the CPU, after which it has run but for a moment or at all */

@@ -8,7 +8,7 @@
 #define PAGE_FASTEST_NS 1000u /* 4 KiB at 4 GB/s: no device of today is faster */
 #define SHORT_BYTES (128u << 10) /* so little is no matter of the device's throughput */
 #define SHORT_MIN 8u
-#define REQUEST_USUAL_NS 200000u /* one request, where not a single one was recorded */
+#define REQUEST_USUAL_NS 200000u /* one request, where no short one was recorded */
 #define RECLAIM_PAGES_MIN 32u
 #define FAULTS_MIN 16u
 #define FAULT_NS 400u
@@ -33,7 +33,7 @@ static uint32_t claim_adds(struct builder *b, const struct cgr_event *e, uint32_
 		op->flags = (uint8_t)(op->flags & ~CGR_OPF_READAHEAD);
 		claimed += (uint32_t)(CGR_MIN(op->a + pages, last) - CGR_MAX(op->a, first));
 	}
-	t->adds = 0;
+	t->adds = t->unwaited = 0;
 	return claimed;
 }
 
@@ -67,6 +67,7 @@ int cgr_build_note_stolen(struct builder *b, uint32_t task, uint64_t stolen_ns)
 	if (!op.a || !b->info->has_page_cache)
 		return 0;
 	cgr_build_note_miss_wait(b, task, op.a);
+	t->unwaited = 0;
 	return cgr_build_emit(b, task, &op);
 }
 
@@ -85,6 +86,10 @@ void cgr_build_device(struct builder *b, const struct cgr_event *e)
 	if (!b->in_flight) /* issued before the trace */
 		return;
 	b->in_flight--;
+	if (!e->b) { /* a flush moves no data and says nothing of what does */
+		b->device_since_ns = e->ts_ns;
+		return;
+	}
 	if (b->device_alone && e->b <= SHORT_BYTES) {
 		b->short_requests++;
 		b->short_ns += CGR_MIN(e->ts_ns - b->device_since_ns, REQUEST_MAX_NS);
@@ -187,7 +192,21 @@ static uint64_t request_ns(const struct builder *b, uint64_t stream_ns)
 		return CGR_MAX(b->short_ns / b->short_requests, stream_ns);
 	if (!b->device_requests)
 		return REQUEST_USUAL_NS;
-	return CGR_MAX(CGR_MIN(b->device_busy_ns / b->device_requests, (uint64_t)REQUEST_USUAL_NS), stream_ns);
+	return CGR_MAX(b->device_busy_ns / b->device_requests, stream_ns);
+}
+
+/* No page was read by itself. How far a long request's time is its size's, and how far the device's latency, is not
+ * known: the range reaches as far as that time, but what is taken for usual is no slow device. */
+static void price_single(const struct builder *b, struct cgr_calibration *c, uint64_t stream_ns)
+{
+	const struct miss_sum *one = &b->miss[0];
+	struct cgr_miss_price *p = &c->single;
+
+	price_between(p, c->window.seen ? c->window.wait_ns : stream_ns, request_ns(b, stream_ns), CPU_LEAST_NS,
+	              one->cpu_pages ? one->cpu_ns / one->cpu_pages : CPU_MOST_NS);
+	if (b->short_requests < SHORT_MIN)
+		p->wait_ns = geometric_mean(p->wait_low_ns,
+		                            CGR_MAX(CGR_MIN(p->wait_high_ns, (uint64_t)REQUEST_USUAL_NS), p->wait_low_ns));
 }
 
 /* Nothing of the kind was seen. A page costs no less than the device takes for one where it streams, and no more than a
@@ -196,11 +215,10 @@ void cgr_build_calibrate_misses(struct builder *b)
 {
 	struct cgr_calibration *c = &b->programs->calibration;
 	const struct miss_sum *one = &b->miss[0], *many = &b->miss[1];
-	uint64_t stream = PAGE_FASTEST_NS, request;
+	uint64_t stream = PAGE_FASTEST_NS;
 
 	if (b->device_bytes >= 4096)
 		stream = CGR_MAX(b->device_busy_ns / (b->device_bytes / 4096), PAGE_FASTEST_NS);
-	request = request_ns(b, stream);
 	if (one->misses >= MISSES_MIN)
 		price_seen(&c->single, one);
 	if (many->pages >= WINDOW_PAGES_MIN) {
@@ -208,8 +226,7 @@ void cgr_build_calibrate_misses(struct builder *b)
 		c->window_pages = many->pages / many->misses;
 	}
 	if (!c->single.seen)
-		price_between(&c->single, c->window.seen ? c->window.wait_ns : stream, request, CPU_LEAST_NS,
-		              one->cpu_pages ? one->cpu_ns / one->cpu_pages : CPU_MOST_NS);
+		price_single(b, c, stream);
 	if (!c->window.seen)
 		price_between(&c->window, CGR_MIN(stream, c->single.wait_ns) / 2, c->single.wait_ns, CPU_LEAST_NS,
 		              CGR_MAX(c->single.cpu_ns, CPU_LEAST_NS));
@@ -262,17 +279,19 @@ static int cache_add(struct builder *b, const struct cgr_event *e)
 	}
 	t->add[t->adds++] = (struct recent_add){ t->tail, cgr_chunk_at(b->programs, t->tail)->count - 1 };
 	t->last_add = t->add[t->adds - 1];
+	t->unwaited = (uint8_t)CGR_MIN(t->unwaited + 1u, (unsigned)t->adds);
 	return 0;
 }
 
-/* A page that is dirty without a look-up since it was inserted was made to be written (write_begin_get_folio): it is
- * charged for good, nothing is read for it, and nobody waits for it. */
+/* A page that is dirty without a look-up or a wait since it was inserted was made to be written
+ * (write_begin_get_folio): it is charged for good, nothing is read for it, and nobody waits for it. One that was waited
+ * for was read first: by a fault that is to write (do_shared_fault), or because only a part of it is overwritten. */
 static void written_at_once(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t = &b->t[e->task];
 	struct recent_add last = t->last_add;
 
-	if (!e->task || cgr_event_in_irq(e) || !t->adds)
+	if (!e->task || cgr_event_in_irq(e) || !t->unwaited)
 		return;
 	struct cgr_op *op = &cgr_chunk_at(b->programs, last.chunk)->op[last.position];
 	uint64_t pages = op->b & 0xffffffffu;
@@ -284,6 +303,8 @@ static void written_at_once(struct builder *b, const struct cgr_event *e)
 	if (--t->adds)
 		t->last_add = t->add[t->adds - 1];
 	else
+		t->added_pages = 0; /* older inserts than are kept: none is left that a next one could be in a window with */
+	if (!--t->unwaited)
 		t->missed = false;
 }
 

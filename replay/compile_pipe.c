@@ -228,8 +228,10 @@ static int insert(struct builder *b, uint32_t task, const struct gates *g, const
 					break;
 				part.a = due_ns - run_ns;
 				part.b = CGR_MIN(op.b, part.a);
+				part.c = (uint32_t)CGR_MIN((uint64_t)op.c, part.a - part.b);
 				op.a -= part.a;
 				op.b -= part.b;
+				op.c -= part.c;
 				run_ns += part.a;
 				CGR_TRY(cgr_programs_append(p, task, &tail, &part, b->error));
 			}

@@ -119,6 +119,8 @@ int cgr_build_end_block(struct builder *b, uint32_t task, uint64_t ts_ns, enum c
 	t->awake_ns = ts_ns;
 	t->by_itself = cause != CGR_CAUSE_TASK;
 	t->missed = t->missed && t->in_reclaim;
+	if (!t->in_reclaim)
+		t->unwaited = 0;
 	t->written.position = 0;
 	t->timer_armed = false;
 	t->meet_chunk = CGR_ID_NONE;

@@ -3,6 +3,8 @@
 #include "replay/engine_internal.h"
 #include "store/stream.h"
 
+#define MISS_MOST_NS 3600000000000ull /* of one look-up, whatever a damaged store says */
+
 static struct mm_charge *held_find(struct cgr_engine *e, uint32_t leader, uint32_t cgroup, uint8_t kind)
 {
 	for (uint32_t i = e->held_head[leader]; i != NONE; i = e->held[i].next)
@@ -93,11 +95,16 @@ uint64_t cgr_run_cpu_of(struct cgr_engine *e, struct task_run *t, const struct c
  * the mean of those read in windows tell both. Under another limit windows have other sizes than in the recording. */
 static uint64_t price_of(uint64_t single_ns, uint64_t page_ns, uint64_t window_pages, uint64_t pages)
 {
+	unsigned __int128 window_ns = (unsigned __int128)window_pages * page_ns, ns;
+
+	window_ns = CGR_MIN(window_ns, (unsigned __int128)MISS_MOST_NS);
 	if (pages < 2)
 		return pages * single_ns;
-	if (window_pages < 2 || window_pages * page_ns <= single_ns)
-		return pages * page_ns;
-	return single_ns + (window_pages * page_ns - single_ns) * (pages - 1) / (window_pages - 1);
+	if (window_pages < 2 || window_ns <= single_ns)
+		ns = (unsigned __int128)pages * page_ns;
+	else
+		ns = single_ns + (window_ns - single_ns) * (pages - 1) / (window_pages - 1);
+	return (uint64_t)CGR_MIN(ns, (unsigned __int128)MISS_MOST_NS);
 }
 
 static uint64_t miss_cpu_ns(const struct cgr_engine *e, uint64_t pages)

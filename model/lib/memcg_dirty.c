@@ -1,13 +1,13 @@
 /* Dirty pages of the page cache, and the flusher (mm/page-writeback.c, fs/fs-writeback.c). Reclaim for a cgroup writes
  * no file page: it marks what is dirty, passes it on to the active list, and wakes the flusher when a batch held
  * nothing else (shrink_inactive_list). The flusher writes what is dirty then, in the order in which it became so, at
- * the device's speed, a chunk at a time (writeback_chunk_size), whose pages become clean together (ext4 ends an extent
- * when all of it is written). Whoever woke it waits for more than a batch of pages (reclaim_throttle), which is the
- * first chunk, and goes on while the others are being written. What reclaim had marked goes to the old end of the
- * inactive list when it is written (folio_rotate_reclaimable). Reclaim that comes to a marked page under writeback
- * waits for it, as v1 does (shrink_folio_list, case 3), unless it may not enter the file system, as when a page is
- * charged to be read ahead (page_cache_ra_unbounded). What throttles writers on v2 instead (balance_dirty_pages per
- * cgroup) comes to the same.
+ * the device's speed, a chunk at a time, whose pages become clean together (ext4 ends an extent when all of it is
+ * written). Whoever woke it waits for more than a batch of pages (reclaim_throttle: more than 32 for each that waits),
+ * which are there with the first chunk, and goes on while the others are being written. What reclaim had marked goes to
+ * the old end of the inactive list when it is written (folio_rotate_reclaimable). Reclaim that comes to a marked page
+ * under writeback waits for it, as v1 does (shrink_folio_list, case 3), unless it may not enter the file system, as
+ * when a page is charged to be read ahead (page_cache_ra_unbounded). What throttles writers on v2 instead
+ * (balance_dirty_pages per cgroup) comes to the same.
  *
  * Heads of folios stand in a ring in the order they became dirty: [rotated, written) are clean and wait for their
  * rotation, [written, queued) are under writeback, [queued, end) are dirty. */
@@ -16,7 +16,9 @@
 
 #define DIRTY_EXPIRE_NS 30000000000ull /* vm.dirty_expire_centisecs */
 #define THROTTLE_NS 100000000ull /* reclaim_throttle(VMSCAN_THROTTLE_WRITEBACK): HZ / 10 */
-#define CHUNK_PAGES 1024u /* MIN_WRITEBACK_PAGES */
+/* An assumption, how many pages become clean together. The kernel's own chunk is half a second's worth of the device's
+ * estimated bandwidth, rounded to a multiple of MIN_WRITEBACK_PAGES (1024), which is the least it can be. */
+#define CHUNK_PAGES 1024u
 
 static struct cgr_page *page_at(const struct memcg *m, uint64_t at)
 {

@@ -2,8 +2,9 @@
  * cache's tree, 64 pages of a file to a node. A node in which nothing but shadows is left goes on a list of the cgroup
  * it is charged to (workingset_update_node), and reclaim of that cgroup may free it with all that it remembers
  * (count_shadow_nodes, do_shrink_slab): what is read again after that counts as no refault.
- * - As many nodes as hold eight times the cgroup's pages are left alone, pages as the statistics have them. Those say
- *   nothing of a cgroup younger than the last flush of rstat, so that a short job keeps none for certain.
+ * - As many nodes as hold eight times the cgroup's pages are left alone, pages as the statistics have them. Where
+ *   reclaim does not flush those first (from 6.11 on) they say nothing of a cgroup younger than the last flush of
+ * rstat, so that a short job keeps none for certain.
  * - Half of those that are too many are due in each pass, a batch of 128 at a time, which leaves small numbers in
  *   peace until reclaim has to look at everything (priority 2 and below).
  * A folio of 64 pages or more stands in a node further up, and so does its shadow; such nodes are hardly ever without
@@ -81,14 +82,26 @@ static void forget_node(struct memcg *m, uint32_t number)
 	node_changed(m, number);
 }
 
+/* count_shadow_nodes: the pages on the cgroup's lists, or what the policy's statistics take for that. */
+static uint64_t pages_known(const struct memcg *m, uint32_t cgroup)
+{
+	struct cgr_ctx *reclaim = m->ctx->reclaim;
+	uint64_t pages = 0;
+	if (m->reclaim->known)
+		return m->reclaim->known(reclaim, cgroup);
+	for (unsigned lru = 0; lru < CGR_LRU_COUNT; lru++)
+		pages += (uint64_t)m->reclaim->size(reclaim, cgroup, (enum cgr_lru)lru);
+	return pages;
+}
+
 /* do_shrink_slab for the shrinker of shadow nodes, whose objects cost nothing to make again (seeks 0). */
 void memcg_shrink_shadows(struct memcg *m, struct memcg_group *group, int priority)
 {
 	struct cgr_page_list *list = &group->shadow_nodes;
 	if (!list->count || group->dying)
 		return;
-	uint64_t known = m->reclaim->known ? m->reclaim->known(m->ctx->reclaim, group->id) : UINT32_MAX;
-	uint64_t kept = known >> (NODE_SHIFT - 3), freeable = list->count > kept ? list->count - kept : 0, freed = 0;
+	uint64_t kept = pages_known(m, group->id) >> (NODE_SHIFT - 3), freed = 0;
+	uint64_t freeable = list->count > kept ? list->count - kept : 0;
 	if (!freeable)
 		return;
 	uint64_t due = (group->shadow_nodes_due >> priority) + freeable / 2;

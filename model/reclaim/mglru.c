@@ -341,6 +341,17 @@ static unsigned choose_type(struct cgr_ctx *ctx, const struct lru_gen_group *gro
 	return type;
 }
 
+/* A page under read. Up to 6.13 sort_folio passes it on as it does dirty ones, before it is isolated. From 6.14 on
+ * ("mm/mglru: rework workingset protection") it is isolated and counted as scanned, shrink_folio_list keeps it, and
+ * evict_folios gives it back: not into the oldest generation, but, made active, next to the youngest. Whether a page
+ * would go to the oldest tells lru_gen_folio_seq, from the youngest on and not from where the page was. */
+static uint32_t kept_seq(const struct lru_gen_group *group, const struct cgr_page *page)
+{
+	uint32_t used = page->flags & CGR_PG_WORKINGSET ? 1 : 0;
+	uint32_t seq = group->max_seq + used - (GENERATIONS - 1);
+	return (int32_t)(seq - group->min_seq[type_of(page)]) > 0 ? seq : group->max_seq + used - (MIN_GENERATIONS - 1);
+}
+
 struct batch {
 	uint32_t looked, isolated, sorted, reclaimed, dirty;
 };
@@ -376,7 +387,10 @@ static void take(struct cgr_ctx *ctx, struct cgr_scan *scan, struct lru_gen_grou
 		batch->reclaimed += pages;
 		return;
 	}
-	if (evict == CGR_EVICT_KEEP || type == FILE) { /* under read, dirty: sort_folio passes it on, it is not isolated */
+	if (evict == CGR_EVICT_KEEP && lru_gen_of(ctx)->rework) {
+		batch->isolated += pages;
+		move(ctx, n, kept_seq(group, page), true);
+	} else if (evict == CGR_EVICT_KEEP || type == FILE) { /* under read, dirty: passed on, not isolated (sort_folio) */
 		batch->sorted += pages;
 		batch->dirty += evict == CGR_EVICT_KEEP || page->flags & CGR_PG_WRITEBACK ? 0 : pages;
 		move(ctx, n, group->min_seq[type] + 1, true);

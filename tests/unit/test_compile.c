@@ -1136,6 +1136,52 @@ static void test_written_at_once(void **state)
 	cgr_programs_free(p);
 }
 
+/* What was waited for before it became dirty was read first (a fault that is to write, an overwrite of a part of a
+ * page): it stays a miss and its wait the device's, whether the task slept or the host served the request meanwhile. */
+static void test_written_after_read(void **state)
+{
+	struct cgr_programs *p;
+	struct tape t;
+	struct cgr_cursor cursor;
+	const struct cgr_op *op;
+	unsigned written = 0, waits = 0;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < MISSES; i++) {
+		tell(&t, CGR_EV_CACHE_ADD, 0, 1, 1, 2 * i, 1, CGR_ID_NONE, 0);
+		if (i % 2) {
+			turn(&t, 0, 1, 2, 0);
+			t.now_ns += 90000;
+			wake(&t, 0, 0, 1, 0, 0, CGR_EVF_SOFTIRQ);
+			turn(&t, 0, 0, 0, 1);
+		} else {
+			tell(&t, CGR_EV_BLOCK_ISSUE, 0, 1, 0, 4096, 0, 0, 0);
+			t.now_ns += 100000;
+			tell(&t, CGR_EV_RUNTIME, 0, 1, 10000, 0, 1, 0, 0);
+			tell(&t, CGR_EV_BLOCK_DONE, 1, 0, 0, 4096, 0, 0, CGR_EVF_SOFTIRQ);
+		}
+		tell(&t, CGR_EV_CACHE_ADD, 0, 1, 2, i, 1, CGR_ID_NONE, 0); /* this one is new, and written at once */
+		tell(&t, CGR_EV_CACHE_DIRTY, 0, 1, 2, i, 1, 0, 0);
+		tell(&t, CGR_EV_CACHE_DIRTY, 0, 1, 1, 2 * i, 1, 0, 0);
+		tell(&t, CGR_EV_CACHE_READ, 0, 1, 1, 2 * i, 1, 0, 0);
+	}
+	p = compiled(&t);
+	cursor = cgr_cursor_start(p, 1);
+	for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++) {
+		if (op->kind == CGR_OP_CACHE_ADD)
+			assert_int_equal(op->flags & CGR_OPF_WRITES, op->c == 2 ? CGR_OPF_WRITES : 0);
+		written += op->kind == CGR_OP_CACHE_ADD && op->flags & CGR_OPF_WRITES;
+		waits += op->kind == CGR_OP_BLOCK && op->flags & (CGR_OPF_MISS | CGR_OPF_STOLEN);
+	}
+	assert_int_equal(written, MISSES);
+	assert_int_equal(waits, MISSES);
+	assert_true(p->calibration.single.seen);
+	assert_int_equal(p->calibration.single.wait_ns, 90000);
+	cgr_programs_free(p);
+}
+
 /* What a task waits for inside reclaim (reclaim_throttle) is the recorded limit's, and not what it has just read in. */
 static void test_wait_in_reclaim(void **state)
 {
@@ -1231,6 +1277,32 @@ static void test_short_requests(void **state)
 	cgr_programs_free(p);
 }
 
+/* Where only requests of megabytes were seen, which part of their time is the device's latency is not known: the range
+ * reaches to all of it (a disk that seeks). Flushes, which move no data, do not make them short. */
+static void test_long_requests(void **state)
+{
+	struct cgr_programs *p;
+	struct tape t;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < 64; i++) {
+		uint64_t bytes = i % 2 ? 0 : 1u << 20;
+
+		tell(&t, CGR_EV_BLOCK_ISSUE, 0, 1, 0, bytes, 0, 0, 0);
+		t.now_ns += i % 2 ? 90000 : 12 * MS;
+		tell(&t, CGR_EV_BLOCK_DONE, 0, 1, 0, bytes, 0, 0, CGR_EVF_SOFTIRQ);
+		t.now_ns += 5000;
+	}
+	p = compiled(&t);
+	assert_false(p->calibration.single.seen);
+	assert_int_equal(p->calibration.single.wait_low_ns, 46875);
+	assert_in_range(p->calibration.single.wait_ns, 46875, 200000);
+	assert_int_equal(p->calibration.single.wait_high_ns, 12 * MS);
+	cgr_programs_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1258,9 +1330,11 @@ int main(void)
 		cmocka_unit_test(test_late_free),
 		cmocka_unit_test(test_long_programs),
 		cmocka_unit_test(test_written_at_once),
+		cmocka_unit_test(test_written_after_read),
 		cmocka_unit_test(test_wait_in_reclaim),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_short_requests),
+		cmocka_unit_test(test_long_requests),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,10 +23,11 @@ static uint32_t read_again(struct mem_host *h, uint64_t index, bool first)
 }
 
 /* A file read twice, one page after the other, by a cgroup that holds a part of it: refaults of the second time. */
-static int64_t read_twice(int64_t limit_pages, uint32_t file_pages, bool flushed)
+static int64_t read_twice_under(const struct cgr_reclaim_ops *policy, int64_t limit_pages, uint32_t file_pages,
+                                bool flushed)
 {
 	uint32_t missed = 0;
-	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	struct mem_host *h = host_new(policy, 1, V618, 0, 2, flat);
 	h->memory.now_ns = h->reclaim.now_ns = flushed ? 0 : 1000000;
 	host_knob(h, 1, "memory.max", limit_pages << 12);
 	for (uint32_t i = 0; i < 2 * file_pages; i++) {
@@ -41,6 +42,11 @@ static int64_t read_twice(int64_t limit_pages, uint32_t file_pages, bool flushed
 	int64_t refaults = host_metric(h, 1, "memory.stat.workingset_refault_file");
 	host_free(h);
 	return refaults;
+}
+
+static int64_t read_twice(int64_t limit_pages, uint32_t file_pages, bool flushed)
+{
+	return read_twice_under(&cgr_reclaim_lru2, limit_pages, file_pages, flushed);
 }
 
 /* Lists of 128 pages are looked at in full before 32 pages are had, and then every node goes that holds but shadows:
@@ -67,12 +73,21 @@ static void too_many(void **state)
 	assert_in_range(read_twice(4096, 24576, true), 24000, 24576);
 }
 
+/* A policy without statistics of its own forgets what is too many for the pages on its lists. */
+static void without_statistics(void **state)
+{
+	(void)state;
+	assert_in_range(read_twice_under(&cgr_reclaim_mglru, 1024, 2048, false), 2000, 2048);
+	assert_in_range(read_twice_under(&cgr_reclaim_mglru, 1024, 40960, false), 0, 30000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forgotten_in_a_short_job),
 		cmocka_unit_test(remembered_with_room),
 		cmocka_unit_test(too_many),
+		cmocka_unit_test(without_statistics),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
