@@ -382,6 +382,7 @@ static void follow(const struct cgr_clock_map *map, struct cgr_clock_cursor *cur
 	}
 	if (is_too_late(map, cursor))
 		leave_past_part(map, cursor);
+	cursor->astray = !reaches(map, cursor) || is_too_late(map, cursor);
 }
 
 uint64_t cgr_clock_map_ns(const struct cgr_clock_map *map, struct cgr_clock_cursor *cursor, uint64_t count)

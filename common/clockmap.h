@@ -36,6 +36,7 @@ struct cgr_clock_cursor {
 	size_t near; /* the point of the last count */
 	size_t first, end; /* points of its part */
 	uint64_t count;
+	bool astray; /* no part can have it: pairs are missing, and its time is a guess */
 };
 
 /* Adds the pairs of one CLOCK section; those of several may overlap. Beyond CGR_LIMIT_CLOCK_PAIRS they get sparse. */

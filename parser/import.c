@@ -129,6 +129,9 @@ static int mend_log(struct import *import, struct cgr_error *reterr)
 	               reterr));
 	CGR_TRY(log_if(import, stats->joints_open, "warning", "chains of switches cut by lost events",
 	               "who ran there is unknown until the next evidence", reterr));
+	CGR_TRY(log_if(import, stats->times_astray, "warning",
+	               "records whose counter no CLOCK pair is near: those of before a suspend are missing",
+	               "their times may be wrong by any amount", reterr));
 	return log_if(import, stats->time_backwards, "warning", "records whose clock went back: their time was held",
 	              "order between CPUs may be wrong there; record with -C mono", reterr);
 }

@@ -191,6 +191,7 @@ int cgr_norm_record(struct cgr_norm *norm, const struct cgr_record *record, stru
 		                     norm->trace->input.path, record->cpu, (unsigned long long)record->time);
 	norm->now_ns = record->time > norm->start ? record->time - norm->start : 0;
 	norm->stats.time_backwards += record->time_backwards;
+	norm->stats.times_astray += record->time_astray;
 	if (record->cpu >= norm->cpus)
 		CGR_TRY(need_cpu(norm, record->cpu));
 	if (!norm->slice_open && norm->now_ns >= norm->from_ns) {

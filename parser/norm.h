@@ -132,7 +132,7 @@ struct cgr_cpu {
 };
 
 struct cgr_import_stats {
-	uint64_t records, events, lost_spans, lost_events, lost_unknown, time_backwards;
+	uint64_t records, events, lost_spans, lost_events, lost_unknown, time_backwards, times_astray;
 	uint64_t inferred_arrivals, inferred_departures, run_starts, joints_open, two_cpus;
 	uint64_t charges, charges_unsized, uncharges_unsized, negative_charges;
 	uint64_t inferred_tasks, unknown_formats, short_records, duplicate_records, chain_checked;

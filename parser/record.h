@@ -21,6 +21,7 @@ struct cgr_record {
 	uint32_t buffer; /* instance it was recorded in: index into the trace's buffers */
 	enum cgr_record_type type;
 	bool time_backwards; /* the clock of this CPU went back: time was held */
+	bool time_astray; /* the pairs that would tell its time are missing */
 	uint64_t lost; /* LOST: number, 0 unknown */
 	uint64_t lost_from; /* LOST: time of the last record before the gap */
 	uint32_t pid, tid, ppid, ptid; /* side-band records and samples of perf */

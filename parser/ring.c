@@ -81,6 +81,7 @@ static void set_time(struct ring *ring, struct cgr_record *record)
 		now = cgr_clock_map_ns(ring->clock, &ring->clock_cursor, now);
 	else if (trace->tsc_mult != 0 || trace->offset_ns != 0 || trace->shift.cpus > 0)
 		now = to_ns(trace, ring->cpu, now);
+	record->time_astray = ring->clock_cursor.astray;
 	record->time_backwards = ring->seen && now < ring->time;
 	if (!record->time_backwards)
 		ring->time = now;

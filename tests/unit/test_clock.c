@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -455,6 +456,54 @@ static void import_joins_what_a_new_count_parts(void **state)
 	free(clock.data);
 }
 
+static int64_t logged(const char *like)
+{
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+	    sqlite3_prepare_v2(db, "SELECT total(count) FROM import_log WHERE text LIKE ?", -1, &stmt, NULL), SQLITE_OK);
+	(void)sqlite3_bind_text(stmt, 1, like, -1, SQLITE_STATIC);
+	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+	int64_t count = sqlite3_column_int64(stmt, 0);
+	(void)sqlite3_finalize(stmt);
+	(void)sqlite3_close(db);
+	return count;
+}
+
+/* The flight recorder dropped the pairs of before a suspend to RAM with the events of their time, but not the events
+ * of a quiet CPU behind these: nothing tells their times, which is said. */
+static void import_tells_of_stamps_without_pairs(void **state)
+{
+	const struct pair pairs[] = { { 20000000000, 1020000000000 }, { 40000000000, 1040000000000 } };
+	struct bytes clock = pairs_of(pairs, 2);
+	const struct builder_kernel kernel = {
+		builder_formats, BUILDER_FORMATS, header_page, NULL, NULL, &clock, false, 0
+	};
+	const struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 2, UINT32_MAX, &kernel };
+	struct ring_builder ring[2];
+	uint64_t at[5];
+
+	(void)state;
+	for (unsigned cpu = 0; cpu < 2; cpu++)
+		ring[cpu] = (struct ring_builder){ .page_bytes = 4096, .page = SIZE_MAX };
+	ring_event(&ring[0], 900000000000, record_wakeup(false, 1, 2, 0));
+	ring_event(&ring[0], 901000000000, record_wakeup(false, 1, 2, 0));
+	ring_event(&ring[1], 21000000000, record_wakeup(false, 3, 4, 1));
+	ring_event(&ring[1], 25000000000, record_wakeup(false, 3, 4, 1));
+	ring_event(&ring[1], 45000000000, record_wakeup(false, 3, 4, 1)); /* frozen tasks are not that */
+	ring_close(&ring[0]);
+	ring_close(&ring[1]);
+	struct bytes file = build(&f, ring);
+	assert_int_equal(times(&file, at, 5), 5);
+	assert_int_equal(logged("%no CLOCK pair is near%"), 2);
+	free(ring[0].pages.data);
+	free(ring[1].pages.data);
+	free(file.data);
+	free(clock.data);
+}
+
 /* The kernel writes no negative difference: a time extend that uses its highest bit says nine years. */
 static void import_takes_extends_as_they_stand(void **state)
 {
@@ -747,6 +796,7 @@ int main(void)
 		cmocka_unit_test(import_brings_stamps_to_one_clock),
 		cmocka_unit_test(import_joins_what_a_new_count_parts),
 		cmocka_unit_test(import_takes_extends_as_they_stand),
+		cmocka_unit_test(import_tells_of_stamps_without_pairs),
 		cmocka_unit_test(torn_pairs_of_a_killed_recorder_are_skipped),
 		cmocka_unit_test(flight_starts_by_its_pairs),
 		cmocka_unit_test(flight_starts_by_the_newest_pairs),
