@@ -6,8 +6,8 @@
 
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -462,8 +462,8 @@ static int64_t logged(const char *like)
 	sqlite3_stmt *stmt;
 
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(
-	    sqlite3_prepare_v2(db, "SELECT total(count) FROM import_log WHERE text LIKE ?", -1, &stmt, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT total(count) FROM import_log WHERE text LIKE ?", -1, &stmt, NULL),
+	                 SQLITE_OK);
 	(void)sqlite3_bind_text(stmt, 1, like, -1, SQLITE_STATIC);
 	assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
 	int64_t count = sqlite3_column_int64(stmt, 0);
