@@ -15,6 +15,8 @@ enum run_state { RUN_NONE, RUN_NEW, RUN_RUNNING, RUN_QUEUED, RUN_BLOCKED, RUN_GO
 struct task_run {
 	struct cgr_cursor cursor;
 	const struct cgr_op *timeout; /* it sleeps in this wait, which has a timeout, and would end by that; NULL not */
+	const struct cgr_op *timed; /* its last wait that had one and ended by it; NULL none */
+	uint64_t timed_ns; /* when that ended, or the last round after it */
 	uint64_t remaining_ns; /* of the RUN it is in */
 	uint64_t credit_ns; /* CPU time of recorded misses that were none: taken off the coming RUNs */
 	uint64_t recorder_ns; /* what recording cost it and its RUNs have not been long enough for */
@@ -219,6 +221,7 @@ bool cgr_run_meet_last(struct cgr_engine *e, uint32_t task, uint32_t cpu);
  * what it waits for has come. Then its later waits move as if it had never been. */
 bool cgr_run_timeout_over(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
 /* When a wait for a token (BLOCK, TASK) that begins now times out; UINT64_MAX: never. */
+void cgr_run_timeout_begin(struct cgr_engine *e, uint32_t task, const struct cgr_op *op, uint64_t at_ns);
 uint64_t cgr_run_timeout_end(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
 /* The timer of a task fires: if that still waits for a token it looks around and waits again. */
 void cgr_run_timed_out(struct cgr_engine *e, uint32_t task);

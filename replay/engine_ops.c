@@ -356,8 +356,8 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 	case CGR_CAUSE_TIMER:
 		if (cgr_run_timeout_over(e, task, op))
 			return false;
-		t->timeout = op;
 		at_ns = e->config->open_loop ? op->b : timer_time(e, task, op);
+		cgr_run_timeout_begin(e, task, op, at_ns);
 		break;
 	case CGR_CAUSE_ARRIVAL:
 		if (cgr_op_holds_token(op))
