@@ -287,6 +287,7 @@ static int dispatch(struct builder *b, const struct cgr_event *e)
 	/* each recorded event took its time from whoever was running */
 	if (e->task)
 		b->t[e->task].cost_ns += cgr_build_event_cost(b, e);
+	CGR_TRY(cgr_build_reclaim_over(b, e));
 	switch (e->kind) {
 	case CGR_EV_RUNTIME:
 		return runtime(b, e);

@@ -247,6 +247,7 @@ void cgr_build_judge_clock(struct builder *b, uint32_t task, uint64_t exit_ns);
 void cgr_build_note_return(struct builder *b, uint32_t task); /* it has just got the CPU */
 void cgr_build_note_signal(struct builder *b, const struct cgr_event *e);
 /* compile_memory.c */
+int cgr_build_reclaim_over(struct builder *b, const struct cgr_event *e);
 int cgr_build_memory(struct builder *b, const struct cgr_event *e);
 int cgr_build_late_end(struct builder *b); /* what was freed in interrupts and followed by no charge */
 /* compile_swap.c: pages that leave for swap and come back are no births and no deaths */

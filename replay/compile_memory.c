@@ -414,6 +414,35 @@ static int charge(struct builder *b, const struct cgr_event *e, enum cgr_op_kind
 	return 0;
 }
 
+static int set_in_reclaim(struct builder *b, uint32_t task, uint64_t ts_ns, bool in_reclaim)
+{
+	cgr_build_book(b, task, ts_ns);
+	CGR_TRY(cgr_build_flush(b, task));
+	b->t[task].in_reclaim = in_reclaim;
+	return 0;
+}
+
+/* The end of a reclaim was lost: its CPU has lost events since, or the task does what it cannot do inside one
+ * (filemap's reads and faults, execve, do_exit are no shrinker's). Without this all its later waits would be the
+ * limit's. */
+int cgr_build_reclaim_over(struct builder *b, const struct cgr_event *e)
+{
+	uint32_t task = e->kind == CGR_EV_LOST ? b->cpu[e->cpu].current : e->task;
+
+	if (task >= b->n_tasks || !b->t[task].in_reclaim || cgr_event_in_irq(e))
+		return 0;
+	switch (e->kind) {
+	case CGR_EV_LOST:
+	case CGR_EV_CACHE_READ:
+	case CGR_EV_CACHE_FAULT:
+	case CGR_EV_EXEC:
+	case CGR_EV_EXIT:
+		return set_in_reclaim(b, task, e->ts_ns, false);
+	default:
+		return 0;
+	}
+}
+
 /* CPU time between begin and end is the recorded limit's: a simulated limit brings its own. */
 static int reclaim(struct builder *b, const struct cgr_event *e)
 {
@@ -421,9 +450,7 @@ static int reclaim(struct builder *b, const struct cgr_event *e)
 
 	if (e->task == 0 || cgr_event_in_irq(e))
 		return 0;
-	cgr_build_book(b, e->task, e->ts_ns);
-	CGR_TRY(cgr_build_flush(b, e->task));
-	t->in_reclaim = e->kind == CGR_EV_RECLAIM_BEGIN;
+	CGR_TRY(set_in_reclaim(b, e->task, e->ts_ns, e->kind == CGR_EV_RECLAIM_BEGIN));
 	if (t->in_reclaim)
 		return 0;
 	t->reclaim_end_ns = e->ts_ns;

@@ -1221,6 +1221,43 @@ static void test_wait_in_reclaim(void **state)
 	cgr_programs_free(p);
 }
 
+/* The end of a reclaim is lost: what shows that it is over ends it, and a wait after that is the task's own. */
+static void test_reclaim_end_lost(void **state)
+{
+	static const unsigned shows[] = { CGR_EV_LOST, CGR_EV_CACHE_READ, CGR_EV_CACHE_FAULT, CGR_EV_EXEC };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof shows / sizeof *shows; i++) {
+		struct cgr_programs *p;
+		struct tape t;
+		struct cgr_cursor cursor;
+		const struct cgr_op *op;
+		unsigned waits = 0;
+
+		tape_begin(&t);
+		turn(&t, 0, 0, 0, 1);
+		t.now_ns += MS;
+		tell(&t, CGR_EV_RECLAIM_BEGIN, 0, 1, 1, 0, 0, 0, 0);
+		t.now_ns += MS;
+		tell(&t, shows[i], 0, shows[i] == CGR_EV_LOST ? 0 : 1, 1, 0, 1, 0, 0);
+		t.now_ns += MS;
+		turn(&t, 0, 1, 2, 0);
+		t.now_ns += 4 * MS;
+		wake(&t, 0, 5, 1, 0, 0, 0);
+		turn(&t, 0, 0, 0, 1);
+		t.now_ns += MS;
+		turn(&t, 0, 1, 1, 0);
+		p = compiled(&t);
+		cursor = cgr_cursor_start(p, 1);
+		for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++) {
+			waits += op->kind == CGR_OP_BLOCK;
+			assert_false(op->kind == CGR_OP_BLOCK && (op->flags & CGR_OPF_LIMIT));
+		}
+		assert_true(waits > 0);
+		cgr_programs_free(p);
+	}
+}
+
 /* Windows of 32 pages: each of their inserts says so, and how many there were in the mean is known. A page by itself is
  * none. */
 static void test_windows(void **state)
@@ -1332,6 +1369,7 @@ int main(void)
 		cmocka_unit_test(test_written_at_once),
 		cmocka_unit_test(test_written_after_read),
 		cmocka_unit_test(test_wait_in_reclaim),
+		cmocka_unit_test(test_reclaim_end_lost),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_short_requests),
 		cmocka_unit_test(test_long_requests),
