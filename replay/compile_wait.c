@@ -202,8 +202,8 @@ static int find_ending(struct builder *b, const struct cgr_event *e, struct endi
 		ret->cause = CGR_CAUSE_UNKNOWN;
 	if (ret->cause == CGR_CAUSE_TASK && (is_grace_period(b, e->task, e->c) || is_held_up(b, e->task, e->c)))
 		ret->cause = CGR_CAUSE_DEVICE;
-	if (ret->cause != CGR_CAUSE_TASK)
-		ret->waker = CGR_ID_NONE;
+	if (ret->cause != CGR_CAUSE_TASK) /* nor is it given the number of a token, which CGR_OPF_SOFT would keep */
+		ret->waker = CGR_ID_NONE, ret->flags = 0;
 	return 0;
 }
 

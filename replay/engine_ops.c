@@ -294,11 +294,78 @@ static bool stolen(struct cgr_engine *e, uint32_t cpu, uint32_t task, uint64_t n
 	return true;
 }
 
-/* true: the task sleeps (another one was scheduled); false: it goes on. */
+/* Waits that are the recorded memory's (a simulated limit imposes its own), or for pages that are there now. */
+static bool is_left_out(struct task_run *t, const struct cgr_op *op)
+{
+	bool missed = t->missed;
+
+	if (op->flags & CGR_OPF_LIMIT)
+		return true;
+	if (!(op->flags & CGR_OPF_MISS) || (op->flags & CGR_OPF_STOLEN))
+		return false;
+	t->missed = false;
+	return !missed;
+}
+
+/* Of this and the next ones, true: the task sleeps (another one was scheduled); false: it goes on. */
+static bool block_until(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struct cgr_op *op, uint64_t at_ns)
+{
+	if (at_ns <= e->now_ns)
+		return false;
+	sleep_until(e, cpu, task, at_ns, (op->flags & CGR_OPF_MISS) != 0);
+	return true;
+}
+
+static bool block_for_task(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struct cgr_op *op, bool unserved)
+{
+	struct task_run *t = &e->task[task];
+
+	if ((t->early & 1) || (t->holds != NONE && cgr_run_meet_last(e, task, cpu))) {
+		token_take(e, task);
+		return false;
+	}
+	if (unserved) {
+		token_take(e, task); /* what the worker pays when it comes to it is void */
+		return block_until(e, cpu, task, op, e->now_ns + device_time(e, op->a));
+	}
+	if (e->task[op->c].state == RUN_GONE) {
+		lost_token(e, task, op->a);
+		return block_until(e, cpu, task, op, t->truncated ? 0 : e->now_ns + op->a);
+	}
+	t->waiting = true;
+	t->waker = op->c;
+	cgr_run_pipe_empty(e, task, op->c, cpu);
+	sleep_until(e, cpu, task, cgr_run_timeout_end(e, task, op), (op->flags & CGR_OPF_MISS) != 0);
+	return true;
+}
+
+/* When a wait ends that does not end by another task. */
+static uint64_t block_end(struct cgr_engine *e, uint32_t task, const struct cgr_op *op)
+{
+	bool open_loop = e->config->open_loop;
+	uint64_t at_ns;
+
+	switch (op->cause) {
+	case CGR_CAUSE_TIMER:
+		if (cgr_run_timeout_over(e, task, op))
+			return 0;
+		at_ns = open_loop ? op->b : timer_time(e, task, op);
+		cgr_run_timeout_begin(e, task, op, at_ns);
+		return at_ns;
+	case CGR_CAUSE_ARRIVAL:
+		return op->b;
+	case CGR_CAUSE_UNKNOWN:
+		e->out->unexplained_blocks++;
+		e->out->unexplained_ns += (int64_t)op->a;
+		return open_loop ? op->b : e->now_ns + op->a;
+	default:
+		return open_loop ? op->b : e->now_ns + device_time(e, op->a);
+	}
+}
+
 static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struct cgr_op *op)
 {
 	struct task_run *t = &e->task[task];
-	uint64_t at_ns = 0;
 	bool unserved = t->unserved;
 
 	t->unserved = false;
@@ -306,83 +373,26 @@ static bool block(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struc
 	t->timeout = NULL;
 	if (t->repeating && (op->cause == CGR_CAUSE_TASK || op->cause == CGR_CAUSE_FOREVER))
 		return false; /* beyond the record nobody is there to wake it */
-	if ((op->flags & CGR_OPF_LIMIT) && e->memory) {
-		/* the recorded limit's penalty: the simulated limit imposes its own */
+	if (e->memory && is_left_out(t, op)) {
 		if (cgr_op_holds_token(op))
 			token_take(e, task);
 		return false;
 	}
 	if (op->flags & CGR_OPF_STOLEN)
 		return stolen(e, cpu, task, op->a);
-	if ((op->flags & CGR_OPF_MISS) && e->memory) {
-		bool missed = t->missed;
-
-		t->missed = false;
-		if (!missed) {
-			if (cgr_op_holds_token(op))
-				token_take(e, task);
-			return false;
-		}
-	}
-	switch (op->cause) {
-	case CGR_CAUSE_TASK:
-		if (e->config->open_loop) {
-			at_ns = op->b;
-			break;
-		}
-		if (t->early & 1) {
-			token_take(e, task);
-			return false;
-		}
-		if (t->holds != NONE && cgr_run_meet_last(e, task, cpu)) {
-			token_take(e, task);
-			return false;
-		}
-		if (unserved) {
-			token_take(e, task); /* what the worker pays when it comes to it is void */
-			at_ns = e->now_ns + device_time(e, op->a);
-			break;
-		}
-		if (e->task[op->c].state == RUN_GONE) {
-			lost_token(e, task, op->a);
-			at_ns = t->truncated ? 0 : e->now_ns + op->a;
-			break;
-		}
-		t->waiting = true;
-		t->waker = op->c;
-		cgr_run_pipe_empty(e, task, op->c, cpu);
-		sleep_until(e, cpu, task, cgr_run_timeout_end(e, task, op), (op->flags & CGR_OPF_MISS) != 0);
-		return true;
-	case CGR_CAUSE_TIMER:
-		if (cgr_run_timeout_over(e, task, op))
-			return false;
-		at_ns = e->config->open_loop ? op->b : timer_time(e, task, op);
-		cgr_run_timeout_begin(e, task, op, at_ns);
-		break;
-	case CGR_CAUSE_ARRIVAL:
-		if (cgr_op_holds_token(op))
-			token_take(e, task);
-		at_ns = op->b;
-		break;
-	case CGR_CAUSE_FOREVER:
+	if (op->cause == CGR_CAUSE_FOREVER) {
 		finish_program(e, task);
 		sleep_until(e, cpu, task, UINT64_MAX, false);
 		return true;
-	case CGR_CAUSE_UNKNOWN:
-		e->out->unexplained_blocks++;
-		e->out->unexplained_ns += (int64_t)op->a;
-		at_ns = e->config->open_loop ? op->b : e->now_ns + op->a;
-		break;
-	default:
-		if (cgr_op_holds_token(op))
-			token_take(e, task);
-		at_ns = e->config->open_loop ? op->b : e->now_ns + device_time(e, op->a);
-		break;
 	}
-	if (at_ns <= e->now_ns)
-		return false;
-	sleep_until(e, cpu, task, at_ns, (op->flags & CGR_OPF_MISS) != 0);
-	return true;
+	if (op->cause == CGR_CAUSE_TASK) {
+		if (e->config->open_loop)
+			return block_until(e, cpu, task, op, op->b);
+		return block_for_task(e, cpu, task, op, unserved);
+	}
+	if (cgr_op_holds_token(op))
+		token_take(e, task);
+	return block_until(e, cpu, task, op, block_end(e, task, op));
 }
 
 /* A task that slept when the recording began: the wait it is in has no beginning, so its recorded end counts. */
@@ -645,6 +655,72 @@ static uint64_t timeout_end(const struct cgr_engine *e, uint64_t now_ns, uint64_
 	return ((((expires >> shift) + 1) << shift) - e->start_jiffies) * e->tick_ns + phase - e->tick_ns;
 }
 
+/* The wait that a memory model has made the task owe. */
+static void owed_sleep(struct cgr_engine *e, uint32_t cpu, uint32_t task)
+{
+	struct task_run *t = &e->task[task];
+	uint64_t at_ns = e->now_ns + t->sleep_ns;
+
+	if (t->timeout_ns)
+		at_ns = timeout_end(e, at_ns, t->timeout_ns);
+	t->sleep_ns = t->timeout_ns = 0;
+	sleep_until(e, cpu, task, at_ns, true);
+}
+
+static bool halt(struct cgr_engine *e, uint32_t cpu, uint32_t task)
+{
+	sleep_until(e, cpu, task, UINT64_MAX, false);
+	return true;
+}
+
+/* A waker that is to let several go on at once may have to wait at that operation itself. */
+static bool wake_or_meet(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struct cgr_op *op)
+{
+	struct task_run *t = &e->task[task];
+
+	t->cursor.position--;
+	if (cgr_run_meet(e, task, op))
+		return halt(e, cpu, task);
+	t->cursor.position++;
+	if (!t->repeating || t->exiting)
+		perform(e, task, cpu, op);
+	return false;
+}
+
+/* true: the task is no longer the current one of this CPU. */
+static bool step(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struct cgr_op *op)
+{
+	struct task_run *t = &e->task[task];
+
+	switch (op->kind) {
+	case CGR_OP_RUN:
+		t->remaining_ns = run_length(e, t, op);
+		return false;
+	case CGR_OP_BLOCK:
+		return block(e, cpu, task, op);
+	case CGR_OP_WAKE:
+		return wake_or_meet(e, cpu, task, op);
+	case CGR_OP_ROOM:
+		return cgr_run_pipe_full(e, task, op) && halt(e, cpu, task);
+	case CGR_OP_EXEC:
+		return cgr_run_exec(e, task);
+	case CGR_OP_EXIT:
+		if (t->stop_ns && !t->truncated && e->now_ns < t->stop_ns)
+			repeat(e, task);
+		else
+			t->exiting = e->task_info[task].exiting = true;
+		return false;
+	case CGR_OP_END:
+		gone(e, task);
+		cgr_run_schedule(e, cpu);
+		return true;
+	default:
+		if (!t->repeating || t->exiting)
+			perform(e, task, cpu, op);
+		return e->cpu[cpu].current != task; /* moved itself to a cpuset without this CPU: it goes on over there */
+	}
+}
+
 /* The current task of the CPU has used up its RUN. */
 void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 {
@@ -661,12 +737,7 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 		const struct cgr_op *op;
 
 		if (t->sleep_ns || t->timeout_ns) {
-			uint64_t at_ns = e->now_ns + t->sleep_ns;
-
-			if (t->timeout_ns)
-				at_ns = timeout_end(e, at_ns, t->timeout_ns);
-			t->sleep_ns = t->timeout_ns = 0;
-			sleep_until(e, cpu, task, at_ns, true);
+			owed_sleep(e, cpu, task);
 			return;
 		}
 		op = cgr_cursor_peek(e->programs, &t->cursor);
@@ -676,52 +747,8 @@ void cgr_run_ops(struct cgr_engine *e, uint32_t cpu)
 		}
 		t->cursor.position++;
 		e->progress++;
-		switch (op->kind) {
-		case CGR_OP_RUN:
-			t->remaining_ns = run_length(e, t, op);
-			break;
-		case CGR_OP_BLOCK:
-			if (block(e, cpu, task, op))
-				return;
-			break;
-		case CGR_OP_WAKE:
-			t->cursor.position--;
-			if (cgr_run_meet(e, task, op)) {
-				sleep_until(e, cpu, task, UINT64_MAX, false);
-				return;
-			}
-			t->cursor.position++;
-			if (!t->repeating || t->exiting)
-				perform(e, task, cpu, op);
-			break;
-		case CGR_OP_ROOM:
-			if (cgr_run_pipe_full(e, task, op)) {
-				sleep_until(e, cpu, task, UINT64_MAX, false);
-				return;
-			}
-			break;
-		case CGR_OP_EXEC:
-			if (cgr_run_exec(e, task))
-				return;
-			break;
-		case CGR_OP_EXIT:
-			if (t->stop_ns && !t->truncated && e->now_ns < t->stop_ns) {
-				repeat(e, task);
-				break;
-			}
-			t->exiting = e->task_info[task].exiting = true;
-			break;
-		case CGR_OP_END:
-			gone(e, task);
-			cgr_run_schedule(e, cpu);
+		if (step(e, cpu, task, op))
 			return;
-		default:
-			if (!t->repeating || t->exiting)
-				perform(e, task, cpu, op);
-			if (e->cpu[cpu].current != task)
-				return; /* it has moved itself to a cpuset without this CPU and goes on over there */
-			break;
-		}
 	}
 	cgr_run_arm(e, cpu);
 }
