@@ -87,6 +87,36 @@ static inline struct job_tape job_begin(const struct cgr_store_info *info)
 	return tape;
 }
 
+/* A kernel thread, in the root cgroup, there before the recording. */
+static inline void job_add_kworker(const struct job_tape *tape)
+{
+	struct cgr_store_css_set set = { 0 };
+	struct cgr_store_task task = { .tid = 1002,
+		                           .tgid = 1002,
+		                           .comm = "kworker/u8:0",
+		                           .start_ns = -1,
+		                           .end_ns = INT64_MAX,
+		                           .parent = CGR_ID_NONE,
+		                           .kernel_thread = true,
+		                           .prio = 120 };
+	struct cgr_error error = { 0 };
+
+	assert_int_equal(cgr_writer_add_css_set(tape->writer, &set, NULL, 0, &task.css_set, &error), 0);
+	assert_int_equal(cgr_writer_add_task(tape->writer, &task, &(uint32_t){ 0 }, &error), 0);
+}
+
+static inline void job_switch(const struct job_tape *tape, uint64_t ts_ns, unsigned cpu, uint32_t from, uint64_t state,
+                              uint32_t to)
+{
+	append(tape, (struct cgr_event){ .ts_ns = ts_ns,
+	                                 .kind = CGR_EV_SWITCH,
+	                                 .cpu = (uint16_t)cpu,
+	                                 .task = from,
+	                                 .a = state,
+	                                 .c = to,
+	                                 .d = PRIO });
+}
+
 static inline void job_exit(const struct job_tape *tape, uint64_t ts_ns, uint32_t task, uint32_t next)
 {
 	append(tape, (struct cgr_event){ .ts_ns = ts_ns, .kind = CGR_EV_EXIT, .task = task, .c = task });

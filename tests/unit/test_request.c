@@ -20,23 +20,6 @@ static void interrupt(const struct job_tape *tape, uint64_t ts_ns)
 	turn(tape, ts_ns + 10 * US, 0, 0, WORKER);
 }
 
-static void add_worker(const struct job_tape *tape)
-{
-	struct cgr_store_css_set set = { 0 };
-	struct cgr_store_task task = { .tid = 1002,
-		                           .tgid = 1002,
-		                           .comm = "kworker/u8:0",
-		                           .start_ns = -1,
-		                           .end_ns = INT64_MAX,
-		                           .parent = CGR_ID_NONE,
-		                           .kernel_thread = true,
-		                           .prio = 120 };
-	struct cgr_error error = { 0 };
-
-	assert_int_equal(cgr_writer_add_css_set(tape->writer, &set, NULL, 0, &task.css_set, &error), 0);
-	assert_int_equal(cgr_writer_add_task(tape->writer, &task, &(uint32_t){ 0 }, &error), 0);
-}
-
 /* Held up from 10 to 110 ms, the job asks the device for something at 111 ms, which takes 400 us. Meanwhile, at 60 ms,
  * an interrupt gave the worker something else to do. */
 static struct cgr_store *asks_late(void)
@@ -46,7 +29,7 @@ static struct cgr_store *asks_late(void)
 
 	info.duration_ns = 120 * MS;
 	tape = job_begin(&info);
-	add_worker(&tape);
+	job_add_kworker(&tape);
 	turn(&tape, MS, 0, 0, 1);
 	turn(&tape, 10 * MS, 1, 0, 0);
 	interrupt(&tape, 60 * MS);

@@ -9,18 +9,6 @@
 #define ROUND_NS (100 * MS)
 #define GROUND_NS (602 * MS) /* in the recording the job runs only when the hog has done its work */
 
-static void on_cpu(const struct job_tape *tape, uint64_t ts_ns, unsigned cpu, uint32_t from, uint64_t state,
-                   uint32_t to)
-{
-	append(tape, (struct cgr_event){ .ts_ns = ts_ns,
-	                                 .kind = CGR_EV_SWITCH,
-	                                 .cpu = (uint16_t)cpu,
-	                                 .task = from,
-	                                 .a = state,
-	                                 .c = to,
-	                                 .d = PRIO });
-}
-
 static void woken(const struct job_tape *tape, uint64_t ts_ns, unsigned cpu, uint32_t by, uint32_t task, uint8_t flags)
 {
 	struct cgr_event e = { .ts_ns = ts_ns,
@@ -45,7 +33,7 @@ static void arm(const struct job_tape *tape, uint64_t ts_ns, uint64_t expiry_ns)
 	                                 .a = expiry_ns,
 	                                 .b = expiry_ns,
 	                                 .c = CGR_TIMER_HRTIMER_WAKEUP });
-	on_cpu(tape, ts_ns + 2 * US, 1, OTHER, 1, 0);
+	job_switch(tape, ts_ns + 2 * US, 1, OTHER, 1, 0);
 }
 
 static void expire(const struct job_tape *tape, uint64_t ts_ns)
@@ -58,14 +46,14 @@ static void expire(const struct job_tape *tape, uint64_t ts_ns)
 	                                 .c = CGR_TIMER_HRTIMER_WAKEUP,
 	                                 .flags = CGR_EVF_HARDIRQ });
 	woken(tape, ts_ns, 1, 0, OTHER, CGR_EVF_HARDIRQ);
-	on_cpu(tape, ts_ns + 5 * US, 1, 0, 0, OTHER);
+	job_switch(tape, ts_ns + 5 * US, 1, 0, 0, OTHER);
 }
 
 static void exits(const struct job_tape *tape, uint64_t ts_ns, unsigned cpu, uint32_t task)
 {
 	append(tape,
 	       (struct cgr_event){ .ts_ns = ts_ns, .kind = CGR_EV_EXIT, .cpu = (uint16_t)cpu, .task = task, .c = task });
-	on_cpu(tape, ts_ns, cpu, task, EXIT_DEAD, 0);
+	job_switch(tape, ts_ns, cpu, task, EXIT_DEAD, 0);
 }
 
 /* On CPU 0 the job has run for 1 ms when the hog takes it for 600. */
@@ -79,13 +67,13 @@ static struct job_tape begin(const char *others_cpus)
 	tape = job_begin(&info);
 	job_add(&tape, "/hog", 1002, "0");
 	job_add(&tape, "/other", 1003, others_cpus);
-	on_cpu(&tape, MS, 0, 0, 0, 1);
+	job_switch(&tape, MS, 0, 0, 0, 1);
 	return tape;
 }
 
 static void hogged(const struct job_tape *tape)
 {
-	on_cpu(tape, 2 * MS, 0, 1, 0, HOG);
+	job_switch(tape, 2 * MS, 0, 1, 0, HOG);
 }
 
 /* The other waits on CPU 1, 100 ms at a time, for what the job tells it at the end; then it goes, at once or (regular)
@@ -95,7 +83,7 @@ static struct cgr_store *told_late(bool regular)
 	struct job_tape tape = begin("1");
 	uint64_t told_ns = GROUND_NS + 8 * MS, at_ns = MS;
 
-	on_cpu(&tape, at_ns, 1, 0, 0, OTHER);
+	job_switch(&tape, at_ns, 1, 0, 0, OTHER);
 	at_ns += 100 * US;
 	arm(&tape, at_ns, ROUND_NS);
 	hogged(&tape);
@@ -103,9 +91,9 @@ static struct cgr_store *told_late(bool regular)
 		expire(&tape, i * ROUND_NS);
 		arm(&tape, i * ROUND_NS + 20 * US, (i + 1) * ROUND_NS);
 	}
-	on_cpu(&tape, GROUND_NS, 0, HOG, 1, 1);
+	job_switch(&tape, GROUND_NS, 0, HOG, 1, 1);
 	woken(&tape, told_ns, 1, 1, OTHER, 0);
-	on_cpu(&tape, told_ns + 5 * US, 1, 0, 0, OTHER);
+	job_switch(&tape, told_ns + 5 * US, 1, 0, 0, OTHER);
 	exits(&tape, told_ns + 10 * US, 0, 1);
 	if (regular) {
 		arm(&tape, told_ns + 20 * US, 7 * ROUND_NS);
@@ -200,8 +188,8 @@ static struct cgr_store *late_for_its_wait(void)
 	tape = job_begin(&info);
 	job_add(&tape, "/hog", 1002, "0");
 	job_add(&tape, "/other", 1003, "1");
-	on_cpu(&tape, MS, 0, 0, 0, 1);
-	on_cpu(&tape, MS, 1, 0, 0, OTHER);
+	job_switch(&tape, MS, 0, 0, 0, 1);
+	job_switch(&tape, MS, 1, 0, 0, OTHER);
 	for (unsigned i = 1; i <= 6; i++) {
 		arm(&tape, at_ns + 20 * US, i * ROUND_NS);
 		expire(&tape, i * ROUND_NS);
@@ -213,7 +201,7 @@ static struct cgr_store *late_for_its_wait(void)
 	}
 	arm(&tape, at_ns + 20 * US, 7 * ROUND_NS);
 	woken(&tape, 690 * MS, 1, 1, OTHER, 0);
-	on_cpu(&tape, 690 * MS + 5 * US, 1, 0, 0, OTHER);
+	job_switch(&tape, 690 * MS + 5 * US, 1, 0, 0, OTHER);
 	exits(&tape, 690 * MS + 10 * US, 0, 1);
 	exits(&tape, 691 * MS, 1, OTHER);
 	return job_end(&tape);

@@ -7,18 +7,6 @@
 #define KWORKER 2u
 #define OTHER 3u
 
-static void on_cpu(const struct job_tape *tape, uint64_t ts_ns, unsigned cpu, uint32_t from, uint64_t state,
-                   uint32_t to)
-{
-	append(tape, (struct cgr_event){ .ts_ns = ts_ns,
-	                                 .kind = CGR_EV_SWITCH,
-	                                 .cpu = (uint16_t)cpu,
-	                                 .task = from,
-	                                 .a = state,
-	                                 .c = to,
-	                                 .d = PRIO });
-}
-
 static void woken(const struct job_tape *tape, uint64_t ts_ns, uint32_t by, uint32_t task, uint32_t target)
 {
 	append(tape, (struct cgr_event){ .ts_ns = ts_ns,
@@ -28,23 +16,6 @@ static void woken(const struct job_tape *tape, uint64_t ts_ns, uint32_t by, uint
 	                                 .task = by,
 	                                 .c = task,
 	                                 .d = target | 120u << 16 });
-}
-
-static void add_kworker(const struct job_tape *tape)
-{
-	struct cgr_store_css_set set = { 0 };
-	struct cgr_store_task task = { .tid = 1002,
-		                           .tgid = 1002,
-		                           .comm = "kworker/u8:0",
-		                           .start_ns = -1,
-		                           .end_ns = INT64_MAX,
-		                           .parent = CGR_ID_NONE,
-		                           .kernel_thread = true,
-		                           .prio = 120 };
-	struct cgr_error error = { 0 };
-
-	assert_int_equal(cgr_writer_add_css_set(tape->writer, &set, NULL, 0, &task.css_set, &error), 0);
-	assert_int_equal(cgr_writer_add_task(tape->writer, &task, &(uint32_t){ 0 }, &error), 0);
 }
 
 /* The kworker, at work by itself, wakes the job before that one has left its CPU to sleep uninterruptibly. Then the job
@@ -58,24 +29,24 @@ static struct cgr_store *woken_early(bool in_reclaim)
 	info.cpus = info.online_cpus = 2;
 	info.has_memcg_events = info.has_page_cache = true;
 	tape = job_begin(&info);
-	add_kworker(&tape);
+	job_add_kworker(&tape);
 	job_add(&tape, "/other", 1003, NULL);
-	on_cpu(&tape, MS, 0, 0, 0, 1);
+	job_switch(&tape, MS, 0, 0, 0, 1);
 	woken(&tape, 2 * MS, 0, KWORKER, 1);
-	on_cpu(&tape, 2 * MS + 10 * US, 1, 0, 0, KWORKER);
+	job_switch(&tape, 2 * MS + 10 * US, 1, 0, 0, KWORKER);
 	if (in_reclaim)
 		append(&tape,
 		       (struct cgr_event){ .ts_ns = 2 * MS + 100 * US, .kind = CGR_EV_RECLAIM_BEGIN, .task = 1, .a = 1 });
 	woken(&tape, 2 * MS + 200 * US, KWORKER, 1, 0);
-	on_cpu(&tape, 2 * MS + 201 * US, 0, 1, 2, 0);
-	on_cpu(&tape, 2 * MS + 210 * US, 0, 0, 0, 1);
+	job_switch(&tape, 2 * MS + 201 * US, 0, 1, 2, 0);
+	job_switch(&tape, 2 * MS + 210 * US, 0, 0, 0, 1);
 	if (in_reclaim)
 		append(&tape, (struct cgr_event){ .ts_ns = 2 * MS + 300 * US, .kind = CGR_EV_RECLAIM_END, .task = 1, .a = 32 });
-	on_cpu(&tape, 2 * MS + 400 * US, 1, KWORKER, 1, OTHER);
-	on_cpu(&tape, 3 * MS, 0, 1, 1, 0);
+	job_switch(&tape, 2 * MS + 400 * US, 1, KWORKER, 1, OTHER);
+	job_switch(&tape, 3 * MS, 0, 1, 1, 0);
 	woken(&tape, 53 * MS, OTHER, 1, 0);
-	on_cpu(&tape, 53 * MS + 10 * US, 0, 0, 0, 1);
-	on_cpu(&tape, 53 * MS + 20 * US, 1, OTHER, 1, 0);
+	job_switch(&tape, 53 * MS + 10 * US, 0, 0, 0, 1);
+	job_switch(&tape, 53 * MS + 20 * US, 1, OTHER, 1, 0);
 	job_exit(&tape, 54 * MS, 1, 0);
 	return job_end(&tape);
 }
