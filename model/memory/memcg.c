@@ -588,6 +588,18 @@ static void bound_peak(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_
 	                 CGR_METRIC_BOUNDED);
 }
 
+/* So it is for usage at the end: what is charged is known, what stands in the stocks of the CPUs the tasks came by is not. */
+static void bound_current(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_group *group)
+{
+	int64_t stocks = (int64_t)ctx->n_cpus * MEMCG_CHARGE_BATCH, value = group->memory.usage;
+	int64_t most = CGR_MAX(CGR_MIN(group->memory.max, value + stocks), value);
+
+	if (group->memory.watermark <= stocks) /* hardly used, as bound_peak has it */
+		return;
+	cgr_metric_bound(ctx, cgroup, METRIC_CURRENT, CGR_MAX(value - stocks, (int64_t)0) * MEMCG_PAGE_SIZE,
+	                 most * MEMCG_PAGE_SIZE, CGR_METRIC_BOUNDED);
+}
+
 static void memcg_finish(struct cgr_ctx *ctx)
 {
 	const struct memcg *m = memcg_of(ctx);
@@ -605,6 +617,7 @@ static void memcg_finish(struct cgr_ctx *ctx)
 		for (unsigned i = 0; group->stat[CGR_STAT_PGSCAN] && i < CGR_STAT_COUNT; i++)
 			bound(ctx, cgroup, METRIC_STATS + i, group->stat[i]);
 		bound_peak(ctx, cgroup, group);
+		bound_current(ctx, cgroup, group);
 		if (group->old_refaults)
 			bound_old_refaults(ctx, cgroup, group);
 		if (group->unseen_evicted[0] + group->unseen_evicted[1])
