@@ -588,7 +588,8 @@ static void bound_peak(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_
 	                 CGR_METRIC_BOUNDED);
 }
 
-/* So it is for usage at the end: what is charged is known, what stands in the stocks of the CPUs the tasks came by is not. */
+/* So it is for usage at the end: what is charged is known, what stands in the stocks of the CPUs the tasks came by is
+ * not. */
 static void bound_current(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_group *group)
 {
 	int64_t stocks = (int64_t)ctx->n_cpus * MEMCG_CHARGE_BATCH, value = group->memory.usage;
