@@ -144,6 +144,14 @@ int cgr_build_emit(struct builder *b, uint32_t task, const struct cgr_op *op)
 	return cgr_programs_append(b->programs, task, &b->t[task].tail, op, b->error);
 }
 
+int cgr_build_cold(struct builder *b, uint32_t task)
+{
+	struct cgr_op cold = { .kind = CGR_OP_COLD };
+
+	CGR_TRY(flush(b, task, true));
+	return cgr_programs_append(b->programs, task, &b->t[task].tail, &cold, b->error);
+}
+
 /* What no task did (interrupts, the idle loop) happens in the what-if when it happened in the recording. */
 int cgr_build_world(struct builder *b, uint64_t ts_ns, const struct cgr_op *op)
 {

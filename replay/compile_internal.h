@@ -108,6 +108,8 @@ struct cpu_build {
 	int softirq; /* vector running, -1 none */
 	bool softirq_inline; /* entered from a task's own context, not from an interrupt's end */
 	uint64_t idle_ns; /* when it last went idle */
+	uint64_t cold_ns; /* when a thread of that process began to fill its cold caches */
+	int32_t cold_tgid;
 	struct cgr_pelt busy;
 	uint64_t irq_exit_ns, timer_expire_ns, block_done_ns;
 	uint64_t timer_expire_address;
@@ -161,6 +163,7 @@ struct builder {
 void cgr_build_set_state(struct builder *b, uint32_t task, enum task_state state);
 /* writing */
 int cgr_build_flush(struct builder *b, uint32_t task); /* CPU time so far becomes a RUN */
+int cgr_build_cold(struct builder *b, uint32_t task); /* it is about to run with cold caches */
 #define CGR_FORK_NS 100000u /* copy_process takes no longer from sched_fork to sched_process_fork */
 #define CGR_THROTTLE_NS 50000u /* nor throttle_cfs_rq_work to the switch that follows it */
 #define CGR_SLEEP_NS 6000u /* nor __schedule from dequeue_entity to sched_switch, if it finds another task at once */

@@ -21,12 +21,29 @@ static int note_prio(struct builder *b, uint32_t task, uint32_t prio)
 	return cgr_build_emit(b, task, &op);
 }
 
+/* Who waits for an idle CPU for long does so because his group is throttled. Unless another thread of his process has
+ * run there meanwhile, nothing of theirs is in its caches. */
+static int note_cold(struct builder *b, const struct cgr_event *e, uint32_t task, bool from_idle)
+{
+	const struct task_build *t = &b->t[task];
+	struct cpu_build *cpu = &b->cpu[e->cpu];
+	uint64_t since_ns = t->waking_ns ? t->waking_ns : t->out_ns;
+
+	if (!b->has_quota || t->state != TASK_RUNNABLE || !since_ns || e->ts_ns < since_ns + CGR_COLD_AFTER_NS ||
+	    (!from_idle && cpu->idle_ns < since_ns) || (cpu->cold_tgid == b->task[task].tgid && cpu->cold_ns >= since_ns))
+		return 0;
+	cpu->cold_tgid = b->task[task].tgid;
+	cpu->cold_ns = e->ts_ns;
+	return cgr_build_cold(b, task);
+}
+
 static int switch_in(struct builder *b, const struct cgr_event *e, uint32_t task, bool from_idle)
 {
 	struct task_build *t = &b->t[task];
 
 	if (t->state == TASK_GONE)
 		return 0;
+	CGR_TRY(note_cold(b, e, task, from_idle));
 	t->idle_latency_ns = 0;
 	if (t->waking_ns && e->ts_ns >= t->waking_ns && t->state == TASK_RUNNABLE) {
 		uint64_t latency = e->ts_ns - t->waking_ns;

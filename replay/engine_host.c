@@ -176,6 +176,8 @@ static void host_task_throttled(struct cgr_ctx *ctx, uint32_t task, bool throttl
 	} else if (!throttled && t->throttled_ns) {
 		if (!e->frozen)
 			e->out->task[task].throttled_ns += e->now_ns - t->throttled_ns;
+		if (e->now_ns - t->throttled_ns >= CGR_COLD_AFTER_NS)
+			t->cold_since_ns = t->throttled_ns;
 		t->throttled_ns = 0;
 	}
 }

@@ -20,6 +20,9 @@ struct task_run {
 	uint64_t remaining_ns; /* of the RUN it is in */
 	uint64_t credit_ns; /* CPU time of recorded misses that were none: taken off the coming RUNs */
 	uint64_t recorder_ns; /* what recording cost it and its RUNs have not been long enough for */
+	uint64_t cold_since_ns; /* it was throttled for long, from then on, and has not run since; 0 not */
+	uint64_t cold_ns; /* CPU time by which cold caches will still slow it down */
+	uint64_t recorded_cold_ns; /* and by which they did so in the recording, which its RUNs have yet to lose */
 	uint64_t stall_ns; /* of remaining_ns, first: reclaim, which is memory pressure (psi_memstall_enter) */
 	uint64_t sleep_ns; /* wait owed once remaining_ns is used up (reclaim, swap-in) */
 	uint64_t timeout_ns; /* the same of whole jiffies (memory.high) */
@@ -40,6 +43,7 @@ struct task_run {
 	uint32_t rt_next;
 	uint8_t state;
 	uint8_t rounds; /* times its wait for the token has timed out */
+	bool by_clock; /* its RUN is told by its own CPU clock */
 	bool free; /* the recorder's own work: costs nothing in a what-if */
 	bool repeating, truncated; /* beyond its recorded work; ended before its recorded end */
 	bool unserved; /* its next wait is for a request that no kernel thread was ready to finish */
@@ -52,6 +56,8 @@ struct cpu_run {
 	uint64_t overhead_ns; /* switch cost not yet burnt */
 	uint64_t span_ns;
 	uint32_t rt_head; /* queued real-time tasks, highest priority first */
+	uint64_t cold_at_ns; /* a thread of that process began to fill its cold caches */
+	int32_t cold_tgid;
 	bool need_resched, prev_put, user_return_set, allowed;
 	bool vacated; /* its current task was taken away: it runs the next one at once, not out of idleness */
 };
@@ -190,6 +196,8 @@ static inline struct cgr_ctx *memory_ctx(struct cgr_engine *e)
 void cgr_run_account(struct cgr_engine *e, uint32_t task, uint64_t ran); /* CPU time it used */
 void cgr_run_advance(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_arm(struct cgr_engine *e, uint32_t cpu);
+uint64_t cgr_run_chilled(struct task_run *t,
+                         uint64_t ns); /* so much work of the task, with caches as cold as they are */
 void cgr_run_resched(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_schedule(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_schedule_all(struct cgr_engine *e);

@@ -33,7 +33,7 @@ static const struct cgr_op *next_of(const struct cgr_engine *e, struct cgr_curso
 		at->position++;
 		if (op->kind == CGR_OP_WAKE && (op->flags & CGR_OPF_MEET))
 			return op;
-		if (op->kind != CGR_OP_NONE && (op->kind != CGR_OP_RUN || op->a > MEETING_NS))
+		if (op->kind != CGR_OP_NONE && op->kind != CGR_OP_COLD && (op->kind != CGR_OP_RUN || op->a > MEETING_NS))
 			return NULL;
 	}
 	return NULL;

@@ -5,6 +5,7 @@
 #include "store/members.h"
 
 #define RECORDER_PERCENT 35 /* calibrations of one machine scatter by as much */
+#define RECORDED_COLD_PART 5u /* COLD_PART of work (engine_sched.c) is this part of the time it took */
 #define OPS_PER_STEP_MAX 10000000u /* operations without any CPU time between them: a damaged program */
 
 /* ---- tokens with memory ---- */
@@ -536,6 +537,10 @@ static void perform(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 			}
 		}
 		break;
+	case CGR_OP_COLD:
+		if (task != NONE && !e->plays_back)
+			e->task[task].recorded_cold_ns = e->config->cold_ns;
+		break;
 	case CGR_OP_ACCOUNT:
 		if (task != NONE && is_fair(e, task))
 			e->ops->update(cpu_ctx(e), cpu);
@@ -628,19 +633,28 @@ static uint64_t host_share(const struct cgr_engine *e, uint64_t ns, const struct
 	return CGR_MIN(ns, (uint64_t)op->c - op->c * CGR_MIN(permille, (uint64_t)1000) / 1000);
 }
 
+/* What cold caches cost in the recording is in its CPU times. */
+static uint64_t warmed(struct task_run *t, uint64_t ns)
+{
+	uint64_t less = CGR_MIN(t->recorded_cold_ns, ns / RECORDED_COLD_PART);
+
+	t->recorded_cold_ns -= less;
+	return t->by_clock ? ns : ns - less;
+}
+
 /* In a what-if nobody records: neither the recorder's own work nor its share of the others' costs anything. */
 static uint64_t run_length(struct cgr_engine *e, struct task_run *t, const struct cgr_op *op)
 {
 	uint64_t ns = t->free ? 0 : cgr_run_cpu_of(e, t, op);
 
-	/* it works until its clock has advanced by so much, recorder, slow day or not */
-	if (e->programs->program[t - e->task].paced && (op->flags & CGR_OPF_PACED))
-		return ns;
+	t->by_clock = e->programs->program[t - e->task].paced && (op->flags & CGR_OPF_PACED);
+	if (t->by_clock) /* it works until its clock has advanced by so much, recorder, slow day or not */
+		return cgr_run_chilled(t, warmed(t, ns));
 	if (e->config->without_recorder) {
 		ns -= host_share(e, ns, op);
 		ns -= recorder_share(e, t, ns, op->b);
 	}
-	return t->free ? ns : scaled(e, t, ns);
+	return t->free ? ns : cgr_run_chilled(t, scaled(e, t, warmed(t, ns)));
 }
 
 /* schedule_timeout counts whole jiffies from the last tick on, and the timer wheel takes its next slot after that, so

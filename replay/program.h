@@ -45,6 +45,7 @@ enum cgr_op_kind {
 	CGR_OP_TAKEN, /* c writer, a number, b pipe */
 	CGR_OP_ACCOUNT, /* a look at its own CPU clock: the scheduler charges the task here (task_sched_runtime) */
 	CGR_OP_AT, /* only in the world's program: what follows happens at time a */
+	CGR_OP_COLD, /* a limit had kept it off its idle CPU: what follows was done with cold caches */
 };
 
 /* Why a task blocked, told from who ended it. */
@@ -175,6 +176,7 @@ struct cgr_period_phase {
 	uint64_t period_ns, phase_ns;
 };
 
+#define CGR_COLD_AFTER_NS 1000000u /* an idle CPU has lost its caches */
 #define CGR_DEVICE_PERCENT 30u /* by so much the same device differs between two runs of one program */
 
 /* What the recording tells about the machine. */

@@ -18,13 +18,16 @@
 #define SAME_RUN_PPM 15000
 #define SWITCH_MAX_NS 50000u
 #define WAKE_PERCENT 60
+/* To fill a second-level cache of 512 KiB from memory, line by line at some 75 ns; what a program needs of it and what
+ * the host's others leave of the next level is not recorded, so the seeds draw from nothing to twice that. */
+#define COLD_NS 600000u
 #define SPANS_MAX 2000000u
 
 struct job {
 	const struct cgr_whatif *plan;
 	struct cgr_engine_output *output;
 	uint64_t seed;
-	int32_t speed_ppm, switch_ns, wake_percent, price_permille;
+	int32_t speed_ppm, switch_ns, wake_percent, price_permille, cold_ns;
 	bool other_run;
 	bool without_recorder, series, spans;
 };
@@ -65,6 +68,7 @@ static void work_one(struct pool *pool, const struct job *job)
 		.switch_ns = job->switch_ns,
 		.wake_percent = job->wake_percent,
 		.price_permille = job->price_permille,
+		.cold_ns = (uint64_t)((int64_t)COLD_NS + job->cold_ns),
 		.until_done = plan->until_done,
 		.open_loop = plan->open_loop,
 		.keep_series = job->series,
@@ -182,6 +186,7 @@ static size_t price_draw(const struct cgr_store *store, size_t draw, size_t seed
  * - the speed of work (caches, frequency, neighbours on the host; page faults and file reads live on caches more
  *   than arithmetic does);
  * - what it costs to sleep and to be woken, by as much as an idle CPU takes to wake up;
+ * - what it costs to find one's caches cold after a limit has kept one off the CPU;
  * - the phase of the ticks. Phases of bandwidth periods and choices of the models follow from the seed.
  * What the recording leaves open of itself (how fast its device is, what recording cost) is varied with the prices,
  * also where the recorded run is only replayed. */
@@ -194,6 +199,7 @@ static void vary(struct job *job, size_t draw, size_t seeds, uint64_t idle_wake_
 	job->speed_ppm = variation(draw, seeds, memory ? OTHER_MEMORY_RUN_PPM : OTHER_RUN_PPM);
 	job->switch_ns = variation(draw, seeds, switch_ns);
 	job->wake_percent = variation(draw, seeds, WAKE_PERCENT);
+	job->cold_ns = variation(draw, seeds, COLD_NS);
 }
 
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
