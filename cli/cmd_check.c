@@ -102,8 +102,18 @@ static int evaluate(struct check *check, struct cgr_error *reterr)
 	return 0;
 }
 
+/* The runs themselves may become the baseline they were held against. */
+static int keep_inputs(const struct check *check, const char *path, struct cgr_error *reterr)
+{
+	CGR_TRY(cgr_outfile_refuse_input(check->junit_path, path, reterr));
+	CGR_TRY(cgr_outfile_refuse_input(check->junit_path, check->rules_path, reterr));
+	CGR_TRY(cgr_outfile_refuse_input(check->junit_path, check->baseline_path, reterr));
+	return check->update_baseline ? cgr_outfile_refuse_input(check->baseline_path, check->rules_path, reterr) : 0;
+}
+
 static int make(struct check *check, const char *path, struct cgr_error *reterr)
 {
+	CGR_TRY(keep_inputs(check, path, reterr));
 	CGR_TRY(load(check, path, reterr));
 	CGR_TRY(evaluate(check, reterr));
 	if (!check->update_baseline)

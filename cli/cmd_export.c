@@ -154,6 +154,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	if (positionals != 1 || a.output == NULL)
 		return cgr_error_set(reterr, CGR_E_USAGE, "give one store and -o FILE");
 	a.store = argv[1];
+	CGR_TRY(cgr_outfile_refuse_input(a.output, a.store, reterr));
 	cgr_interrupt_install();
 	if (strcmp(target(&a), "csv") == 0)
 		return export_csv(&a, reterr);

@@ -96,6 +96,9 @@ static int check(const struct arguments *a, struct cgr_error *reterr)
 {
 	bool perf = strcmp(a->backend, "perf") == 0;
 
+	if (a->duration_ns == 0)
+		return cgr_error_set(reterr, CGR_E_USAGE,
+		                     "record: -d 0 would record nothing; leave -d out to record until COMMAND exits or SIGINT");
 	if (a->buffer_bytes < 65536 || a->buffer_bytes > ((int64_t)1 << 36))
 		return cgr_error_set(reterr, CGR_E_USAGE, "record: --buffer takes 64K to 64G per CPU");
 	if (a->until != NULL && a->ring_bytes == 0)
@@ -125,7 +128,7 @@ static int act(struct arguments *a, char *const *command, struct cgr_error *rete
 		a->segment_bytes = CGR_MAX(a->max_bytes / SEGMENTS, 1);
 	CGR_TRY(check(a, reterr));
 	const struct cgr_record_options options = { .output = a->output,
-		                                        .duration_ns = a->duration_ns,
+		                                        .duration_ns = CGR_MAX(a->duration_ns, (int64_t)0),
 		                                        .globs = a->globs.item,
 		                                        .glob_count = a->globs.count,
 		                                        .presets = presets_of(a->preset),
@@ -151,6 +154,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 {
 	struct arguments a = { .preset = "full",
 		                   .backend = "ftrace",
+		                   .duration_ns = -1,
 		                   .buffer_bytes = CGR_RECORD_BUFFER_BYTES,
 		                   .sample_ns = CGR_RECORD_SAMPLE_NS,
 		                   .calibrate = true,

@@ -234,7 +234,7 @@ int cgr_info_print(struct cgr_query *query, const char *path, enum cgr_rows_form
                    struct cgr_error *reterr)
 {
 	if (cgr_query_borrow_store(query) == NULL)
-		return cgr_error_set(reterr, CGR_E_USAGE,
+		return cgr_error_set(reterr, CGR_E_INPUT,
 		                     "%s: a results store; info is about event stores (see `cgreplay report` and `compare`)",
 		                     path);
 	if (format == CGR_ROWS_JSON)

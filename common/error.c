@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,6 +91,14 @@ const char *cgr_error_code_text(int code)
 	}
 }
 
+/* Callers and callee both name the file: once is enough, and the inner one may have the offset in it. */
+static bool repeats(const char *outer, const char *inner)
+{
+	size_t length = strlen(outer);
+
+	return strncmp(outer, inner, length) == 0 && (inner[length] == ':' || inner[length] == '\0');
+}
+
 void cgr_error_format(const struct cgr_error *err, char *out, size_t size)
 {
 	size_t used = 0;
@@ -98,6 +107,8 @@ void cgr_error_format(const struct cgr_error *err, char *out, size_t size)
 		return;
 	out[0] = '\0';
 	for (unsigned i = err->count; i-- > 0 && used < size;) {
+		if (i > 0 && repeats(err->cause[i], err->cause[i - 1]))
+			continue;
 		int n = snprintf(out + used, size - used, "%s%s", err->cause[i], i > 0 ? ": " : "");
 		if (n < 0)
 			return;

@@ -40,6 +40,19 @@ int cgr_outfile_check(const char *path, struct cgr_error *reterr)
 	                     path);
 }
 
+/* A rename over its own input would take a recording away that nobody can make again. */
+int cgr_outfile_refuse_input(const char *path, const char *input, struct cgr_error *reterr)
+{
+	struct stat out, in;
+
+	if (path == NULL || input == NULL || stat(path, &out) < 0 || stat(input, &in) < 0)
+		return 0;
+	if (out.st_dev != in.st_dev || out.st_ino != in.st_ino)
+		return 0;
+	return cgr_error_set(reterr, CGR_E_USAGE, "%s: is read here and would be written over; give the output a name of its own",
+	                     path);
+}
+
 /* What a symbolic link leads to is written, so that the link stays; a dangling link is replaced. */
 char *cgr_outfile_place(const char *path)
 {

@@ -68,6 +68,8 @@ struct cgr_outfile {
 /* 0 when `path` may become an output file: it is absent or a regular file (links are followed). CGR_E_USAGE for
  * folders, devices, pipes and sockets: for those who work long before they open it. */
 int cgr_outfile_check(const char *path, struct cgr_error *reterr);
+/* CGR_E_USAGE when `path` is the very file `input` (by whatever name); either may be NULL or absent. */
+int cgr_outfile_refuse_input(const char *path, const char *input, struct cgr_error *reterr);
 int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_error *reterr);
 /* Where a file named `path` really goes: what a symbolic link leads to. malloc'ed, NULL without memory. */
 char *cgr_outfile_place(const char *path);

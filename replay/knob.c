@@ -98,6 +98,15 @@ int cgr_knob_find(const struct cgr_whatif *plan, const char *given, struct cgr_k
 	return 0;
 }
 
+/* Whoever writes "0.5" or "2" means CPUs. */
+static int not_a_quota(const char *text, struct cgr_error *reterr)
+{
+	return cgr_error_set(reterr, CGR_E_SCENARIO,
+	                     "'%s' is no quota: write at least 1000 usec per period, e.g. '50000 100000', or half a CPU as 50%% "
+	                     "or 500m, two CPUs as 200%%, no limit as max",
+	                     text);
+}
+
 /* "50000 100000", "50000", "max", "max 100000"; "20%" of a CPU and "500m" as systemd and Kubernetes write them. */
 static int parse_quota(const struct cgr_setting *s, int64_t v[2], struct cgr_error *reterr)
 {
@@ -131,7 +140,8 @@ static int parse_quota(const struct cgr_setting *s, int64_t v[2], struct cgr_err
 			return cgr_error_cause(reterr, "number of CPUs");
 		v[0] = ns / 1000 * v[1] / 1000000;
 	} else {
-		CGR_TRY(cgr_parse_int(first, 1000, INT64_MAX / 1000, &v[0], reterr));
+		if (cgr_parse_int(first, 1000, INT64_MAX / 1000, &v[0], NULL) < 0)
+			return not_a_quota(first, reterr);
 	}
 	if (v[0] < 1000)
 		return cgr_error_set(reterr, CGR_E_SCENARIO, "the kernel refuses a quota below 1000 usec (1 ms)");

@@ -64,10 +64,43 @@ static int64_t step_value(int64_t low, int64_t high, int64_t i, int64_t n, bool 
 	return bytes ? value / CGR_PAGE_BYTES * CGR_PAGE_BYTES : value;
 }
 
+/* "20%" or "500m" of a CPU, as --set takes them: what stands behind the number, cut off it. 0: nothing. */
+static int cut_unit(const char *knob, char *number, char *ret_unit, struct cgr_error *reterr)
+{
+	size_t length = strlen(number);
+	char last = length > 0 ? number[length - 1] : '\0';
+
+	*ret_unit = 0;
+	if (strcmp(cgr_knob_canonical(knob), "cpu.max") != 0 || (last != '%' && last != 'm'))
+		return 0;
+	*ret_unit = last;
+	number[length - 1] = '\0';
+	return number[0] ? 0 : cgr_error_set(reterr, CGR_E_USAGE, "a number is missing before '%c'", last);
+}
+
+static int range_ends(const char *knob, bool bytes, char *low_text, char *high_text, int64_t *low, int64_t *high,
+                      char *ret_unit, struct cgr_error *reterr)
+{
+	char high_unit;
+
+	if (bytes) {
+		CGR_TRY(cgr_parse_bytes(low_text, low, reterr));
+		*ret_unit = 0;
+		return cgr_parse_bytes(high_text, high, reterr);
+	}
+	CGR_TRY(cut_unit(knob, low_text, ret_unit, reterr));
+	CGR_TRY(cut_unit(knob, high_text, &high_unit, reterr));
+	if (*ret_unit != high_unit)
+		return cgr_error_set(reterr, CGR_E_USAGE, "both ends of a range need one unit, as in 20%%..80%%/4");
+	CGR_TRY(cgr_parse_int(low_text, 1, INT64_MAX / 2, low, reterr));
+	return cgr_parse_int(high_text, 1, INT64_MAX / 2, high, reterr);
+}
+
 static int add_range(struct cgr_axis *axis, const char *text, const char *dots, const char *slash,
                      struct cgr_error *reterr)
 {
 	bool bytes = !strncmp(axis->knob, "memory", 6), ratio = slash[1] == 'x';
+	char unit[2] = "";
 	char *low_text = cgr_printf("%.*s", (int)(dots - text), text);
 	char *high_text = cgr_printf("%.*s", (int)(slash - dots - 2), dots + 2);
 	int64_t low = 0, high = 0, n = 0, previous = -1;
@@ -75,10 +108,7 @@ static int add_range(struct cgr_axis *axis, const char *text, const char *dots, 
 	int rc = low_text && high_text ? 0 : cgr_error_set(reterr, CGR_E_NOMEM, "--vary");
 
 	if (rc >= 0)
-		rc = bytes ? cgr_parse_bytes(low_text, &low, reterr) : cgr_parse_int(low_text, 1, INT64_MAX / 2, &low, reterr);
-	if (rc >= 0)
-		rc = bytes ? cgr_parse_bytes(high_text, &high, reterr)
-		           : cgr_parse_int(high_text, 1, INT64_MAX / 2, &high, reterr);
+		rc = range_ends(axis->knob, bytes, low_text, high_text, &low, &high, unit, reterr);
 	if (rc >= 0)
 		rc = cgr_parse_int(slash + 1 + ratio, 2, POINTS_MAX, &n, reterr);
 	if (rc >= 0 && (low <= 0 || low >= high || high == CGR_UNLIMITED))
@@ -87,7 +117,7 @@ static int add_range(struct cgr_axis *axis, const char *text, const char *dots, 
 		int64_t value = step_value(low, high, i, n, ratio, bytes);
 
 		if (value != previous)
-			rc = add_value(axis, &capacity, cgr_printf("%" PRId64, value), reterr);
+			rc = add_value(axis, &capacity, cgr_printf("%" PRId64 "%s", value, unit), reterr);
 		previous = value;
 	}
 	free(low_text);

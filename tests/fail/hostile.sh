@@ -58,7 +58,7 @@ if command -v sqlite3 >/dev/null; then
 	sqlite3 evil.db "UPDATE cgroup SET path = '/a''b\"c,d' || char(10) || char(27) || '[31me\$(touch run)\\' WHERE path = '/cgrlab'"
 	expect 0 '' replay evil.db --set '/*touch*:cpu.max=30000 100000' --explain
 	cat out err >shown
-	expect 2 'outside' replay evil.db --set "$evil:cpu.max=3"
+	expect 2 'is no quota' replay evil.db --set "$evil:cpu.max=3"
 	cat out err >>shown
 	expect 0 '' replay evil.db -q --set '/*touch*:cpu.max=30000 100000' --seeds 1
 	cat out err >>shown

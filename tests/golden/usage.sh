@@ -9,3 +9,19 @@
 "$CGREPLAY" import - -o web.db; echo "exit $?"
 "$CGREPLAY" import "$SOURCE/samples/spinner.dat" -o - -q; echo "exit $?"
 "$CGREPLAY" --version
+# what a command reads it does not write over
+cp "$SOURCE/samples/spinner.dat" keep.dat
+"$CGREPLAY" import -q keep.dat -o ./keep.dat; echo "exit $?"
+cp "$STORES/good.db" keep.db && touch rules.yaml && ln keep.db link.db
+"$CGREPLAY" report keep.db -o link.db; echo "exit $?"
+"$CGREPLAY" check keep.db --rules rules.yaml --junit rules.yaml; echo "exit $?"
+"$CGREPLAY" check keep.db --rules rules.yaml --baseline rules.yaml --update-baseline; echo "exit $?"
+"$CGREPLAY" export keep.db --run 1 --to trace -o keep.db; echo "exit $?"
+cmp keep.dat "$SOURCE/samples/spinner.dat" && cmp keep.db "$STORES/good.db" && [ ! -s rules.yaml ] && echo kept
+"$CGREPLAY" info keep.db; echo "exit $?"
+"$CGREPLAY" record -o none.dat -d 0; echo "exit $?"
+# a range takes the units of --set
+"$CGREPLAY" import -q "$SOURCE/samples/spinner.dat" -o spinner.db
+"$CGREPLAY" sweep spinner.db --vary '/cgrlab:cpu.max=20%..100%/3' --seeds 1 -o grid.db -q; echo "exit $?"
+"$CGREPLAY" sql grid.db 'SELECT name FROM run ORDER BY id' --format csv
+"$CGREPLAY" sweep spinner.db --vary '/cgrlab:cpu.max=20%..1000m/3' --seeds 1 -o grid.db -q; echo "exit $?"

@@ -88,6 +88,12 @@ static void causes_keep_the_innermost(void **state)
 	assert_int_equal(cgr_error_cause(&err, "importing"), CGR_E_INPUT);
 	cgr_error_format(&err, text, sizeof(text));
 	assert_string_equal(text, "importing: a.dat:42: bad");
+	/* what two callers say is printed once, and the file where its offset is */
+	assert_int_equal(cgr_error_set(&err, CGR_E_INPUT, "a.dat:%d: bad", 42), CGR_E_INPUT);
+	cgr_error_cause(&err, "a.dat");
+	cgr_error_cause(&err, "a.dat");
+	cgr_error_format(&err, text, sizeof(text));
+	assert_string_equal(text, "a.dat:42: bad");
 	for (int i = 0; i < 20; i++)
 		cgr_error_cause(&err, "layer %d", i);
 	cgr_error_format(&err, text, sizeof(text));
@@ -223,6 +229,10 @@ static void output_replaces_only_regular_files(void **state)
 	/* through a link: the link stays, its target is replaced */
 	(void)close(open(file_path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
 	assert_int_equal(symlink("file", link_path), 0);
+	/* what is read is not written over, whatever it is called */
+	assert_int_equal(cgr_outfile_refuse_input(link_path, file_path, NULL), CGR_E_USAGE);
+	assert_int_equal(cgr_outfile_refuse_input(folder, file_path, NULL), 0);
+	assert_int_equal(cgr_outfile_refuse_input(NULL, file_path, NULL), 0);
 	assert_int_equal(cgr_outfile_open(&file, link_path, NULL), 0);
 	assert_int_equal(cgr_write_all(file.fd, "new", 3, link_path, NULL), 0);
 	assert_int_equal(cgr_outfile_commit(&file, NULL), 0);
