@@ -395,37 +395,80 @@ static bool applies(const struct cgr_store_cgroup *g, uint32_t id, unsigned bloc
 	return block == CGR_BLOCK_ENGINE || g->has_cpu;
 }
 
+static bool says_nothing(const struct cgr_result_metric *x)
+{
+	return !x->has_recorded && x->predicted == 0 && x->high == 0;
+}
+
+/* A count of 0 is an answer, and scripts ask for it by name; a latency without a wake-up, a completion without an end
+ * and pressure on memory that was not recorded are none. */
+static bool zero_is_answer(const struct cgr_engine_output *out, const struct cgr_store_cgroup *g, uint32_t id,
+                           unsigned block, unsigned metric)
+{
+	if (block != CGR_BLOCK_ENGINE)
+		return true;
+	if (metric == CGR_EM_MEMORY_SOME || metric == CGR_EM_MEMORY_FULL)
+		return out->block[CGR_BLOCK_MEMORY].count > 0 && applies(g, id, CGR_BLOCK_MEMORY);
+	return metric != CGR_EM_COMPLETION && metric != CGR_EM_THROTTLED_SHARE &&
+	       (metric < CGR_EM_WAKE_P50 || metric > CGR_EM_WAKE_MAX);
+}
+
+static struct cgr_result_metric metric_of(const struct cgr_store *store, const struct cgr_programs *programs,
+                                          const struct cgr_seed_set *asked, unsigned block, unsigned metric,
+                                          uint32_t cgroup)
+{
+	struct cgr_spread s = cgr_seeds_spread(asked, block, metric, cgroup);
+	struct cgr_result_metric x = { .cgroup = cgroup, .predicted = s.median, .low = s.low, .high = s.high };
+	bool lossy = cgr_store_borrow_info(store)->lost_events != 0;
+
+	x.has_recorded =
+	    cgr_recorded_metric(store, programs, &asked->output[0], block, metric, cgroup, &x.recorded);
+	x.class = lossy && s.class == CGR_CLASS_EXACT ? CGR_CLASS_BOUNDED : s.class;
+	return x;
+}
+
+/* Of a cgroup to which nothing happens at all only what was recorded is kept: a machine has hundreds of them. */
+static void drop_silent(struct cgr_result *r, size_t from)
+{
+	size_t to = from;
+	bool happens = false;
+
+	for (size_t i = from; i < r->metrics; i++)
+		happens |= r->metric[i].high != 0;
+	if (happens)
+		return;
+	for (size_t i = from; i < r->metrics; i++)
+		if (!says_nothing(&r->metric[i]))
+			r->metric[to++] = r->metric[i];
+	r->metrics = to;
+}
+
 static int fill_metrics(struct cgr_result *r, const struct cgr_store *store, const struct cgr_programs *programs,
                         const struct cgr_seed_set *asked, const uint32_t base[CGR_BLOCK_COUNT],
                         struct cgr_error *reterr)
 {
 	const struct cgr_engine_output *out = &asked->output[0];
-	const struct cgr_store_cgroup *groups;
 	size_t count, capacity = 0;
-	bool lossy = cgr_store_borrow_info(store)->lost_events != 0;
+	const struct cgr_store_cgroup *groups = cgr_store_borrow_cgroups(store, &count);
 
-	groups = cgr_store_borrow_cgroups(store, &count);
-	for (uint32_t g = 0; g < out->cgroups; g++)
+	for (uint32_t g = 0; g < out->cgroups; g++) {
+		size_t from = r->metrics;
+
 		for (unsigned b = 0; b < CGR_BLOCK_COUNT; b++)
 			for (unsigned m = 0; m < out->block[b].count; m++) {
-				struct cgr_spread s;
-				struct cgr_result_metric x = { .cgroup = g, .metric = base[b] + m };
+				struct cgr_result_metric x;
 
 				if (!applies(&groups[g], g, b))
 					continue;
-				s = cgr_seeds_spread(asked, b, m, g);
-				x.has_recorded = cgr_recorded_metric(store, programs, out, b, m, g, &x.recorded);
-				if (!x.has_recorded && !s.median && !s.high)
+				x = metric_of(store, programs, asked, b, m, g);
+				x.metric = base[b] + m;
+				if (says_nothing(&x) && !zero_is_answer(out, &groups[g], g, b, m))
 					continue;
-				if (b == CGR_BLOCK_ENGINE && m == CGR_EM_COMPLETION && !x.has_recorded && !s.high)
-					continue;
-				x.predicted = s.median;
-				x.low = s.low;
-				x.high = s.high;
-				x.class = lossy && s.class == CGR_CLASS_EXACT ? CGR_CLASS_BOUNDED : s.class;
 				CGR_TRY(cgr_grow((void **)&r->metric, &capacity, r->metrics + 1, sizeof x, reterr));
 				r->metric[r->metrics++] = x;
 			}
+		drop_silent(r, from);
+	}
 	return 0;
 }
 

@@ -49,8 +49,12 @@ static void put_change(struct cgr_strbuf *out, const struct cgr_result_change *c
 
 static void put_changes(struct cgr_strbuf *out, const struct cgr_result *result)
 {
-	if (result->changes == 0)
+	bool cpus = result->cpus != result->recorded_cpus;
+	if (result->changes == 0 && !cpus)
 		cgr_strbuf_printf(out, "<span class=change>the recorded limits</span>");
+	if (cpus)
+		cgr_strbuf_printf(out, "<span class=change><b>machine</b> CPUs <s>%u</s> → <strong>%u</strong></span> ",
+		                  result->recorded_cpus, result->cpus);
 	for (size_t i = 0; i < result->changes; i++)
 		put_change(out, &result->change[i]);
 }

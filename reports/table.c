@@ -76,10 +76,13 @@ static void put_scenario(struct table *t)
 {
 	const struct cgr_result *r = t->result;
 	cgr_strbuf_printf(&t->text, "scenario   ");
-	if (r->changes == 0)
+	bool cpus = r->cpus != r->recorded_cpus;
+	if (r->changes == 0 && !cpus)
 		cgr_strbuf_printf(&t->text, "the recorded limits");
+	if (cpus)
+		cgr_strbuf_printf(&t->text, "CPUs %u -> %u", r->recorded_cpus, r->cpus);
 	for (size_t i = 0; i < r->changes; i++) {
-		cgr_strbuf_printf(&t->text, "%s", i ? "\n           " : "");
+		cgr_strbuf_printf(&t->text, "%s", i || cpus ? "\n           " : "");
 		put_change(t, &r->change[i]);
 	}
 	cgr_strbuf_printf(&t->text, "\nmodels     ");
@@ -90,8 +93,8 @@ static void put_scenario(struct table *t)
 	}
 	cgr_strbuf_printf(&t->text, ", ");
 	cgr_text_plain(&t->text, r->cpu_model ? r->cpu_model : "-");
-	if (r->cpus != r->recorded_cpus)
-		cgr_strbuf_printf(&t->text, " on %u CPUs", r->cpus);
+	if (cpus)
+		cgr_strbuf_printf(&t->text, " on %u CPU%s", r->cpus, r->cpus == 1 ? "" : "s");
 	cgr_strbuf_printf(&t->text, "; %u seed%s\n", r->seeds, r->seeds == 1 ? "" : "s");
 }
 

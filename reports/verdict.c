@@ -50,6 +50,9 @@ static void find_focus(struct verdict *v)
 		if (path[0] == '/' && path[1] != '\0' && !strchr(path + 1, '/'))
 			add_focus(v, i);
 	}
+	for (uint32_t i = 0; i < v->result->cgroups && v->focuses == 0; i++) /* a trace without cgroups: the machine */
+		if (strcmp(v->result->cgroup_path[i], "/") == 0)
+			add_focus(v, i);
 }
 
 static void gather_metric(const struct verdict *v, const char *name, int64_t *predicted, int64_t *recorded)
@@ -182,6 +185,14 @@ static void say_cause(struct cgr_strbuf *out, const struct verdict *v)
 	}
 }
 
+/* Fewer refaults cost no time: what moved the other way is told, but not as the reason. */
+static bool cause_explains(const struct verdict *v)
+{
+	bool slower = v->completion > v->completion_recorded;
+	return (throttling_moves(v) && (v->throttled > v->throttled_recorded) == slower) ||
+	       (refaults_move(v) && (v->refaults > v->refaults_recorded) == slower);
+}
+
 static void say_speed(struct cgr_strbuf *out, const struct verdict *v)
 {
 	bool cause = throttling_moves(v) || refaults_move(v);
@@ -194,6 +205,7 @@ static void say_speed(struct cgr_strbuf *out, const struct verdict *v)
 	} else if (completion_moves(v) && v->kills == 0) {
 		char moved[32], change[32];
 		int64_t more = v->completion - v->completion_recorded;
+		cause = cause && cause_explains(v);
 		cgr_text_value("usec", magnitude(more), moved, sizeof moved);
 		cgr_text_change(v->completion_recorded, v->completion, change, sizeof change);
 		cgr_strbuf_printf(out, "%s%s%s (%s)",
@@ -248,7 +260,8 @@ static const char *headline(const struct verdict *v, int level)
 		return *safe ? "safe and faster" : "faster";
 	if (eased)
 		return *safe ? "safe and easier" : "easier";
-	return v->result->changes ? "no difference" : "as recorded";
+	bool asked = v->result->changes != 0 || v->result->cpus != v->result->recorded_cpus;
+	return asked ? "no difference" : "as recorded";
 }
 
 void cgr_report_verdict(const struct cgr_result *result, struct cgr_strbuf *ret_text, int *ret_level)

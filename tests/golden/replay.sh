@@ -14,3 +14,10 @@ echo '--- the share of throttled periods is a metric like any other'
 printf 'rules:\n  - {metric: cpu.throttled_share, cgroup: /cgrlab, max: 50%%}\n  - {metric: cpu.throttled_share, cgroup: /cgrlab, min: 90%%}\n  - {metric: p99 wakeup_latency, cgroup: /cgrlab, max: 10s}\n' >rules.yaml
 "$CGREPLAY" check runs.db --rules rules.yaml | mask; echo "exit ${PIPESTATUS[0]}"
 "$CGREPLAY" report runs.db --format csv | tr -d '\r' | grep ',cpu.throttled_share,' | cut -d, -f2-5,9
+echo '--- a counter that stays 0 is there to be asked for, and no difference'
+"$CGREPLAY" replay oom-ramp.db --set '/cgrlab:memory.max=1G' -o zero.db --name wide -q >/dev/null
+"$CGREPLAY" replay oom-ramp.db --set '/cgrlab:memory.max=2G' -o zero.db --name wider -q >/dev/null
+printf 'rules:\n  - {metric: memory.events.oom, max: 0}\n  - {metric: memory.events.max, cgroup: /cgrlab, max: 0}\n' >rules.yaml
+"$CGREPLAY" check zero.db --rules rules.yaml; echo "exit $?"
+"$CGREPLAY" compare zero.db wide wider --format csv | grep 'only in'
+echo '--- other CPUs are a change, too'; "$CGREPLAY" replay periodic-service.db --cpus 1 --seeds 1 | grep -E '^(scenario|models)' | mask
