@@ -49,8 +49,8 @@ int cgr_outfile_refuse_input(const char *path, const char *input, struct cgr_err
 		return 0;
 	if (out.st_dev != in.st_dev || out.st_ino != in.st_ino)
 		return 0;
-	return cgr_error_set(reterr, CGR_E_USAGE, "%s: is read here and would be written over; give the output a name of its own",
-	                     path);
+	return cgr_error_set(reterr, CGR_E_USAGE,
+	                     "%s: is read here and would be written over; give the output a name of its own", path);
 }
 
 /* What a symbolic link leads to is written, so that the link stays; a dangling link is replaced. */

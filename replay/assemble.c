@@ -421,8 +421,7 @@ static struct cgr_result_metric metric_of(const struct cgr_store *store, const s
 	struct cgr_result_metric x = { .cgroup = cgroup, .predicted = s.median, .low = s.low, .high = s.high };
 	bool lossy = cgr_store_borrow_info(store)->lost_events != 0;
 
-	x.has_recorded =
-	    cgr_recorded_metric(store, programs, &asked->output[0], block, metric, cgroup, &x.recorded);
+	x.has_recorded = cgr_recorded_metric(store, programs, &asked->output[0], block, metric, cgroup, &x.recorded);
 	x.class = lossy && s.class == CGR_CLASS_EXACT ? CGR_CLASS_BOUNDED : s.class;
 	return x;
 }

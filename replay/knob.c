@@ -101,10 +101,11 @@ int cgr_knob_find(const struct cgr_whatif *plan, const char *given, struct cgr_k
 /* Whoever writes "0.5" or "2" means CPUs. */
 static int not_a_quota(const char *text, struct cgr_error *reterr)
 {
-	return cgr_error_set(reterr, CGR_E_SCENARIO,
-	                     "'%s' is no quota: write at least 1000 usec per period, e.g. '50000 100000', or half a CPU as 50%% "
-	                     "or 500m, two CPUs as 200%%, no limit as max",
-	                     text);
+	return cgr_error_set(
+	    reterr, CGR_E_SCENARIO,
+	    "'%s' is no quota: write at least 1000 usec per period, e.g. '50000 100000', or half a CPU as 50%% "
+	    "or 500m, two CPUs as 200%%, no limit as max",
+	    text);
 }
 
 /* "50000 100000", "50000", "max", "max 100000"; "20%" of a CPU and "500m" as systemd and Kubernetes write them. */
