@@ -30,7 +30,7 @@ static char *uri_of(const char *path, bool immutable)
 }
 
 /* A store is a file of whole pages that starts with SQLite's magic; say which of the usual mistakes it is. */
-static int check_file(const char *path, struct cgr_error *reterr)
+static int check_kind(const char *path, struct cgr_error *reterr)
 {
 	struct stat st;
 
@@ -71,6 +71,12 @@ static int check_magic(const char *path, struct cgr_error *reterr)
 	return 0;
 }
 
+int cgr_db_check_file(const char *path, struct cgr_error *reterr)
+{
+	CGR_TRY(check_kind(path, reterr));
+	return check_magic(path, reterr);
+}
+
 static int harden(struct cgr_db *db, struct cgr_error *reterr)
 {
 	sqlite3 *s = db->sqlite;
@@ -89,8 +95,7 @@ int cgr_db_open_readonly(struct cgr_db *db, const char *path, bool immutable, st
 	int rc;
 
 	*db = (struct cgr_db){ 0 };
-	CGR_TRY(check_file(path, reterr));
-	CGR_TRY(check_magic(path, reterr));
+	CGR_TRY(cgr_db_check_file(path, reterr));
 	uri = uri_of(path, immutable);
 	db->path = cgr_strdup(path);
 	if (uri == NULL || db->path == NULL) {

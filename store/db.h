@@ -13,6 +13,8 @@ struct cgr_db {
 	char *path; /* as people named it */
 };
 
+/* A readable file that begins as SQLite's do; which of the usual mistakes it is otherwise. */
+int cgr_db_check_file(const char *path, struct cgr_error *reterr);
 /* Read-only: no triggers or functions of the file's own are run. immutable: the file never changes, so neither locks
  * nor journals are looked at. SQLite locks nothing within the process (NOMUTEX): one thread at a time per handle. */
 int cgr_db_open_readonly(struct cgr_db *db, const char *path, bool immutable, struct cgr_error *reterr);
