@@ -10,6 +10,7 @@
 #include "common/units.h"
 #include "common/util.h"
 #include "reports/facts.h"
+#include "reports/text.h"
 
 /* Relative error in millionths of the recorded value; small counts are judged by their absolute difference. */
 static bool agrees(const struct cgr_result *r, const struct cgr_result_fidelity *f, int64_t tolerance_ppm)
@@ -22,31 +23,59 @@ static bool agrees(const struct cgr_result *r, const struct cgr_result_fidelity 
 	       (double)error * 1e6 <= (double)llabs(f->recorded) * (double)tolerance_ppm;
 }
 
+/* The names are those of a stranger's machine: nothing in them may reach the terminal as it is. */
+static int print_name(const struct cgr_result *r, const struct cgr_result_fidelity *f)
+{
+	struct cgr_strbuf path = { 0 };
+
+	cgr_text_plain(&path, r->cgroup_path[f->cgroup]);
+	if (!path.failed)
+		printf("%-28s %-38s %14" PRId64, path.text ? path.text : "", r->metric_desc[f->metric].name, f->recorded);
+	bool failed = path.failed;
+	cgr_strbuf_fini(&path);
+	return failed ? CGR_E_NOMEM : 0;
+}
+
+static int print_row(const struct cgr_result *r, const struct cgr_result_fidelity *f, bool fine)
+{
+	double error = f->recorded ? 100.0 * (double)(f->replayed - f->recorded) / (double)f->recorded : 0;
+	char range[64];
+
+	CGR_TRY(print_name(r, f));
+	if (f->replayed == INT64_MAX) { /* not reached within the times the replay looks past the recorded end */
+		printf(" %14s\n", "not done");
+		return 0;
+	}
+	snprintf(range, sizeof range, "%" PRId64 "..%" PRId64, f->low, f->high);
+	printf(" %14" PRId64 " %22s %8.2f%%%s\n", f->replayed, range, error, fine ? "" : "  <-");
+	return 0;
+}
+
+static void print_sum(const struct cgr_result *r, int64_t tolerance_ppm, size_t off)
+{
+	if (r->fidelities == 0)
+		printf("nothing was recorded that could be compared: counters come from recordings by cgreplay record");
+	else
+		printf("%zu of %zu counters within %.1f %% or their interval", r->fidelities - off, r->fidelities,
+		       (double)tolerance_ppm / 1e4);
+	printf("; %" PRIu64 " causality violations, %" PRIu64 " of %" PRIu64 " blocks unexplained (%" PRId64 " usec)\n",
+	       r->quality.causality_violations, r->quality.unexplained_blocks, r->quality.blocks,
+	       r->quality.unexplained_block_usec);
+}
+
 static int print_table(const struct cgr_result *r, int64_t tolerance_ppm, size_t *ret_off)
 {
 	*ret_off = 0;
-	printf("%-28s %-38s %14s %14s %22s %9s\n", "cgroup", "metric", "recorded", "replayed", "range", "error");
+	if (r->fidelities > 0)
+		printf("%-28s %-38s %14s %14s %22s %9s\n", "cgroup", "metric", "recorded", "replayed", "range", "error");
 	for (size_t i = 0; i < r->fidelities; i++) {
 		const struct cgr_result_fidelity *f = &r->fidelity[i];
-		bool fine = agrees(r, f, tolerance_ppm);
-		double error = f->recorded ? 100.0 * (double)(f->replayed - f->recorded) / (double)f->recorded : 0;
-		char range[64];
+		bool fine = f->replayed != INT64_MAX && agrees(r, f, tolerance_ppm);
 
-		if (f->replayed == INT64_MAX) { /* not reached within the times the replay looks past the recorded end */
-			printf("%-28s %-38s %14" PRId64 " %14s\n", r->cgroup_path[f->cgroup], r->metric_desc[f->metric].name,
-			       f->recorded, "not done");
-			(*ret_off)++;
-			continue;
-		}
-		snprintf(range, sizeof range, "%" PRId64 "..%" PRId64, f->low, f->high);
-		printf("%-28s %-38s %14" PRId64 " %14" PRId64 " %22s %8.2f%%%s\n", r->cgroup_path[f->cgroup],
-		       r->metric_desc[f->metric].name, f->recorded, f->replayed, range, error, fine ? "" : "  <-");
+		CGR_TRY(print_row(r, f, fine));
 		*ret_off += !fine;
 	}
-	printf("%zu of %zu counters within %.1f %% or their interval; %" PRIu64 " causality violations, %" PRIu64
-	       " of %" PRIu64 " blocks unexplained (%" PRId64 " usec)\n",
-	       r->fidelities - *ret_off, r->fidelities, (double)tolerance_ppm / 1e4, r->quality.causality_violations,
-	       r->quality.unexplained_blocks, r->quality.blocks, r->quality.unexplained_block_usec);
+	print_sum(r, tolerance_ppm, *ret_off);
 	return ferror(stdout) ? CGR_E_IO : 0;
 }
 
@@ -72,7 +101,7 @@ static int verify(const struct cgr_replay_options *o, const char *path, int64_t 
 		rc = print_table(result, tolerance_ppm, &off);
 	else if (rc >= 0)
 		rc = cgr_replay_print(o, path, &result, 1, reterr);
-	for (size_t i = 0; rc >= 0 && i < result->fidelities && o->format; i++)
+	for (size_t i = 0; rc >= 0 && i < result->fidelities && o->format && strcmp(o->format, "table") != 0; i++)
 		off += !agrees(result, &result->fidelity[i], tolerance_ppm);
 	cgr_result_free(result);
 	cgr_recording_close(&recording);

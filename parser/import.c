@@ -86,6 +86,15 @@ static void set_start(struct import *import, const struct cgr_record *record)
 		import->norm.start = record->time;
 }
 
+/* What is wrong with a record shows here, where it stands in the file only its source knows. */
+static int bad_record(const struct cgr_source *source, const struct cgr_record *record, struct cgr_error *reterr)
+{
+	uint64_t offset;
+	const struct cgr_trace *segment = source->where(source, record, &offset);
+
+	return cgr_error_cause(reterr, "%s:%llu", segment->input.path, (unsigned long long)offset);
+}
+
 static int pump(struct import *import, struct cgr_error *reterr)
 {
 	struct cgr_record record;
@@ -99,7 +108,9 @@ static int pump(struct import *import, struct cgr_error *reterr)
 			return CGR_OK;
 		if (record.time >= import->facts.next_time)
 			CGR_TRY(cgr_facts_advance(&import->facts, &import->norm, record.time, reterr));
-		CGR_TRY(cgr_norm_record(&import->norm, &record, reterr));
+		rc = cgr_norm_record(&import->norm, &record, reterr);
+		if (rc < 0)
+			return rc == CGR_E_INPUT ? bad_record(import->source, &record, reterr) : rc;
 		import->last_time = record.time;
 		if (++count % PROGRESS_RECORDS == 0) {
 			CGR_TRY(cgr_interrupt_check(reterr));
@@ -125,6 +136,8 @@ static int mend_log(struct import *import, struct cgr_error *reterr)
 	               "their times come from sched_stat_runtime or wake-ups", reterr));
 	CGR_TRY(log_if(import, stats->inferred_departures, "inferred", "departures of a task that no switch event tells",
 	               "their times come from the last event of the task there", reterr));
+	CGR_TRY(log_if(import, stats->inferred_exits, "inferred", "ends of tasks that no sched_process_exit tells",
+	               "their times are those of their last switch", reterr));
 	CGR_TRY(log_if(import, stats->run_starts, "inferred", "tasks found running where the chain of switches begins anew",
 	               NULL, reterr));
 	CGR_TRY(log_if(import, stats->two_cpus, "inferred", "tasks seen on a second CPU before they left the first", NULL,
@@ -271,9 +284,11 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 	char text[128];
 
 	if (norm->stats.records == 0)
-		return cgr_error_set(reterr, CGR_E_INPUT, "%s: the trace holds no events%s", import->trace->input.path,
-		                     import->options->from_ns > 0 || import->options->to_ns >= 0 ? " in this slice of time"
-		                                                                                 : "");
+		return import->options->from_ns > 0 || import->options->to_ns >= 0
+		           ? cgr_error_set(reterr, CGR_E_INPUT, "%s: the trace holds no events in this slice of time",
+		                           import->trace->input.path)
+		           : cgr_error_set(reterr, CGR_E_INPUT, "%s:%zu: the trace holds no events",
+		                           import->trace->input.path, import->trace->input.size);
 	if (import->options->max_lost >= 0 &&
 	    norm->stats.lost_events + norm->stats.lost_unknown > (uint64_t)import->options->max_lost)
 		return cgr_error_set(
@@ -297,7 +312,8 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 		                                    .lost_events = norm->stats.lost_events,
 		                                    .lost_spans = norm->stats.lost_spans,
 		                                    .inferred = norm->stats.inferred_arrivals +
-		                                                norm->stats.inferred_departures + norm->stats.run_starts,
+		                                                norm->stats.inferred_departures + norm->stats.inferred_exits +
+		                                                norm->stats.run_starts,
 		                                    .cgroups = norm->cgroups.nodes,
 		                                    .tasks = norm->tasks.ids,
 		                                    .unfinished = is_unfinished(import->trace),

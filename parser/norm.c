@@ -63,7 +63,7 @@ void cgr_norm_fini(struct cgr_norm *norm)
 static int need_cpu(struct cgr_norm *norm, uint32_t cpu)
 {
 	if (cpu >= CGR_LIMIT_CPUS)
-		return cgr_error_set(norm->err, CGR_E_INPUT, "%s: CPU number %u is out of range", norm->trace->input.path, cpu);
+		return cgr_error_set(norm->err, CGR_E_INPUT, "CPU number %u is out of range", cpu);
 	CGR_TRY(cgr_grow((void **)&norm->cpu, &norm->cpu_capacity, (size_t)cpu + 1, sizeof(*norm->cpu), norm->err));
 	for (; norm->cpus <= cpu; norm->cpus++)
 		norm->cpu[norm->cpus].current_pid = INT32_MIN;
@@ -153,8 +153,7 @@ static int event_record(struct cgr_norm *norm, const struct cgr_record *record)
 
 	if (record->length < norm->formats.min_bytes)
 		return cgr_error_set(norm->err, CGR_E_INPUT,
-		                     "%s: a record of CPU %u at %llu ns has %u bytes, too few for its head",
-		                     norm->trace->input.path, record->cpu, (unsigned long long)norm->now_ns, record->length);
+		                     "a record of CPU %u at %llu ns has %u bytes, too few for its head", record->cpu, (unsigned long long)norm->now_ns, record->length);
 	uint32_t id = (uint32_t)cgr_field_get(&norm->formats.type, record->payload) & 0xffff;
 	if (norm->owner != NULL && norm->owner[id] != record->buffer) {
 		norm->stats.duplicate_records++;
@@ -187,8 +186,7 @@ int cgr_norm_record(struct cgr_norm *norm, const struct cgr_record *record, stru
 {
 	norm->err = reterr;
 	if (record->time > INT64_MAX)
-		return cgr_error_set(reterr, CGR_E_INPUT, "%s: CPU %u: a time of %llu ns is out of range: damaged",
-		                     norm->trace->input.path, record->cpu, (unsigned long long)record->time);
+		return cgr_error_set(reterr, CGR_E_INPUT, "CPU %u: a time of %llu ns is out of range: damaged", record->cpu, (unsigned long long)record->time);
 	norm->now_ns = record->time > norm->start ? record->time - norm->start : 0;
 	norm->stats.time_backwards += record->time_backwards;
 	norm->stats.times_astray += record->time_astray;

@@ -26,7 +26,8 @@ struct cgr_task {
 	uint64_t run_stamp_ns; /* last sched_stat_runtime on the CPU it is on */
 	uint32_t wake_cpu;
 	bool live; /* the slot is in use */
-	bool exited; /* sched_process_exit seen */
+	bool exited; /* sched_process_exit seen, or perf's EXIT */
+	bool exit_told; /* an EXIT event went to the store */
 	bool dead; /* has left the CPU for the last time */
 	bool woken; /* since the last sched_stat_runtime */
 	bool thread_known; /* tgid is certain */
@@ -133,7 +134,7 @@ struct cgr_cpu {
 
 struct cgr_import_stats {
 	uint64_t records, events, lost_spans, lost_events, lost_unknown, time_backwards, times_astray;
-	uint64_t inferred_arrivals, inferred_departures, run_starts, joints_open, two_cpus;
+	uint64_t inferred_exits, inferred_arrivals, inferred_departures, run_starts, joints_open, two_cpus;
 	uint64_t charges, charges_unsized, uncharges_unsized, negative_charges;
 	uint64_t inferred_tasks, unknown_formats, short_records, duplicate_records, chain_checked;
 	uint64_t inferred_ns; /* CPU time that begins or ends with an inferred switch */

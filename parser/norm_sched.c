@@ -8,6 +8,7 @@
 #define STATE_BLOCKED 0xffu
 #define STATE_DEAD                                                                                                     \
 	0x70u /* X or Z (0x10, 0x20), on old kernels x (64), which is P(arked) now: nobody parks while it exits */
+#define STATE_GONE 0x30u /* X or Z: set by exit_notify (kernel/exit.c), after which a task only leaves the CPU */
 #define STATE_PREEMPTED 0x100u
 
 static uint32_t prios(uint64_t a, uint64_t b)
@@ -51,6 +52,26 @@ static struct cgr_task *living(struct cgr_norm *norm, int32_t pid)
 	return task == NULL ? cgr_task_get(norm, pid) : cgr_task_born(norm, pid, NULL, true);
 }
 
+/* A task leaves its CPU for the last time. `perf sched record` and many a trace-cmd line leave sched_process_exit out:
+ * then the state it leaves with, or perf's EXIT record, is all that tells. */
+static int leave_for_good(struct cgr_norm *norm, const struct cgr_entry *entry, struct cgr_task *task)
+{
+	struct cgr_entry exit = *entry;
+
+	if (!task->exited && norm->now_ns >= norm->from_ns)
+		task->row.end_ns = (int64_t)(norm->now_ns - norm->from_ns);
+	task->dirty |= !task->exited;
+	task->exited = task->dead = true;
+	CGR_TRY(cgr_task_flush(norm, task));
+	if (task->exit_told)
+		return CGR_OK;
+	task->exit_told = true;
+	norm->stats.inferred_exits++;
+	exit.task = task;
+	exit.flags |= CGR_EVF_INFERRED;
+	return cgr_norm_push(norm, &exit, CGR_EV_EXIT, 0, 0, task->id, 0);
+}
+
 static int on_switch(struct cgr_norm *norm, const struct cgr_entry *entry)
 {
 	int32_t prev_pid = (int32_t)CGR_FIELD(entry, 0), next_pid = (int32_t)CGR_FIELD(entry, 2);
@@ -71,10 +92,9 @@ static int on_switch(struct cgr_norm *norm, const struct cgr_entry *entry)
 	set_prio(next, next_prio);
 	CGR_TRY(cgr_mend_switch(norm, entry->cpu, prev, next));
 	uint64_t bits = (state & STATE_BLOCKED) != 0 ? state & STATE_BLOCKED : state != 0 ? STATE_PREEMPTED : 0;
-	if (prev->exited && (bits & STATE_DEAD) != 0 && prev->id != 0) { /* it may sleep on its way out: closing files */
-		prev->dead = true;
-		CGR_TRY(cgr_task_flush(norm, prev));
-	}
+	/* it may sleep on its way out: closing files */
+	if (((prev->exited && (bits & STATE_DEAD) != 0) || (bits & STATE_GONE) != 0) && prev->id != 0)
+		CGR_TRY(leave_for_good(norm, entry, prev));
 	out.task = prev;
 	return cgr_norm_push(norm, &out, CGR_EV_SWITCH, bits, 0, next->id, prios(prev_prio, next_prio));
 }
@@ -162,7 +182,7 @@ static int on_exit(struct cgr_norm *norm, const struct cgr_entry *entry)
 		task->row.end_ns = (int64_t)(norm->now_ns - norm->from_ns);
 		task->dirty = true;
 	}
-	task->exited = true;
+	task->exited = task->exit_told = true;
 	return cgr_norm_push(norm, entry, CGR_EV_EXIT, 0, 0, task->id, (uint32_t)CGR_FIELD(entry, 2));
 }
 

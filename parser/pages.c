@@ -127,11 +127,24 @@ int cgr_pages_next(struct cgr_pages *pages, const uint8_t **ret_page, struct cgr
 	return 1;
 }
 
+static bool in_file(const struct cgr_pages *pages, const uint8_t *at)
+{
+	const struct cgr_input *input = &pages->trace->input;
+
+	return pages->buffer->compression == CGR_PLAIN && pages->cpu->chunk == NULL && at >= input->data &&
+	       at <= input->data + input->size;
+}
+
+uint64_t cgr_pages_offset(const struct cgr_pages *pages, const uint8_t *at)
+{
+	return in_file(pages, at) ? (uint64_t)(at - pages->trace->input.data) : pages->chunk_offset;
+}
+
 int cgr_pages_error(const struct cgr_pages *pages, const uint8_t *at, struct cgr_error *reterr, const char *what)
 {
-	if (pages->buffer->compression == CGR_PLAIN && pages->cpu->chunk == NULL)
+	if (in_file(pages, at))
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: CPU %u: %s", pages->trace->input.path,
-		                     (unsigned long long)(at - pages->trace->input.data), pages->cpu->cpu, what);
+		                     (unsigned long long)cgr_pages_offset(pages, at), pages->cpu->cpu, what);
 	return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: byte %zu of the unpacked chunk, CPU %u: %s",
 	                     pages->trace->input.path, (unsigned long long)pages->chunk_offset, (size_t)(at - pages->data),
 	                     pages->cpu->cpu, what);

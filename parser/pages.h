@@ -26,6 +26,8 @@ int cgr_pages_init(struct cgr_pages *pages, const struct cgr_trace *trace, const
 void cgr_pages_fini(struct cgr_pages *pages);
 /* 1: *ret_page holds buffer->page_bytes bytes, valid until the next call; 0: end; negative: CGR_E_INPUT. */
 int cgr_pages_next(struct cgr_pages *pages, const uint8_t **ret_page, struct cgr_error *reterr);
+/* Where `at`, inside the page handed out last, stands in the file; of a packed page its chunk. */
+uint64_t cgr_pages_offset(const struct cgr_pages *pages, const uint8_t *at);
 /* CGR_E_INPUT "path:offset: WHAT" for the page handed out last, at is inside it. */
 int cgr_pages_error(const struct cgr_pages *pages, const uint8_t *at, struct cgr_error *reterr, const char *what);
 

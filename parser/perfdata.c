@@ -152,6 +152,7 @@ static int read_attrs(struct cgr_trace *trace, uint64_t offset, uint64_t size, u
 {
 	struct cgr_cursor table;
 
+	trace->perf->attrs_offset = offset;
 	cgr_cursor_init(&table, &trace->input, offset, size, trace->swap);
 	if (entry < ATTR_MIN + 16 || entry > 65536 || size > trace->input.size)
 		return cgr_cursor_error(&table, reterr, "attribute entries of %llu bytes are out of range",
@@ -315,20 +316,21 @@ static int check(const struct cgr_trace *trace, struct cgr_error *reterr)
 {
 	const struct cgr_perf *perf = trace->perf;
 	const char *path = trace->input.path;
+	unsigned long long at = perf->attrs_offset; /* what the events are stands there */
 
 	if (perf->attrs == 0)
-		return cgr_error_set(reterr, CGR_E_INPUT, "%s: the file describes no event", path);
+		return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: the file describes no event", path, at);
 	if (!records_tracepoints(perf))
 		return cgr_error_set(reterr, CGR_E_INPUT,
-		                     "%s: no tracepoint was recorded with its fields: record with perf record -e 'sched:*' -a",
-		                     path);
+		                     "%s:%llu: no tracepoint was recorded with its fields: record with perf record -e 'sched:*' -a",
+		                     path, at);
 	for (size_t i = 0; i < perf->attrs; i++)
 		if ((perf->attr[i].sample_type & CGR_SAMPLE_TIME) == 0)
-			return cgr_error_set(reterr, CGR_E_INPUT, "%s: samples carry no time: record with perf record -T", path);
+			return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: samples carry no time: record with perf record -T", path, at);
 	for (size_t i = 0; i < perf->attrs; i++)
 		if ((perf->attr[i].sample_type & CGR_SAMPLE_CPU) == 0)
-			return cgr_error_set(reterr, CGR_E_INPUT, "%s: samples do not name their CPU: record with perf record -a",
-			                     path);
+			return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: samples do not name their CPU: record with perf record -a",
+			                     path, at);
 	return CGR_OK;
 }
 

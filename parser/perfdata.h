@@ -65,6 +65,7 @@ struct cgr_perf {
 	uint32_t *attr_of;
 	size_t attr_of_capacity;
 	uint64_t data_offset, data_size;
+	uint64_t attrs_offset; /* of the table of events; in a pipe of the head they follow */
 	bool pipe;
 };
 

@@ -629,6 +629,20 @@ static int source_next(struct cgr_source *self, struct cgr_record *ret_record, s
 	}
 }
 
+static const struct cgr_trace *source_where(const struct cgr_source *self, const struct cgr_record *record,
+                                            uint64_t *ret_offset)
+{
+	const struct perf_source *source = (const struct perf_source *)self;
+	const struct cgr_input *input = &source->trace->input;
+	const uint8_t *at = record->payload != NULL ? record->payload : (const uint8_t *)record->text;
+
+	/* a packed one was in a record before the reading position */
+	*ret_offset = at != NULL && at >= input->data && at < input->data + input->size
+	                  ? (uint64_t)(at - input->data)
+	                  : source->perf->data_offset + source->cursor.position;
+	return source->trace;
+}
+
 static struct cgr_source *source_free(struct cgr_source *self)
 {
 	struct perf_source *source = (struct perf_source *)self;
@@ -654,7 +668,7 @@ int cgr_source_perf_new(const struct cgr_trace *trace, struct cgr_source **ret_s
 	struct perf_source *source = calloc(1, sizeof(*source));
 
 	if (source != NULL) {
-		source->source = (struct cgr_source){ .next = source_next, .free = source_free };
+		source->source = (struct cgr_source){ .next = source_next, .where = source_where, .free = source_free };
 		source->trace = trace;
 		source->perf = trace->perf;
 		source->queue_capacity = CGR_LIMIT_CPUS;

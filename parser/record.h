@@ -32,6 +32,10 @@ struct cgr_record {
 /* A source gives records in the one total order (time, cpu, sequence). */
 struct cgr_source {
 	int (*next)(struct cgr_source *self, struct cgr_record *ret_record, struct cgr_error *reterr); /* 1, 0 end, < 0 */
+	/* For messages about the record handed out last: the file it is from, and its offset or that of the chunk it was
+	 * packed in. */
+	const struct cgr_trace *(*where)(const struct cgr_source *self, const struct cgr_record *record,
+	                                 uint64_t *ret_offset);
 	struct cgr_source *(*free)(struct cgr_source *self);
 	uint64_t total_bytes, done_bytes; /* for progress */
 };

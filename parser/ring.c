@@ -329,6 +329,15 @@ static int source_next(struct cgr_source *self, struct cgr_record *ret_record, s
 	return 1;
 }
 
+static const struct cgr_trace *source_where(const struct cgr_source *self, const struct cgr_record *record,
+                                            uint64_t *ret_offset)
+{
+	const struct ring *ring = ((const struct ring_source *)self)->current;
+
+	*ret_offset = cgr_pages_offset(&ring->pages, record->payload);
+	return ring->segment;
+}
+
 static struct cgr_source *source_free(struct cgr_source *self)
 {
 	struct ring_source *source = (struct ring_source *)self;
@@ -402,7 +411,7 @@ int cgr_source_ring_new(const struct cgr_trace *trace, uint64_t buffer_mask, str
 		for (size_t i = 0; i < segment->buffers; i++)
 			most += segment->buffer[i].cpus;
 	if (source != NULL) {
-		source->source = (struct cgr_source){ .next = source_next, .free = source_free };
+		source->source = (struct cgr_source){ .next = source_next, .where = source_where, .free = source_free };
 		source->trace = trace;
 		source->ring = cgr_calloc(most + 1, sizeof(*source->ring));
 		source->heap = cgr_calloc(most + 1, sizeof(struct ring *));

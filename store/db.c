@@ -41,7 +41,7 @@ static int check_kind(const char *path, struct cgr_error *reterr)
 	if (!S_ISREG(st.st_mode))
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s: is not a regular file", path);
 	if (st.st_size == 0)
-		return cgr_error_set(reterr, CGR_E_INPUT, "%s: the file is empty", path);
+		return cgr_error_set(reterr, CGR_E_INPUT, "%s:0: the file is empty", path);
 	if (access(path, R_OK) < 0)
 		return cgr_error_errno(reterr, CGR_E_INPUT, "%s: cannot read", path);
 	return 0;
@@ -77,6 +77,45 @@ int cgr_db_check_file(const char *path, struct cgr_error *reterr)
 	return check_magic(path, reterr);
 }
 
+static uint64_t big_endian(const uint8_t *at, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < bytes; i++)
+		value = value << 8 | at[i];
+	return value;
+}
+
+int cgr_db_check_length(const char *path, const uint8_t head[CGR_DB_HEAD_BYTES], uint64_t bytes,
+                        struct cgr_error *reterr)
+{
+	uint64_t page_bytes = big_endian(head + 16, 2), whole;
+
+	if (memcmp(head + 24, head + 92, 4) != 0)
+		return 0; /* the count was left by a program that did not keep it */
+	whole = (page_bytes == 1 ? 65536 : page_bytes) * big_endian(head + 28, 4);
+	if (whole <= bytes)
+		return 0;
+	return cgr_error_set(reterr, CGR_E_INPUT,
+	                     "%s:%llu: the file ends here, of %llu bytes it should have: truncated; make it again", path,
+	                     (unsigned long long)bytes, (unsigned long long)whole);
+}
+
+static int check_whole(const char *path, struct cgr_error *reterr)
+{
+	uint8_t head[CGR_DB_HEAD_BYTES];
+	FILE *file = fopen(path, "rbe");
+	struct stat st;
+	int rc = 0;
+
+	if (file == NULL)
+		return 0;
+	if (fstat(fileno(file), &st) == 0 && fread(head, 1, sizeof(head), file) == sizeof(head))
+		rc = cgr_db_check_length(path, head, (uint64_t)st.st_size, reterr);
+	(void)fclose(file);
+	return rc;
+}
+
 static int harden(struct cgr_db *db, struct cgr_error *reterr)
 {
 	sqlite3 *s = db->sqlite;
@@ -96,6 +135,8 @@ int cgr_db_open_readonly(struct cgr_db *db, const char *path, bool immutable, st
 
 	*db = (struct cgr_db){ 0 };
 	CGR_TRY(cgr_db_check_file(path, reterr));
+	if (immutable) /* while somebody writes to it the head may be ahead of the file */
+		CGR_TRY(check_whole(path, reterr));
 	uri = uri_of(path, immutable);
 	db->path = cgr_strdup(path);
 	if (uri == NULL || db->path == NULL) {
@@ -155,6 +196,7 @@ int cgr_db_error(const struct cgr_db *db, int sqlite_rc, const char *doing, stru
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
 	case SQLITE_FORMAT:
+		CGR_TRY(check_whole(db->path, reterr));
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s: %s: the file is damaged (%s); make it again", db->path, doing,
 		                     text);
 	case SQLITE_BUSY:

@@ -88,6 +88,7 @@ static int read_head(struct cgr_dbfile *file, struct cgr_error *reterr)
 	file->usable_bytes = file->page_bytes - head[20];
 	if (file->usable_bytes < 480)
 		return damaged(file, 20, "impossible number of unused bytes in a page", reterr);
+	CGR_TRY(cgr_db_check_length(file->path, head, (uint64_t)st.st_size, reterr));
 	if (get_be(head + 56, 4) > 1)
 		return damaged(file, 56, "its text is not UTF-8", reterr);
 	pages = (uint64_t)st.st_size / file->page_bytes;

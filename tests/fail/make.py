@@ -55,6 +55,7 @@ table = plain.index(b"header_page")
 pages = 4096 * ((plain.index(b"print fmt", plain.rindex(b"name:")) + 4095) // 4096)
 write("page-overfull.dat", change(plain, pages + 8, struct.pack("<Q", 5000)))
 write("record-too-long.dat", change(plain, pages + 16, struct.pack("<II", 0, 100000)))
+write("record-short.dat", change(plain, pages + 16, struct.pack("<II", 1, 0)))
 write("record-length-0.dat", change(plain, pages + 16, struct.pack("<II", 0, 0)))
 write("formats-cut.dat", change(plain, plain.index(b"name:") - 8, struct.pack("<Q", 1 << 40)))
 

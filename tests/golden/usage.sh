@@ -19,6 +19,11 @@ cp "$STORES/good.db" keep.db && touch rules.yaml && ln keep.db link.db
 "$CGREPLAY" export keep.db --run 1 --to trace -o keep.db; echo "exit $?"
 cmp keep.dat "$SOURCE/samples/spinner.dat" && cmp keep.db "$STORES/good.db" && [ ! -s rules.yaml ] && echo kept
 "$CGREPLAY" info keep.db; echo "exit $?"
+# a store whose end was cut off
+"$CGREPLAY" import -q keep.dat -o cut.db && truncate -s 100000 cut.db
+for command in "info cut.db" "replay cut.db" "sql cut.db .tables"; do "$CGREPLAY" $command; echo "exit $?"; done
+head -c 20000 "$STORES/good.db" >cut.db && "$CGREPLAY" report cut.db; echo "exit $?"
+: >empty.db && "$CGREPLAY" info empty.db; echo "exit $?"
 "$CGREPLAY" record -o none.dat -d 0; echo "exit $?"
 # a range takes the units of --set
 "$CGREPLAY" import -q "$SOURCE/samples/spinner.dat" -o spinner.db

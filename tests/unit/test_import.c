@@ -280,6 +280,36 @@ static void sleep_after_exit(void **state)
 	assert_int_equal(got[2].tasks, got[1].tasks);
 }
 
+/* perf sched record leaves sched_process_exit out: the state a task leaves its CPU with tells that it ends there, and
+ * its pid is free. */
+static void exit_untold(void **state)
+{
+	static const uint64_t left[] = { 2, 0x20, 0x10 }; /* D, Z, X */
+	struct builder f = { 7, BUILDER_ZSTD, false, false, 4096, 1, UINT32_MAX, NULL };
+	struct cgr_import_summary got[3];
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++) {
+		struct ring_builder ring = { .page_bytes = 4096, .page = SIZE_MAX };
+
+		ring_event(&ring, 1000, record_switch(false, 0, 0, 7));
+		ring_event(&ring, 3000, record_switch(false, 7, left[i], 0));
+		ring_event(&ring, 4000, record_wakeup(false, 0, 7, 0));
+		ring_event(&ring, 5000, record_switch(false, 0, 0, 7));
+		ring_event(&ring, 6000, record_switch(false, 7, 2, 0));
+		ring_close(&ring);
+		struct bytes file = build(&f, &ring);
+		must_import(&file, (struct cgr_import_options){ 0 }, &got[i]);
+		free(ring.pages.data);
+		free(file.data);
+	}
+	for (unsigned i = 1; i < 3; i++) {
+		assert_int_equal(got[i].tasks, got[0].tasks + 1);
+		assert_int_equal(got[i].inferred, got[0].inferred + 1); /* the EXIT event */
+		assert_int_equal(got[i].events, got[0].events + 1);
+	}
+}
+
 /* A host's file names its guests and the threads that are their CPUs. */
 static void host_of_guests(void **state)
 {
@@ -594,6 +624,7 @@ int main(void)
 		cmocka_unit_test(two_instances),
 		cmocka_unit_test(mended_before_slice),
 		cmocka_unit_test(sleep_after_exit),
+		cmocka_unit_test(exit_untold),
 		cmocka_unit_test(host_of_guests),
 		cmocka_unit_test(fields_of_other_events),
 		cmocka_unit_test(hidden_idle),
