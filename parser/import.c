@@ -287,8 +287,8 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 		return import->options->from_ns > 0 || import->options->to_ns >= 0
 		           ? cgr_error_set(reterr, CGR_E_INPUT, "%s: the trace holds no events in this slice of time",
 		                           import->trace->input.path)
-		           : cgr_error_set(reterr, CGR_E_INPUT, "%s:%zu: the trace holds no events",
-		                           import->trace->input.path, import->trace->input.size);
+		           : cgr_error_set(reterr, CGR_E_INPUT, "%s:%zu: the trace holds no events", import->trace->input.path,
+		                           import->trace->input.size);
 	if (import->options->max_lost >= 0 &&
 	    norm->stats.lost_events + norm->stats.lost_unknown > (uint64_t)import->options->max_lost)
 		return cgr_error_set(
@@ -307,17 +307,17 @@ static int finish(struct import *import, struct cgr_import_summary *summary, str
 	import->facts.info.source_digest = text;
 	CGR_TRY(cgr_writer_set_info(import->writer, &import->facts.info, reterr));
 	CGR_TRY(import_log(import, reterr));
-	*summary = (struct cgr_import_summary){ .records = norm->stats.records,
-		                                    .events = norm->stats.events,
-		                                    .lost_events = norm->stats.lost_events,
-		                                    .lost_spans = norm->stats.lost_spans,
-		                                    .inferred = norm->stats.inferred_arrivals +
-		                                                norm->stats.inferred_departures + norm->stats.inferred_exits +
-		                                                norm->stats.run_starts,
-		                                    .cgroups = norm->cgroups.nodes,
-		                                    .tasks = norm->tasks.ids,
-		                                    .unfinished = is_unfinished(import->trace),
-		                                    .snapshots = import->facts.info.has_snapshots };
+	*summary =
+	    (struct cgr_import_summary){ .records = norm->stats.records,
+		                             .events = norm->stats.events,
+		                             .lost_events = norm->stats.lost_events,
+		                             .lost_spans = norm->stats.lost_spans,
+		                             .inferred = norm->stats.inferred_arrivals + norm->stats.inferred_departures +
+		                                         norm->stats.inferred_exits + norm->stats.run_starts,
+		                             .cgroups = norm->cgroups.nodes,
+		                             .tasks = norm->tasks.ids,
+		                             .unfinished = is_unfinished(import->trace),
+		                             .snapshots = import->facts.info.has_snapshots };
 	for (const struct cgr_trace *trace = import->trace; trace != NULL && trace->segment.number > 0;
 	     trace = trace->later) {
 		summary->segments++;

@@ -253,8 +253,8 @@ int cgr_mend_slice_start(struct cgr_norm *norm)
 	struct cgr_import_stats *stats = &norm->stats;
 
 	/* what was mended before is not in the store */
-	stats->inferred_exits = stats->inferred_arrivals = stats->inferred_departures = stats->run_starts = stats->joints_open = stats->two_cpus =
-	    0;
+	stats->inferred_exits = stats->inferred_arrivals = stats->inferred_departures = stats->run_starts =
+	    stats->joints_open = stats->two_cpus = 0;
 	for (uint32_t i = 0; i < norm->cpus; i++)
 		if (norm->cpu[i].current != NULL)
 			CGR_TRY(run_start(norm, i, norm->cpu[i].current, norm->from_ns));

@@ -152,8 +152,8 @@ static int event_record(struct cgr_norm *norm, const struct cgr_record *record)
 	struct cgr_entry entry = { .record = record, .payload = record->payload, .cpu = record->cpu };
 
 	if (record->length < norm->formats.min_bytes)
-		return cgr_error_set(norm->err, CGR_E_INPUT,
-		                     "a record of CPU %u at %llu ns has %u bytes, too few for its head", record->cpu, (unsigned long long)norm->now_ns, record->length);
+		return cgr_error_set(norm->err, CGR_E_INPUT, "a record of CPU %u at %llu ns has %u bytes, too few for its head",
+		                     record->cpu, (unsigned long long)norm->now_ns, record->length);
 	uint32_t id = (uint32_t)cgr_field_get(&norm->formats.type, record->payload) & 0xffff;
 	if (norm->owner != NULL && norm->owner[id] != record->buffer) {
 		norm->stats.duplicate_records++;
@@ -186,7 +186,8 @@ int cgr_norm_record(struct cgr_norm *norm, const struct cgr_record *record, stru
 {
 	norm->err = reterr;
 	if (record->time > INT64_MAX)
-		return cgr_error_set(reterr, CGR_E_INPUT, "CPU %u: a time of %llu ns is out of range: damaged", record->cpu, (unsigned long long)record->time);
+		return cgr_error_set(reterr, CGR_E_INPUT, "CPU %u: a time of %llu ns is out of range: damaged", record->cpu,
+		                     (unsigned long long)record->time);
 	norm->now_ns = record->time > norm->start ? record->time - norm->start : 0;
 	norm->stats.time_backwards += record->time_backwards;
 	norm->stats.times_astray += record->time_astray;

@@ -321,16 +321,17 @@ static int check(const struct cgr_trace *trace, struct cgr_error *reterr)
 	if (perf->attrs == 0)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: the file describes no event", path, at);
 	if (!records_tracepoints(perf))
-		return cgr_error_set(reterr, CGR_E_INPUT,
-		                     "%s:%llu: no tracepoint was recorded with its fields: record with perf record -e 'sched:*' -a",
-		                     path, at);
+		return cgr_error_set(
+		    reterr, CGR_E_INPUT,
+		    "%s:%llu: no tracepoint was recorded with its fields: record with perf record -e 'sched:*' -a", path, at);
 	for (size_t i = 0; i < perf->attrs; i++)
 		if ((perf->attr[i].sample_type & CGR_SAMPLE_TIME) == 0)
-			return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: samples carry no time: record with perf record -T", path, at);
+			return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: samples carry no time: record with perf record -T",
+			                     path, at);
 	for (size_t i = 0; i < perf->attrs; i++)
 		if ((perf->attr[i].sample_type & CGR_SAMPLE_CPU) == 0)
-			return cgr_error_set(reterr, CGR_E_INPUT, "%s:%llu: samples do not name their CPU: record with perf record -a",
-			                     path, at);
+			return cgr_error_set(reterr, CGR_E_INPUT,
+			                     "%s:%llu: samples do not name their CPU: record with perf record -a", path, at);
 	return CGR_OK;
 }
 

@@ -358,7 +358,8 @@ int cgr_tracedat_read_7(struct cgr_trace *trace, struct cgr_cursor *cursor, stru
 	while (next != 0)
 		CGR_TRY(read_options_section(trace, next, budget, &next, reterr));
 	if (trace->buffers == 0)
-		return cgr_error_set(reterr, CGR_E_INPUT, "%s:%zu: the file ends without a BUFFER section: nothing was recorded",
-		                     trace->input.path, trace->input.size);
+		return cgr_error_set(reterr, CGR_E_INPUT,
+		                     "%s:%zu: the file ends without a BUFFER section: nothing was recorded", trace->input.path,
+		                     trace->input.size);
 	return CGR_OK;
 }
