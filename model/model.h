@@ -344,7 +344,11 @@ struct cgr_mem_outcome { /* zeroed by the engine before the call */
 	uint64_t sleep_ns; /* memory.high penalty */
 	uint32_t restored_pages; /* missing pages that had been working set: waiting for those is memory pressure */
 	bool swapped_in; /* accesses (CGR_MEM_SWAPIN): the page had been in swap here, too */
+	uint32_t reclaimed_folios; /* reclaimed_pages were in so many; 0: each by itself */
 };
+/* Freeing a folio costs about so many times what each of its pages adds: a folio of 512 pages goes in the time of ten
+ * single ones (shrink_folio_list works by folio; only free_pages_prepare looks at the pages). */
+#define CGR_MEM_FOLIO_COST 50u
 struct cgr_memory_ops {
 	struct cgr_model_head head;
 	void (*charge)(struct cgr_ctx *ctx, const struct cgr_mem_request *request, struct cgr_mem_outcome *outcome);

@@ -143,6 +143,7 @@ struct builder {
 	struct cgr_histogram fault; /* ns / 8 of CPU time from one anonymous page to the next */
 	uint64_t *late_pages; /* by cgroup: kernel pages freed in interrupts since it charged something */
 	uint64_t reclaim_ns, reclaim_pages; /* CPU time in memcg reclaim, pages it freed */
+	uint64_t cache_folios, cache_pages; /* of these, such of the page cache */
 	uint64_t swap_read_ns,
 	    swap_reads; /* CPU time in page faults from the charge on, until the page had come from swap */
 	uint32_t *tick_bin; /* RUNTIME events in interrupt context by phase of the tick */

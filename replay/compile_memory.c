@@ -1,5 +1,6 @@
 /* Memory events become operations of the task in whose context they were recorded. */
 #include "common/util.h"
+#include "model/model.h"
 #include "replay/compile_internal.h"
 
 #define MISSES_MIN 32u
@@ -11,7 +12,7 @@
 #define REQUEST_USUAL_NS 200000u /* one request, where no short one was recorded */
 #define RECLAIM_PAGES_MIN 32u
 #define FAULTS_MIN 16u
-#define FAULT_NS 400u
+#define FAULT_NS 750u
 #define SLOW_LEAST 25u /* percent */
 #define SLOW_MOST 20000u
 #define CPU_LEAST_NS 1000u /* insert of a page into the cache, readahead amortising all else */
@@ -158,8 +159,9 @@ static void price_between(struct cgr_miss_price *p, uint64_t wait_low, uint64_t 
 	p->cpu_ns = geometric_mean(p->cpu_low_ns, p->cpu_high_ns);
 }
 
-/* A page fault takes FAULT_NS where the models' own prices of reclaim were measured. What a program does between two
- * faults counts, too, so the fast ones tell: a tenth of them is faster. */
+/* A page fault takes FAULT_NS where reclaim takes what the models say of it: so far apart are the two in the recordings
+ * that show both (fruitless passes, single pages freed). What a program does between two faults counts, too, so the
+ * fast ones tell: a tenth of them is faster. */
 static void calibrate_speed(struct builder *b)
 {
 	uint64_t fault_ns = cgr_histogram_quantile(&b->fault, 100) * 8;
@@ -209,6 +211,17 @@ static void price_single(const struct builder *b, struct cgr_calibration *c, uin
 		                            CGR_MAX(CGR_MIN(p->wait_high_ns, (uint64_t)REQUEST_USUAL_NS), p->wait_low_ns));
 }
 
+/* What is not of the page cache, or goes without a name, went page by page. */
+static uint64_t price_of_folio(const struct builder *b)
+{
+	uint64_t pages = CGR_MAX(b->reclaim_pages, b->cache_pages);
+	uint64_t folios = pages - b->cache_pages + b->cache_folios;
+
+	if (b->reclaim_pages < RECLAIM_PAGES_MIN)
+		return 0;
+	return b->reclaim_ns * CGR_MEM_FOLIO_COST / (folios * CGR_MEM_FOLIO_COST + pages - CGR_MIN(folios, pages));
+}
+
 /* Nothing of the kind was seen. A page costs no less than the device takes for one where it streams, and no more than a
  * request of its own: in between lies what the recording does not tell. */
 void cgr_build_calibrate_misses(struct builder *b)
@@ -231,7 +244,7 @@ void cgr_build_calibrate_misses(struct builder *b)
 		price_between(&c->window, CGR_MIN(stream, c->single.wait_ns) / 2, c->single.wait_ns, CPU_LEAST_NS,
 		              CGR_MAX(c->single.cpu_ns, CPU_LEAST_NS));
 	c->stream_page_ns = stream;
-	c->reclaim_page_ns = b->reclaim_pages >= RECLAIM_PAGES_MIN ? b->reclaim_ns / b->reclaim_pages : 0;
+	c->reclaim_folio_ns = price_of_folio(b);
 	c->swap_read_ns = b->swap_reads >= MISSES_MIN ? b->swap_read_ns / b->swap_reads : 0;
 	calibrate_speed(b);
 }
@@ -550,6 +563,10 @@ int cgr_build_memory(struct builder *b, const struct cgr_event *e)
 		op.flags = e->d || b->t[e->task].in_reclaim ? CGR_OPF_RECLAIM : 0;
 		if (!op.flags)
 			not_written(b, e);
+		else if (b->t[e->task].in_reclaim && !cgr_event_in_irq(e)) {
+			b->cache_folios++;
+			b->cache_pages += e->c;
+		}
 		return cgr_build_context(b, e, &op);
 	case CGR_EV_CACHE_READ:
 		return cache_lookup(b, e, CGR_OP_CACHE_READ);

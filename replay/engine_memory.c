@@ -122,10 +122,12 @@ static uint64_t miss_wait_ns(const struct cgr_engine *e, uint64_t pages)
 static uint64_t reclaim_ns(const struct cgr_engine *e, const struct cgr_mem_outcome *outcome)
 {
 	const struct cgr_calibration *c = &e->programs->calibration;
+	uint64_t pages = outcome->reclaimed_pages;
+	uint64_t folios = outcome->reclaimed_folios ? CGR_MIN(outcome->reclaimed_folios, pages) : pages;
 	uint64_t at = (uint64_t)(e->config->price_permille < 0 ? -e->config->price_permille : e->config->price_permille);
 
-	if (c->reclaim_page_ns && outcome->reclaimed_pages)
-		return outcome->reclaimed_pages * c->reclaim_page_ns;
+	if (c->reclaim_folio_ns && pages)
+		return c->reclaim_folio_ns * (folios * CGR_MEM_FOLIO_COST + pages - folios) / CGR_MEM_FOLIO_COST;
 	uint64_t ns = outcome->cpu_ns * c->slow_percent / 100;
 
 	return e->config->price_permille < 0 ? ns - ns * at / 2000 : ns + ns * at / 1000;

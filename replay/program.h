@@ -191,7 +191,7 @@ struct cgr_calibration {
 	uint64_t idle_charged_ns; /* median: so much of that is charged as CPU time of the task woken */
 	struct cgr_miss_price single, window; /* a page read by itself; a page of many read at once */
 	uint64_t window_pages; /* how many those were in the mean, 0 not seen */
-	uint64_t reclaim_page_ns; /* CPU time of memcg reclaim per page freed, 0 not seen */
+	uint64_t reclaim_folio_ns; /* CPU time of memcg reclaim per folio of one page freed, 0 not seen */
 	uint64_t swapped_out, swapped_in; /* pages that went to swap and came back */
 	uint64_t swap_read_ns; /* CPU time to bring one back, 0 not seen */
 	uint64_t stream_page_ns; /* what the device takes for a page while it has something to do, 0 not seen */

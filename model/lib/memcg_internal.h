@@ -126,6 +126,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	/* of the request being served */
 	struct cgr_mem_outcome *outcome;
 	uint32_t cpu, task;
+	uint32_t evicted_folios; /* by the pass under way */
 	bool may_enter_fs; /* __GFP_FS: what is charged is not read ahead */
 	bool had_shadow; /* the folio inserted last had been evicted in the replay, though that may be forgotten */
 	uint32_t strangers; /* pages inserted by the look-up under way that the replay never saw evicted */

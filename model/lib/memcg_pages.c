@@ -147,6 +147,7 @@ enum cgr_evict memcg_evict(struct cgr_ctx *ctx, struct cgr_scan *scan, uint32_t 
 		           offsetof(struct memcg_group, unseen_evicted) + sizeof(int64_t) * !(page->flags & CGR_PG_ANON),
 		           pages);
 	m->pages.resident -= pages;
+	m->evicted_folios++;
 	if (pages >> MEMCG_NODE_ORDER)
 		kept |= CGR_PG_TAIL;
 	else

@@ -130,6 +130,15 @@ static void do_try_to_free(struct walk *walk)
 	}
 }
 
+/* By folio, as shrink_folio_list works; the pages of a large one add little. */
+static int64_t price_of(const struct memcg *m, const struct walk *walk)
+{
+	int64_t folios = m->evicted_folios, pages = walk->scan->nr_reclaimed;
+	int64_t looked_at = CGR_MAX((int64_t)walk->scan->nr_scanned - pages, (int64_t)0) + folios;
+	return walk->rounds * m->round_ns + looked_at * m->scan_page_ns + folios * m->reclaim_page_ns +
+	       (pages - CGR_MIN(folios, pages)) * m->reclaim_page_ns / CGR_MEM_FOLIO_COST;
+}
+
 uint32_t memcg_reclaim(struct memcg *m, uint32_t target, uint32_t pages, bool may_swap)
 {
 	struct cgr_scan scan = {
@@ -142,10 +151,11 @@ uint32_t memcg_reclaim(struct memcg *m, uint32_t target, uint32_t pages, bool ma
 	struct walk walk = { .m = m, .scan = &scan };
 	memcg_reads_settle(m);
 	memcg_writeback_settle(m);
+	m->evicted_folios = 0;
 	do_try_to_free(&walk);
-	int64_t cost =
-	    walk.rounds * m->round_ns + scan.nr_scanned * m->scan_page_ns + scan.nr_reclaimed * m->reclaim_page_ns;
+	int64_t cost = price_of(m, &walk);
 	if (m->outcome) {
+		m->outcome->reclaimed_folios += m->evicted_folios;
 		m->outcome->scanned_pages += scan.nr_scanned;
 		m->outcome->reclaimed_pages += scan.nr_reclaimed;
 		m->outcome->cpu_ns += (uint64_t)cost;

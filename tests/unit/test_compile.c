@@ -1221,6 +1221,37 @@ static void test_wait_in_reclaim(void **state)
 	cgr_programs_free(p);
 }
 
+/* Reclaim frees folios: where the recording's were of 512 pages, one page by itself costs a tenth of one of them. */
+static uint64_t folio_price(uint32_t pages)
+{
+	struct cgr_programs *p;
+	struct tape t;
+	uint64_t price;
+
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < 64; i++) {
+		tell(&t, CGR_EV_RECLAIM_BEGIN, 0, 1, 1, 0, 0, 0, 0);
+		t.now_ns += 562000;
+		tell(&t, CGR_EV_RUNTIME, 0, 1, 562000, 0, 1, 0, 0);
+		tell(&t, CGR_EV_CACHE_DELETE, 0, 1, 1, i * pages, pages, 0, 0);
+		tell(&t, CGR_EV_RECLAIM_END, 0, 1, pages, 0, 0, 0, 0);
+	}
+	turn(&t, 0, 1, 1, 0);
+	p = compiled(&t);
+	price = p->calibration.reclaim_folio_ns;
+	cgr_programs_free(p);
+	return price;
+}
+
+static void test_price_of_folios(void **state)
+{
+	(void)state;
+	/* without what recording the events themselves took */
+	assert_in_range(folio_price(1), 560000, 562000);
+	assert_in_range(folio_price(512), 49900, 50100); /* 1 + 511/50 of them */
+}
+
 /* The end of a reclaim is lost: what shows that it is over ends it, and a wait after that is the task's own. */
 static void test_reclaim_end_lost(void **state)
 {
@@ -1369,6 +1400,7 @@ int main(void)
 		cmocka_unit_test(test_written_at_once),
 		cmocka_unit_test(test_written_after_read),
 		cmocka_unit_test(test_wait_in_reclaim),
+		cmocka_unit_test(test_price_of_folios),
 		cmocka_unit_test(test_reclaim_end_lost),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_short_requests),

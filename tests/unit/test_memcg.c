@@ -76,6 +76,35 @@ static void toucher(void **state)
 	ramp_at(128, 0, 100 << 20);
 }
 
+/* What reclaim takes to free the same memory in folios of `pages` each: by the folio, as shrink_folio_list works. */
+static uint64_t reclaim_cost(uint32_t pages, uint32_t *ret_reclaimed, uint32_t *ret_folios)
+{
+	struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+	struct cgr_mem_outcome outcome = { 0 };
+	assert_int_equal(host_knob(h, 1, "memory.max", 8 << 20), 0);
+	for (uint64_t index = 0; index < 16 * HOST_MIB; index += pages) {
+		struct cgr_mem_request request = { .task = 1, .cgroup = 1, .kind = CGR_CHARGE_FILE, .pages = pages,
+			                               .folios = 1, .file = 1, .index = index };
+		cgr_memory_memcg.charge(&h->memory, &request, &outcome);
+	}
+	*ret_reclaimed = outcome.reclaimed_pages;
+	*ret_folios = outcome.reclaimed_folios;
+	host_free(h);
+	return outcome.cpu_ns;
+}
+static void large_folios_are_cheap(void **state)
+{
+	(void)state;
+	uint32_t pages, folios;
+	uint64_t single = reclaim_cost(1, &pages, &folios);
+	assert_int_equal(folios, pages);
+	assert_in_range(pages, 8 * HOST_MIB, 9 * HOST_MIB);
+	uint64_t large = reclaim_cost(512, &pages, &folios);
+	assert_int_equal(folios * 512, pages);
+	assert_in_range(pages, 8 * HOST_MIB, 9 * HOST_MIB);
+	assert_in_range(single / large, 25, 60);
+}
+
 /* Limit hit: the batch attempt fails, then the single one; a reclaim of 32 overshoots a little because the priorities
  * ask for 2, 5, 10 and 20 pages of a list of 10240. */
 static void scan_failcnt(void **state)
@@ -570,6 +599,7 @@ int main(void)
 		cmocka_unit_test(delay_table),
 		cmocka_unit_test(kernel_uncharge),
 		cmocka_unit_test(toucher),
+		cmocka_unit_test(large_folios_are_cheap),
 		cmocka_unit_test(scan_failcnt),
 		cmocka_unit_test(second_access_protects),
 		cmocka_unit_test(unflushed_statistics),
