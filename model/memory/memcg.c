@@ -132,8 +132,10 @@ enum param {
 	PARAM_COUNT
 };
 static const struct cgr_param_desc params[PARAM_COUNT] = {
-	[PARAM_SCAN_NS] = { "scan_page_ns", "ns", "CPU time to look at one page, or one folio of several, in reclaim", 60, 0, 1000000 },
-	[PARAM_RECLAIM_NS] = { "reclaim_page_ns", "ns", "CPU time to free one page, or one folio of several, in reclaim", 350, 0, 1000000 },
+	[PARAM_SCAN_NS] = { "scan_page_ns", "ns", "CPU time to look at one page, or one folio of several, in reclaim", 60,
+	                    0, 1000000 },
+	[PARAM_RECLAIM_NS] = { "reclaim_page_ns", "ns", "CPU time to free one page, or one folio of several, in reclaim",
+	                       350, 0, 1000000 },
 	[PARAM_ROUND_NS] = { "reclaim_round_ns", "ns", "CPU time of one round of reclaim over a cgroup, whatever it finds",
 	                     400, 0, 1000000 },
 	[PARAM_SWAPOUT_NS] = { "swapout_ns", "ns", "CPU time to give one page a slot and write it there", 4000, 0,

@@ -83,8 +83,9 @@ static uint64_t reclaim_cost(uint32_t pages, uint32_t *ret_reclaimed, uint32_t *
 	struct cgr_mem_outcome outcome = { 0 };
 	assert_int_equal(host_knob(h, 1, "memory.max", 8 << 20), 0);
 	for (uint64_t index = 0; index < 16 * HOST_MIB; index += pages) {
-		struct cgr_mem_request request = { .task = 1, .cgroup = 1, .kind = CGR_CHARGE_FILE, .pages = pages,
-			                               .folios = 1, .file = 1, .index = index };
+		struct cgr_mem_request request = {
+			.task = 1, .cgroup = 1, .kind = CGR_CHARGE_FILE, .pages = pages, .folios = 1, .file = 1, .index = index
+		};
 		cgr_memory_memcg.charge(&h->memory, &request, &outcome);
 	}
 	*ret_reclaimed = outcome.reclaimed_pages;
