@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/runs.h"
 #include "common/optparse.h"
+#include "common/progress.h"
 #include "common/util.h"
 #include "reports/rules.h"
 
@@ -23,7 +24,6 @@ struct check {
 static int print(const struct check *check, struct cgr_error *reterr)
 {
 	struct cgr_strbuf text = { 0 };
-	const char *no_colour = getenv("NO_COLOR");
 	if (strcmp(check->format, "tap") == 0)
 		cgr_outcomes_tap(&text, &check->outcomes);
 	else if (strcmp(check->format, "csv") == 0)
@@ -31,7 +31,7 @@ static int print(const struct check *check, struct cgr_error *reterr)
 	else if (strcmp(check->format, "json") == 0)
 		(void)cgr_outcomes_json(&text, &check->outcomes);
 	else
-		cgr_outcomes_table(&text, &check->outcomes, isatty(1) && (!no_colour || !*no_colour));
+		cgr_outcomes_table(&text, &check->outcomes, cgr_terminal_colour(STDOUT_FILENO));
 	int rc = text.failed ? cgr_error_set(reterr, CGR_E_NOMEM, "check: out of memory")
 	                     : cgr_write_text("-", text.text, text.length, reterr);
 	cgr_strbuf_fini(&text);

@@ -7,6 +7,7 @@
 #include "cli/recording.h"
 #include "cli/runs.h"
 #include "common/optparse.h"
+#include "common/progress.h"
 #include "common/units.h"
 #include "common/util.h"
 #include "reports/compare.h"
@@ -60,13 +61,12 @@ static int load(struct comparison *c, int count, char **argv, struct cgr_error *
 static int print(const struct comparison *c, const struct cgr_compare *compare, struct cgr_error *reterr)
 {
 	struct cgr_strbuf text = { 0 };
-	const char *no_colour = getenv("NO_COLOR");
 	if (strcmp(c->format, "json") == 0)
 		(void)cgr_compare_json(&text, compare, c->all);
 	else if (strcmp(c->format, "csv") == 0)
 		cgr_compare_csv(&text, compare, c->all);
 	else
-		cgr_compare_table(&text, compare, c->all, isatty(1) && (!no_colour || !*no_colour));
+		cgr_compare_table(&text, compare, c->all, cgr_terminal_colour(STDOUT_FILENO));
 	int rc = text.failed ? cgr_error_set(reterr, CGR_E_NOMEM, "compare: out of memory")
 	                     : cgr_write_text("-", text.text, text.length, reterr);
 	cgr_strbuf_fini(&text);

@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/runs.h"
 #include "common/optparse.h"
+#include "common/progress.h"
 #include "common/util.h"
 #include "reports/report.h"
 #include "reports/text.h"
@@ -59,8 +60,7 @@ static int print_runs(const struct report *report, struct cgr_error *reterr)
 		                               : cgr_report_json_list(stdout, results, report->runs.count, reterr);
 	if (strcmp(report->format, "csv") == 0)
 		return cgr_report_csv(stdout, results, report->runs.count, reterr);
-	const char *no_colour = getenv("NO_COLOR");
-	struct cgr_report_table_options options = { .colour = isatty(1) && (!no_colour || !*no_colour) };
+	struct cgr_report_table_options options = { .colour = cgr_terminal_colour(STDOUT_FILENO) };
 	for (size_t i = 0; i < report->runs.count; i++) {
 		if (i > 0)
 			printf("\n");

@@ -197,7 +197,7 @@ int cgr_replay_print(const struct cgr_replay_options *options, const char *store
 {
 	const struct cgr_result *const *list = (const struct cgr_result *const *)results;
 	const struct cgr_report_table_options table = { .all = options->all,
-		                                            .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
+		                                            .colour = cgr_terminal_colour(STDOUT_FILENO),
 		                                            .store_path = store_path };
 
 	if (options->output)

@@ -84,3 +84,11 @@ void cgr_progress_finish(struct cgr_progress *p)
 	if (p != NULL && p->finish != NULL)
 		p->finish(p);
 }
+
+bool cgr_terminal_colour(int fd)
+{
+	const char *no_colour = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+	return isatty(fd) && (no_colour == NULL || *no_colour == '\0') &&
+	       (terminal == NULL || strcmp(terminal, "dumb") != 0);
+}

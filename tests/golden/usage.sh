@@ -30,3 +30,6 @@ head -c 20000 "$STORES/good.db" >cut.db && "$CGREPLAY" report cut.db; echo "exit
 "$CGREPLAY" sweep spinner.db --vary '/cgrlab:cpu.max=20%..100%/3' --seeds 1 -o grid.db -q; echo "exit $?"
 "$CGREPLAY" sql grid.db 'SELECT name FROM run ORDER BY id' --format csv
 "$CGREPLAY" sweep spinner.db --vary '/cgrlab:cpu.max=20%..1000m/3' --seeds 1 -o grid.db -q; echo "exit $?"
+# colour: at a terminal, and not where NO_COLOR is set or the terminal cannot
+colour() { script -qec "env -u NO_COLOR TERM=xterm $1 '$CGREPLAY' report '$STORES/good.db'" /dev/null </dev/null | grep -q $'\033' && echo "$1 colour" || echo "$1 plain"; }
+for setting in TERM=xterm NO_COLOR=1 NO_COLOR= TERM=dumb; do colour "$setting"; done
