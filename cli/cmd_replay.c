@@ -68,6 +68,7 @@ static int replay_all(const struct cgr_replay_options *o, const char *path, cons
 	struct cgr_result **result = cgr_calloc(count, sizeof *result);
 	struct cgr_run_options run = { .threads = (uint32_t)o->threads,
 		                           .fidelity = !o->no_fidelity,
+		                           .series = o->output != NULL,
 		                           .spans = o->output != NULL,
 		                           .curves = o->output != NULL,
 		                           .command = command,

@@ -8,7 +8,7 @@
 
 #include "common/util.h"
 
-#define CHUNKS_IN_MEMORY 32768u
+#define CHUNKS_IN_MEMORY 65536u
 #define HEAD_BYTES (CHUNKS_IN_MEMORY * sizeof(struct cgr_chunk))
 #define HUGE_BYTES (2u << 20) /* programs longer than this get pages of this size */
 

@@ -1,7 +1,7 @@
 /* Task programs: what each task did, free of the recorded schedule. A program is a list of operations pinned at
  * CPU-time offsets: RUN so many ns, then WAKE, FORK, CHARGE, ..., then BLOCK for a classified cause.
  *
- * Operations stand in chunks, the first of them (32 MiB) in memory, the others in a file without a name, mapped shared:
+ * Operations stand in chunks, the first of them (64 MiB) in memory, the others in a file without a name, mapped shared:
  * the kernel keeps of it what is in use, so memory does not grow with the length of the recording. Once built a set of
  * programs is immutable and is read by any number of engines in parallel. */
 #ifndef CGR_REPLAY_PROGRAM_H

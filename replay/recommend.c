@@ -45,6 +45,7 @@ static int replay_value(struct search *s, int64_t value, struct cgr_result **ret
 	int rc = cgr_scenario_copy(&scenario, s->base, s->error);
 
 	run.seed_values = true;
+	run.series = s->out->keep_runs;
 	/* once: neither depends on the limit */
 	run.fidelity = run.curves = s->out->keep_runs && value >= 0 && !s->out->points;
 	if (rc >= 0 && !text)

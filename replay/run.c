@@ -243,7 +243,7 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 				                        .seed = plan.seed + draw,
 				                        .price_permille = variation(price_draw(store, draw, seeds), seeds, 1000),
 				                        .without_recorder = first && !options->with_recorder && !plan.plays_back,
-				                        .series = i == 0,
+				                        .series = i == 0 && options->series,
 				                        .spans = i == 0 && options->spans };
 			if (plan.plays_back)
 				continue; /* what happened varies by nothing but prices */

@@ -12,6 +12,7 @@ struct cgr_run_options {
 	uint32_t threads; /* 0 = as many as the machine has CPUs */
 	bool fidelity; /* replay the recorded limits too and compare with the recorded counters */
 	bool with_recorder; /* the recorder's own CPU time is part of the replay too (verify) */
+	bool series; /* keep the metrics over time of the first seed beside the recorded ones: charts are made of them */
 	bool spans; /* keep the simulated schedule of the first seed */
 	bool seed_values; /* keep what each seed said of each metric */
 	bool curves; /* read the recording once more: its miss-ratio curves, its memory between the samples */

@@ -226,7 +226,7 @@ static size_t take(struct sweep *w)
 /* Replays one point; called and left with the lock held. */
 static void replay_point(struct sweep *w, size_t i)
 {
-	struct cgr_run_options run = { .threads = 1, .command = w->options->command };
+	struct cgr_run_options run = { .threads = 1, .series = true, .command = w->options->command };
 	struct cgr_error error = { 0 };
 	int rc;
 

@@ -205,11 +205,14 @@ static int dump(FILE *out, json_t *document, struct cgr_error *reterr)
 {
 	if (!document)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "JSON document: out of memory");
-	int rc = json_dumpf(document, out, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+	/* not json_dumpf, which calls fwrite for every bracket and blank */
+	char *text = json_dumps(document, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 	json_decref(document);
-	if (rc != 0 || fputc('\n', out) == EOF)
-		return cgr_error_errno(reterr, CGR_E_IO, "cannot write the JSON document");
-	return 0;
+	if (!text)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "JSON document: out of memory");
+	bool failed = fputs(text, out) == EOF || fputc('\n', out) == EOF;
+	free(text);
+	return failed ? cgr_error_errno(reterr, CGR_E_IO, "cannot write the JSON document") : 0;
 }
 
 int cgr_report_json(FILE *out, const struct cgr_result *result, struct cgr_error *reterr)

@@ -1075,11 +1075,11 @@ static struct rlimit limit_data(uint64_t bytes)
  * memory. */
 static void test_long_programs(void **state)
 {
-	struct rlimit old = limit_data(48 << 20);
+	struct rlimit old = limit_data(80 << 20);
 	struct cgr_programs *p = NULL;
 	struct cgr_error error = { 0 };
 	uint32_t tail[2] = { CGR_ID_NONE, CGR_ID_NONE };
-	uint64_t count = 3000000;
+	uint64_t count = 6000000;
 
 	(void)state;
 	assert_int_equal(cgr_programs_new(2, &p, &error), 0);

@@ -73,7 +73,7 @@ static int64_t held(const struct cgr_result *r, const char *path, int64_t at_use
 
 static void test_follows_charges(void **state)
 {
-	struct cgr_run_options options = { .threads = 1, .curves = true };
+	struct cgr_run_options options = { .threads = 1, .series = true, .curves = true };
 	struct cgr_store *store = machine();
 	struct cgr_scenario scenario;
 	struct cgr_programs *programs = NULL;
