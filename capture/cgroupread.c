@@ -74,7 +74,7 @@ static const struct rule v1_rules[] = {
 	{ "cpuacct.usage", COUNTER_NS, "cpu.stat.usage", true },
 	{ "cpuacct.usage_user", COUNTER_NS, "cpu.stat.user", true },
 	{ "cpuacct.usage_sys", COUNTER_NS, "cpu.stat.system", true },
-	{ "cpuset.cpus", KNOB, "cpuset.cpus", false },
+	{ "cpuset.cpus", KNOB, "cpuset.cpus", true },
 	{ "cpuset.effective_cpus", KNOB, "cpuset.cpus.effective", false },
 	{ "cpuset.mems", KNOB, "cpuset.mems", false },
 };
@@ -109,7 +109,7 @@ static const struct rule v2_rules[] = {
 	{ "cpu.stat.local", FLAT, "cpu.stat.local", true },
 	{ "cpu.pressure", PRESSURE, "cpu.pressure", true },
 	{ "io.pressure", PRESSURE, "io.pressure", true },
-	{ "cpuset.cpus", KNOB, "cpuset.cpus", false },
+	{ "cpuset.cpus", KNOB, "cpuset.cpus", true },
 	{ "cpuset.cpus.effective", KNOB, "cpuset.cpus.effective", false },
 	{ "cpuset.mems", KNOB, "cpuset.mems", false },
 	{ "cgroup.type", KNOB, "cgroup.type", false },

@@ -87,7 +87,7 @@ static bool is_wanted(const struct cgr_sampler *s, const struct cgr_cgroup *cgro
 	for (unsigned d = 0; d < cgroup->dir_count; d++) {
 		const struct cgr_hierarchy *h = &s->fs->hierarchy[cgroup->dir[d].hierarchy];
 		if (h->version == 2 || cgr_hierarchy_has(h, "memory") || cgr_hierarchy_has(h, "cpu") ||
-		    cgr_hierarchy_has(h, "cpuacct"))
+		    cgr_hierarchy_has(h, "cpuacct") || cgr_hierarchy_has(h, "cpuset"))
 			return true;
 	}
 	return false;

@@ -120,6 +120,17 @@ mkdir small && mount -t tmpfs -o size=400k cgr-small small 2>/dev/null && {
 	umount small
 }
 
+cpuset=$(awk '$3 == "cgroup" && $4 ~ /(^|,)cpuset(,|$)/ { print $2; exit }' /proc/self/mounts)
+if [ -n "$cpuset" ] && mkdir "$cpuset/$(basename "$group")" 2>/dev/null; then
+	cpuset=$cpuset/$(basename "$group")
+	echo 0 >"$cpuset/cpuset.cpus"
+	"$cgreplay" record -q --no-calibrate --preset cpu -o cpuset.dat -- sh -c "sleep 0.2; echo 0-1 >'$cpuset/cpuset.cpus'; sleep 0.2; echo 1 >'$cpuset/cpuset.cpus'; sleep 0.2"
+	rmdir "$cpuset"
+	"$cgreplay" import cpuset.dat -o cpuset.db -q
+	check "a cpuset written meanwhile is seen when it is" is "$("$cgreplay" sql cpuset.db "SELECT group_concat(text, ' ') FROM knobs
+		WHERE cgroup = '/$(basename "$group")' AND name = 'cpuset.cpus' AND source IN ('start', 'sample')" --format csv | tail -n 1 | tr -d '\r')" "0 0-1 1"
+fi
+
 if mkdir "$group" 2>/dev/null; then
 	"$cgreplay" record -q -o h.dat -- sh -c "sleep 0.3; rmdir '$group'; sleep 0.3"
 	check "a cgroup removed meanwhile does no harm" is $? 0
