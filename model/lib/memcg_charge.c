@@ -5,7 +5,11 @@
 
 #define MEMCG_DELAY_PRECISION_SHIFT 20
 #define MEMCG_DELAY_SCALING_SHIFT 14
-#define DRAIN_LATENCY_NS 20000 /* a queued drain worker on another CPU starts some tens of microseconds later */
+/* A queued drain worker on another CPU starts some tens of microseconds later, and up to a millisecond where that CPU
+ * is idle and the host has to bring it back: a charge that has found nothing to reclaim sixteen times is mostly over by
+ * then, but not always. */
+#define DRAIN_LATENCY_NS 20000u
+#define DRAIN_LATENCY_SPREAD_NS 800000u
 
 uint32_t memcg_next(const struct memcg *m, uint32_t cgroup, uint32_t root)
 {
@@ -64,11 +68,13 @@ static void drain_cpu(struct memcg *m, struct memcg_stock *stock)
 	stock->drain_pending = false;
 }
 
+/* A charge that reclaims does not come to its end in the same moment: the workers drain their CPUs meanwhile. */
 void memcg_run_pending_drain(struct memcg *m)
 {
+	uint64_t now_ns = m->ctx->now_ns + (m->outcome ? m->outcome->cpu_ns : 0);
 	for (uint32_t cpu = 0; m->drains_pending && cpu < m->ctx->n_cpus; cpu++) {
 		struct memcg_stock *stock = memcg_stock(m, cpu);
-		if (stock->drain_pending && stock->drain_ns <= m->ctx->now_ns)
+		if (stock->drain_pending && stock->drain_ns <= now_ns)
 			drain_cpu(m, stock);
 	}
 }
@@ -76,6 +82,7 @@ void memcg_run_pending_drain(struct memcg *m)
 /* drain_all_stock: this CPU at once, others by queued work, which the retry right after does not see yet. */
 void memcg_drain_stocks(struct memcg *m, uint32_t target)
 {
+	uint64_t now_ns = m->ctx->now_ns + (m->outcome ? m->outcome->cpu_ns : 0);
 	for (uint32_t cpu = 0; cpu < m->ctx->n_cpus; cpu++) {
 		struct memcg_stock *stock = memcg_stock(m, cpu);
 		bool wanted = false;
@@ -89,7 +96,7 @@ void memcg_drain_stocks(struct memcg *m, uint32_t target)
 		} else if (!stock->drain_pending) {
 			stock->drain_pending = true;
 			m->drains_pending++;
-			stock->drain_ns = m->ctx->now_ns + DRAIN_LATENCY_NS;
+			stock->drain_ns = now_ns + DRAIN_LATENCY_NS + cgr_random(m->ctx) % DRAIN_LATENCY_SPREAD_NS;
 		}
 	}
 }
@@ -235,6 +242,7 @@ static int charge_slow(struct memcg *m, struct memcg_group *group, uint32_t page
 		memcg_event(m, full->id, MEMCG_MAX);
 		m->may_enter_fs = !(flags & CGR_MEM_READAHEAD);
 		uint32_t reclaimed = memcg_reclaim(m, full->id, pages, may_swap);
+		memcg_run_pending_drain(m);
 		m->may_enter_fs = true;
 		if (memcg_margin(m, full) >= pages)
 			continue;

@@ -311,19 +311,36 @@ static uint32_t mm_of(const struct memcg *m, const struct cgr_mem_request *reque
 	return owner == CGR_NONE || owner >= m->ctx->n_tasks ? 0 : owner;
 }
 
-static int charge_counted(struct memcg *m, const struct cgr_mem_request *request)
+/* A huge page that finds no room does not go through the OOM killer: the fault falls back to pages (mm/huge_memory.c:
+ * vma_alloc_anon_folio_pmd, THP_FAULT_FALLBACK_CHARGE), whose charges come as they are touched. When that is no
+ * recording tells; here it is at once. */
+static int charge_folio(struct memcg *m, const struct cgr_mem_request *request, uint32_t size)
 {
 	struct memcg_group *group = memcg_group(m, request->cgroup);
-	uint32_t folios = request->folios ? request->folios : request->pages;
-	uint32_t gfp = request->flags & CGR_MEM_ATOMIC, left = request->pages;
+	uint32_t gfp = request->flags & CGR_MEM_ATOMIC;
+	int verdict = memcg_try_charge(m, request->cgroup, size, gfp);
+	if (verdict == CGR_MEM_OK)
+		group->pages[request->kind] += size;
+	if (verdict != CGR_MEM_NOMEM || size == 1 || request->kind != CGR_CHARGE_ANON)
+		return verdict;
+	verdict = CGR_MEM_OK;
+	for (uint32_t i = 0; i < size && verdict == CGR_MEM_OK; i++) {
+		verdict = memcg_try_charge(m, request->cgroup, 1, gfp);
+		group->pages[request->kind] += verdict == CGR_MEM_OK ? 1 : 0;
+	}
+	return verdict;
+}
+
+static int charge_counted(struct memcg *m, const struct cgr_mem_request *request)
+{
+	uint32_t folios = request->folios ? request->folios : request->pages, left = request->pages;
 	if (!folios || folios > left)
 		folios = left;
 	for (; folios; folios--) {
 		uint32_t size = left / folios;
-		int verdict = memcg_try_charge(m, request->cgroup, size, gfp);
+		int verdict = charge_folio(m, request, size);
 		if (verdict != CGR_MEM_OK)
 			return verdict;
-		group->pages[request->kind] += size;
 		left -= size;
 	}
 	return CGR_MEM_OK;

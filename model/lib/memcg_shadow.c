@@ -7,6 +7,8 @@
  * rstat, so that a short job keeps none for certain.
  * - Half of those that are too many are due in each pass, a batch of 128 at a time, which leaves small numbers in
  *   peace until reclaim has to look at everything (priority 2 and below).
+ * A file of one page has no node: what is at index 0 stands in the tree's head (lib/xarray.c: xas_expand, xas_shrink),
+ * and its shadow stays until the inode goes.
  * A folio of 64 pages or more stands in a node further up, and so does its shadow; such nodes are hardly ever without
  * anything else, and are kept here. */
 #include "common/util.h"
@@ -18,10 +20,20 @@
 #define FILES_MOST 0x40000000u /* beyond are nameless pages and anonymous memory */
 #define SHRINK_BATCH 128u
 
-/* A node is an entry of the page table: policy = pages there, written = shadows. */
-static bool is_shadows(const struct cgr_page *node)
+/* The first page of a file, and all there is of it. */
+static bool stands_in_head(const struct memcg *m, const struct cgr_page *node)
 {
-	return node->written && !node->policy;
+	uint32_t first;
+	if (cgr_page_index(node) || node->policy + node->written != 1)
+		return false;
+	first = cgr_mem_pages_find(&m->pages, node->file & ~NODE_FILE, 0);
+	return first && m->pages.page[first].flags != CGR_PG_FORGOTTEN && !cgr_mem_pages_find(&m->pages, node->file, 1);
+}
+
+/* A node is an entry of the page table: policy = pages there, written = shadows. */
+static bool is_shadows(const struct memcg *m, const struct cgr_page *node)
+{
+	return node->written && !node->policy && !stands_in_head(m, node);
 }
 
 static uint32_t node_of(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_t index, bool make)
@@ -45,10 +57,11 @@ static void node_changed(struct memcg *m, uint32_t number)
 	struct cgr_page *node = &m->pages.page[number];
 	struct cgr_page_list *list = &memcg_group(m, cgr_page_cgroup(node))->shadow_nodes;
 	bool listed = node->flags & CGR_PG_ON_LIST;
-	if (is_shadows(node) && !listed) {
+	bool shadows = is_shadows(m, node);
+	if (shadows && !listed) {
 		cgr_page_list_push_head(m->pages.page, list, number);
 		node->flags |= CGR_PG_ON_LIST;
-	} else if (!is_shadows(node) && listed) {
+	} else if (!shadows && listed) {
 		cgr_page_list_remove(m->pages.page, list, number);
 		node->flags &= (uint16_t)~CGR_PG_ON_LIST;
 	}

@@ -7,19 +7,24 @@
 static const uint32_t flat[] = { 0 };
 
 /* Pages that missed; the recording had the whole file cached when it was read for the second time. */
-static uint32_t read_again(struct mem_host *h, uint64_t index, bool first)
+static uint32_t read_of(struct mem_host *h, uint32_t file, uint64_t index, bool first)
 {
 	struct cgr_mem_outcome outcome = { 0 };
 	struct cgr_mem_request request = { .task = 1,
 		                               .cgroup = 1,
 		                               .kind = CGR_CHARGE_FILE,
 		                               .pages = 1,
-		                               .file = 7,
+		                               .file = file,
 		                               .index = index,
 		                               .recorded_missed = first,
 		                               .cpu = 1 };
 	cgr_memory_memcg.access(&h->memory, &request, &outcome);
 	return outcome.missed_pages;
+}
+
+static uint32_t read_again(struct mem_host *h, uint64_t index, bool first)
+{
+	return read_of(h, 7, index, first);
 }
 
 /* A file read twice, one page after the other, by a cgroup that holds a part of it: refaults of the second time. */
@@ -81,13 +86,29 @@ static void without_statistics(void **state)
 	assert_in_range(read_twice_under(&cgr_reclaim_mglru, 1024, 40960, false), 0, 30000);
 }
 
+/* Small files: what is remembered of a file's only page stands in no node that could go. Real kernel 6.18: 2400 files
+ * of a page written, then read twice under 6 MiB gave 4253 to 4813 refaults, all that can be. */
+static void small_files(void **state)
+{
+	(void)state;
+	for (uint32_t pages = 1; pages <= 2; pages++) {
+		struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+		h->memory.now_ns = h->reclaim.now_ns = 1000000;
+		host_knob(h, 1, "memory.max", 128 << 12);
+		for (uint32_t i = 0; i < 1024; i++)
+			(void)read_of(h, 8 + i % 512 / pages, i % pages, i < 512);
+		host_check(h);
+		int64_t refaults = host_metric(h, 1, "memory.stat.workingset_refault_file");
+		assert_in_range(refaults, pages == 1 ? 500 : 0, pages == 1 ? 512 : 200);
+		host_free(h);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(forgotten_in_a_short_job),
-		cmocka_unit_test(remembered_with_room),
-		cmocka_unit_test(too_many),
-		cmocka_unit_test(without_statistics),
+		cmocka_unit_test(forgotten_in_a_short_job), cmocka_unit_test(remembered_with_room), cmocka_unit_test(too_many),
+		cmocka_unit_test(without_statistics),       cmocka_unit_test(small_files),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
