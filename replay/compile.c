@@ -13,6 +13,8 @@
 #define PACE_LOOKS                                                                                                     \
 	4u /* who looks at its CPU clock so often, and does so much of its work between two looks, works by it */
 #define PACE_PERCENT 50u
+#define YIELD_SHARE                                                                                                    \
+	4u /* of its looks that a switch follows at once: then they are sched_yield, which charges it, too */
 #define ACCOUNT_NS 3000u /* CPU time between being charged and a switch that belong together */
 #define BALANCE_NS 20000u /* a newly idle CPU is done looking for work */
 #define LOOK_AFTER_WAKE_NS 20000u /* try_to_wake_up takes no longer from sched_waking to sched_wakeup */
@@ -380,7 +382,8 @@ static int close_programs(struct builder *b)
 			CGR_TRY(cgr_build_emit(b, i, &op));
 		else
 			CGR_TRY(cgr_build_flush(b, i));
-		p->paced = p->stop_ns || (p->accounts >= PACE_LOOKS && p->paced_ns * 100 > p->run_ns * PACE_PERCENT);
+		p->paced = p->stop_ns || (p->accounts >= PACE_LOOKS && p->paced_ns * 100 > p->run_ns * PACE_PERCENT &&
+		                          p->yields < p->accounts / YIELD_SHARE);
 	}
 	return 0;
 }
@@ -503,6 +506,7 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	if (rc >= 0) {
 		calibrate(&b);
 		cgr_build_judge_timers(b.programs);
+		cgr_build_judge_ticks(&b);
 		rc = cgr_build_judge_relations(&b);
 	}
 	if (rc >= 0)
@@ -521,6 +525,7 @@ int cgr_compile(const struct cgr_store *store, struct cgr_progress *progress, st
 	cgr_members_fini(&b.members);
 	cgr_histogram_fini(&b.fault);
 	free(b.tick_bin);
+	free(b.ticker);
 	free(b.late_pages);
 	free(b.t);
 	free(b.cpu);

@@ -116,6 +116,18 @@ struct cpu_build {
 	uint32_t timer_expire_function;
 };
 
+/* A timer that rings again and again, or may turn out to. */
+struct ticker {
+	uint64_t address;
+	uint32_t site, task; /* who has consumed its last expiry, CGR_ID_NONE nobody yet */
+	int64_t expiry_ns; /* it is, or was, armed for */
+	int64_t step_ns; /* from the one before; 0: it was set anew */
+	bool expired; /* and not consumed yet */
+	uint64_t run_ns; /* CPU time of that task then */
+	/* consumptions after one time gone by, after several: how many, of how many times, CPU time until the next one */
+	uint64_t looks[2], times[2], work_ns[2];
+};
+
 struct swap_build; /* compile_swap.c */
 
 struct builder {
@@ -157,6 +169,11 @@ struct builder {
 	uint64_t short_requests, short_ns; /* such of a few pages, and what they took */
 	uint64_t idle_ns; /* last time a CPU went idle */
 	uint64_t tick_ns;
+	struct ticker *ticker;
+	uint32_t tickers;
+	size_t ticker_capacity;
+	uint64_t last_tick_ns; /* one of them expired; 0: none yet */
+	uint32_t last_tick_site;
 	struct cgr_error *error;
 };
 
@@ -213,6 +230,13 @@ int cgr_build_timer_block(struct builder *b, uint32_t task, uint64_t ts_ns, stru
 uint8_t cgr_build_timeout_length(const struct task_build *t);
 bool cgr_build_timer_due(const struct task_build *t, uint64_t ts_ns);
 void cgr_build_judge_timers(struct cgr_programs *programs);
+int cgr_build_timer_site(struct builder *b, uint32_t task, enum cgr_timer_kind kind, uint32_t *ret_site);
+void cgr_build_timer_score(struct cgr_timer_site *site, int64_t expiry, int64_t delay);
+/* compile_tick.c */
+int cgr_build_tick_start(struct builder *b, const struct cgr_event *e);
+void cgr_build_tick_expire(struct builder *b, const struct cgr_event *e);
+bool cgr_build_tick_wakes(const struct builder *b, uint64_t ts_ns, uint32_t *ret_site);
+void cgr_build_judge_ticks(struct builder *b);
 /* compile_relation.c */
 int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t *ret_id);
 void cgr_build_note_wake(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t relation);

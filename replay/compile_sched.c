@@ -71,16 +71,20 @@ static int switch_out(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t = &b->t[e->task];
 	uint32_t state = (uint32_t)e->a;
+	bool charged;
 
 	if (t->state == TASK_GONE)
 		return 0;
 	CGR_TRY(cgr_build_running(b, e->task, e->cpu, e->ts_ns));
 	cgr_build_book(b, e->task, e->ts_ns);
 	t->out_ns = e->ts_ns;
+	charged = t->account_ns != 0;
 	if (state && !(state & STATE_PREEMPTED) && !t->woken_early)
 		cgr_build_no_look_leaving(b, e->task, e->ts_ns);
 	else
 		cgr_build_no_look(b, e->task, e->ts_ns, state & STATE_PREEMPTED ? CGR_THROTTLE_NS : CGR_SLEEP_NS);
+	if (charged && !state && !t->account_ns)
+		b->programs->program[e->task].yields++;
 	if ((state & STATE_DEAD) && t->exiting) {
 		struct cgr_op op = { .kind = CGR_OP_END };
 

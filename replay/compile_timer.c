@@ -1,9 +1,10 @@
 /* Sleeps that a timer ends: for a length of time, or until a time on the program's own grid.
  *
- * Armed timers tell most. HRTIMER_MODE_REL is a length by declaration. HRTIMER_MODE_ABS is what clock_nanosleep
- * (TIMER_ABSTIME) asks for, but also what the kernel makes of the timeouts of poll, epoll and futex, so both hypotheses
- * are kept score of at every arming: a length repeats itself, a grid repeats its step, exactly or skipping some. The
- * stack address of a timer says nothing: kernels randomise it with every system call.
+ * Armed timers tell most. HRTIMER_MODE_REL is a length, but one that a program may have made of the time left until the
+ * next point of its own grid (sleep(next - now)). HRTIMER_MODE_ABS is what clock_nanosleep (TIMER_ABSTIME) asks for,
+ * but also what the kernel makes of the timeouts of poll, epoll and futex. So both hypotheses are kept score of at
+ * every arming: a length repeats itself, a grid repeats its step, exactly or skipping some. The stack address of a
+ * timer says nothing: kernels randomise it with every system call.
  *
  * A program that is behind its grid (because a limit held it up) arms a timer that has expired already and goes on
  * without sleeping (do_nanosleep, since the expiry interrupt wakes it before schedule()). That is a sleep, too, of no
@@ -26,6 +27,16 @@ static uint64_t distance(int64_t a, int64_t c)
 	return (uint64_t)(a > c ? a - c : c - a);
 }
 
+int cgr_build_timer_site(struct builder *b, uint32_t task, enum cgr_timer_kind kind, uint32_t *ret_site)
+{
+	struct cgr_programs *p = b->programs;
+
+	CGR_TRY(cgr_grow((void **)&p->site, &p->site_capacity, p->sites + 1u, sizeof *p->site, b->error));
+	p->site[p->sites] = (struct cgr_timer_site){ .kind = (uint8_t)kind, .task = task, .next = CGR_ID_NONE };
+	*ret_site = p->sites++;
+	return 0;
+}
+
 static int find_site(struct builder *b, uint32_t task, enum cgr_timer_kind kind, uint32_t *ret_site)
 {
 	struct cgr_programs *p = b->programs;
@@ -35,10 +46,9 @@ static int find_site(struct builder *b, uint32_t task, enum cgr_timer_kind kind,
 			*ret_site = i;
 			return 0;
 		}
-	CGR_TRY(cgr_grow((void **)&p->site, &p->site_capacity, p->sites + 1u, sizeof *p->site, b->error));
-	p->site[p->sites] = (struct cgr_timer_site){ .kind = (uint8_t)kind, .task = task, .next = b->t[task].sites };
-	b->t[task].sites = p->sites;
-	*ret_site = p->sites++;
+	CGR_TRY(cgr_build_timer_site(b, task, kind, ret_site));
+	p->site[*ret_site].next = b->t[task].sites;
+	b->t[task].sites = *ret_site;
 	return 0;
 }
 
@@ -56,7 +66,7 @@ static uint64_t off_grid(const struct cgr_timer_site *site, int64_t step)
 	return CGR_MIN(error, STEP_ERROR_MAX_NS);
 }
 
-static void score(struct cgr_timer_site *site, int64_t expiry, int64_t delay)
+void cgr_build_timer_score(struct cgr_timer_site *site, int64_t expiry, int64_t delay)
 {
 	int64_t step = expiry - site->last_expiry;
 
@@ -76,6 +86,8 @@ int cgr_build_timer_start(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t = &b->t[e->task];
 
+	if (e->c == CGR_TIMER_POSIX || e->c == CGR_TIMER_TIMERFD || e->c == CGR_TIMER_ITIMER)
+		return cgr_build_tick_start(b, e);
 	if (e->c != CGR_TIMER_HRTIMER_WAKEUP || cgr_event_in_irq(e) || e->task == 0)
 		return 0;
 	t->timer_armed = true;
@@ -83,7 +95,8 @@ int cgr_build_timer_start(struct builder *b, const struct cgr_event *e)
 	t->timer_expiry_ns = (int64_t)e->a;
 	t->timer_address = e->b;
 	CGR_TRY(find_site(b, e->task, e->d & 1 ? CGR_TIMER_RELATIVE : CGR_TIMER_GIVEN_TIME, &t->timer_site));
-	score(&b->programs->site[t->timer_site], t->timer_expiry_ns, t->timer_expiry_ns - (int64_t)e->ts_ns);
+	cgr_build_timer_score(&b->programs->site[t->timer_site], t->timer_expiry_ns,
+	                      t->timer_expiry_ns - (int64_t)e->ts_ns);
 	return 0;
 }
 
@@ -97,6 +110,7 @@ int cgr_build_timer_expire(struct builder *b, const struct cgr_event *e)
 	cpu->timer_expire_ns = e->ts_ns;
 	cpu->timer_expire_address = e->b;
 	cpu->timer_expire_function = e->c;
+	cgr_build_tick_expire(b, e);
 	if (e->task == 0 || t->state != TASK_RUNNING || !t->timer_armed || e->c != CGR_TIMER_HRTIMER_WAKEUP ||
 	    e->b != t->timer_address)
 		return 0;
@@ -141,8 +155,10 @@ int cgr_build_timer_block(struct builder *b, uint32_t task, uint64_t ts_ns, stru
 		op->length = cgr_build_timeout_length(t);
 		return 0;
 	}
+	if (cgr_build_tick_wakes(b, ts_ns, &op->c))
+		return 0;
 	CGR_TRY(find_site(b, task, CGR_TIMER_UNSEEN, &op->c));
-	score(&b->programs->site[op->c], (int64_t)ts_ns, (int64_t)ts_ns - (int64_t)t->block_ns);
+	cgr_build_timer_score(&b->programs->site[op->c], (int64_t)ts_ns, (int64_t)ts_ns - (int64_t)t->block_ns);
 	return 0;
 }
 
@@ -158,10 +174,9 @@ void cgr_build_judge_timers(struct cgr_programs *programs)
 	for (uint32_t i = 0; i < programs->sites; i++) {
 		struct cgr_timer_site *site = &programs->site[i];
 		/* a grid that was armed for is met exactly; wake-ups alone show it with the jitter of both */
-		unsigned clearly = site->kind == CGR_TIMER_GIVEN_TIME ? 4 : 1;
+		unsigned clearly = site->kind == CGR_TIMER_UNSEEN ? 1 : 4;
 
-		site->absolute = site->kind != CGR_TIMER_RELATIVE && site->count >= 4 &&
-		                 site->absolute_error * clearly < site->relative_error;
+		site->absolute = site->count >= 4 && site->absolute_error * clearly < site->relative_error;
 		if (!site->grid_ns)
 			site->grid_ns = site->last_step;
 	}

@@ -58,6 +58,7 @@ static int allocate(struct cgr_engine *e)
 	e->cpuset_cgroup = cgr_calloc(n, sizeof *e->cpuset_cgroup);
 	e->held_head = cgr_calloc(n, sizeof *e->held_head);
 	e->pipe = cgr_calloc(CGR_MAX(e->programs->pipes, 1u), sizeof *e->pipe);
+	e->ticks = cgr_calloc(CGR_MAX(e->programs->sites, 1u), sizeof *e->ticks);
 	e->ended_ns = cgr_calloc(n, sizeof *e->ended_ns);
 	e->cpuset = cgr_calloc(g * e->cpu_words, sizeof *e->cpuset);
 	e->psi = cgr_calloc(g * e->n_cpus, sizeof *e->psi);
@@ -71,7 +72,7 @@ static int allocate(struct cgr_engine *e)
 			return CGR_E_NOMEM;
 	}
 	if (!out->task || !out->extrapolated || !b->value || !b->bound || !e->task || !e->task_info || !e->cpu ||
-	    !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head || !e->pipe ||
+	    !e->group_next || !e->affinity || !e->allowed || !e->cpuset_cgroup || !e->held_head || !e->pipe || !e->ticks ||
 	    !e->ended_ns || !e->cpuset || !e->psi || !e->psi_group)
 		return CGR_E_NOMEM;
 	return cgr_heap_init(&e->heap, slot_timer(e, 64));
@@ -509,6 +510,7 @@ static void release_engine(struct cgr_engine *e)
 	free(e->held);
 	free(e->held_head);
 	free(e->pipe);
+	free(e->ticks);
 	free(e->ended_ns);
 	free(e->psi);
 	free(e->psi_group);

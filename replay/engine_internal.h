@@ -146,6 +146,7 @@ struct cgr_engine {
 	size_t timers, timer_capacity;
 	uint32_t free_timer;
 	struct pipe_run *pipe;
+	int64_t *ticks; /* by timer site: when it expires, or has expired and waits to be consumed; 0: not armed yet */
 	struct early_token *early;
 	size_t earlies, early_capacity;
 	struct mm_charge *held; /* what each process was charged, lists by leader */
@@ -234,6 +235,9 @@ uint64_t cgr_run_timeout_end(struct cgr_engine *e, uint32_t task, const struct c
 /* The timer of a task fires: if that still waits for a token it looks around and waits again. */
 void cgr_run_timed_out(struct cgr_engine *e, uint32_t task);
 void cgr_run_meet_free(struct cgr_engine *e, uint32_t task);
+/* engine_tick.c */
+void cgr_run_tick_arm(struct cgr_engine *e, const struct cgr_op *op);
+uint64_t cgr_run_tick_end(const struct cgr_engine *e, const struct cgr_op *op); /* of a BLOCK at a TICKS site */
 /* engine_pipe.c */
 bool cgr_run_pipe_full(struct cgr_engine *e, uint32_t task, const struct cgr_op *op);
 void cgr_run_pipe_taken(struct cgr_engine *e, const struct cgr_op *op, uint32_t cpu);

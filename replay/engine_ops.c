@@ -267,6 +267,8 @@ static uint64_t timer_time(const struct cgr_engine *e, uint32_t task, const stru
 	struct task_run *t = &e->task[task];
 	int64_t at = (int64_t)op->b + t->shift_ns, step;
 
+	if (op->c < e->programs->sites && e->programs->site[op->c].kind == CGR_TIMER_TICKS)
+		return cgr_run_tick_end(e, op);
 	if (op->c == NONE || op->c >= e->programs->sites || !e->programs->site[op->c].absolute)
 		return e->now_ns + op->a;
 	step = e->programs->site[op->c].grid_ns;
@@ -714,6 +716,9 @@ static bool step(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struct
 		return block(e, cpu, task, op);
 	case CGR_OP_WAKE:
 		return wake_or_meet(e, cpu, task, op);
+	case CGR_OP_ARM:
+		cgr_run_tick_arm(e, op);
+		return false;
 	case CGR_OP_ROOM:
 		return cgr_run_pipe_full(e, task, op) && halt(e, cpu, task);
 	case CGR_OP_EXEC:

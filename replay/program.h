@@ -43,6 +43,8 @@ enum cgr_op_kind {
 	CGR_OP_CACHE_ACCESS,
 	CGR_OP_ROOM, /* c reader, b pipe: on only when the reader has come to TAKEN number a of that pipe */
 	CGR_OP_TAKEN, /* c writer, a number, b pipe */
+	CGR_OP_ARM, /* c timer site, a for so long from now; CGR_OPF_TICK: for the next time on its grid, b ns after the
+	               last */
 	CGR_OP_ACCOUNT, /* a look at its own CPU clock: the scheduler charges the task here (task_sched_runtime) */
 	CGR_OP_AT, /* only in the world's program: what follows happens at time a */
 	CGR_OP_COLD, /* a limit had kept it off its idle CPU: what follows was done with cold caches */
@@ -61,6 +63,7 @@ enum cgr_cause {
 const char *cgr_cause_name(enum cgr_cause cause);
 
 #define CGR_OPF_MEET 0x02u /* WAKE: one of several by which a task lets others go on at once */
+#define CGR_OPF_TICK 0x02u /* BLOCK, TIMER: consumes an expiry a ns before the next one was due; ARM: after that */
 #define CGR_OPF_PACED 0x02u /* RUN: between two looks at its own CPU clock */
 #define CGR_OPF_DIRECT 0x01u /* UNCHARGE: kernel memory that does not pass through a stock */
 #define CGR_OPF_SWAPIN 0x10u /* CHARGE: of a page that had been in swap: its owner touched it */
@@ -100,6 +103,7 @@ enum cgr_timer_kind {
 	CGR_TIMER_UNSEEN, /* woken by a timer whose arming was not recorded */
 	CGR_TIMER_RELATIVE, /* armed with HRTIMER_MODE_REL */
 	CGR_TIMER_GIVEN_TIME, /* armed for a time, which may yet be a length from now on */
+	CGR_TIMER_TICKS, /* one timer of the program's own, which rings again and again */
 };
 /* The sleeps of one task that were asked for in one way. */
 struct cgr_timer_site {
@@ -110,6 +114,7 @@ struct cgr_timer_site {
 	int64_t grid_ns; /* shortest step that came twice running */
 	uint64_t relative_error, absolute_error; /* sums of deviations under each hypothesis */
 	bool absolute; /* verdict */
+	bool counts; /* verdict, TICKS: all the times that have gone by are worked off */
 };
 
 /* Wake-ups of one process by another. */
@@ -155,6 +160,7 @@ struct cgr_program {
 	uint32_t last_cpuset; /* the cgroup whose cpuset it was in at the end of the recording, CGR_ID_NONE unknown */
 	uint32_t switches_in;
 	uint32_t accounts; /* looks at its own CPU clock */
+	uint32_t yields; /* such after which it left the CPU at once though it could have gone on */
 	uint64_t paced_ns; /* CPU time between such looks */
 	bool paced; /* a clock tells it how much to do, so a slower machine does not make it use more CPU time */
 	/* A program that stops on the clock: its life, from its start; 0 for one that does a fixed amount of work. It is
