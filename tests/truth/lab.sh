@@ -116,17 +116,22 @@ lab_v1_knob() { # KNOB VALUE
 	esac
 }
 
-lab_set() { # GROUP KNOB VALUE
+lab_writes() { # GROUP KNOB VALUE: what to write where, VALUE TAB FILE, one a line
 	local group=$LAB_TOP${1:+/$1} file value dir
-	if [ $LAB_MODE = v2 ]; then echo "$3" >"$LAB_DIR_cpu/$group/$2"; return; fi
+	if [ $LAB_MODE = v2 ]; then printf '%s\t%s\n' "$3" "$LAB_DIR_cpu/$group/$2"; return; fi
 	case $2 in
 	cpu.*) dir=$LAB_DIR_cpu ;;
 	cpuset.*) dir=$LAB_DIR_cpuset ;;
 	memory.*) dir=$LAB_DIR_memory ;;
 	*) return 1 ;;
 	esac
-	lab_v1_knob "$2" "$3" | while read -r file value; do
-		echo "$value" >"$dir/$group/$file" || return 1
+	lab_v1_knob "$2" "$3" | while read -r file value; do printf '%s\t%s\n' "$value" "$dir/$group/$file"; done
+}
+
+lab_set() { # GROUP KNOB VALUE
+	local file value
+	lab_writes "$@" | while IFS=$'\t' read -r value file; do
+		echo "$value" >"$file" || return 1
 	done
 }
 
@@ -181,7 +186,9 @@ after() { CASE_AFTER=$1; }                             # the same after every ru
 group() { CASE_GROUPS+=("$@"); }                       # groups without programs of their own
 watch() { CASE_WATCH+=("$@"); }                        # groups whose metrics are judged (default: those with programs)
 program() { CASE_PROGRAM_GROUP+=("${1#.}"); CASE_PROGRAM+=("$2"); } # GROUP(. = top, - = none of ours) SHELL-COMMAND
-setting() { # NAME [GROUP KNOB=VALUE]...; the knob cpus.online, with any group, is the number of the machine's CPUs
+# NAME [GROUP KNOB=VALUE[@MSEC]]...; the knob cpus.online, with any group, is the number of the machine's CPUs; @MSEC: written
+# that long after the programs were started
+setting() {
 	local name=$1
 	shift
 	CASE_SETTING+=("$name")
@@ -201,11 +208,12 @@ case_all_groups() { printf '%s\n' "${CASE_PROGRAM_GROUP[@]}" "${CASE_GROUPS[@]}"
 lab_prepare() { # SETTING: fresh groups with the knobs of the setting, cold files
 	local entry group knob
 	lab_remove
+	LAB_SETTING=$1
 	mapfile -t groups < <(case_all_groups)
 	lab_make "${groups[@]}"
 	while IFS='|' read -r group knob; do
 		case $knob in
-		'') ;;
+		'' | *@*) ;; # what is written in mid-run is the launcher's
 		cpus.online=*) lab_cpus "${knob#*=}" ;;
 		*) lab_set "$group" "${knob%%=*}" "${knob#*=}" ;;
 		esac
@@ -218,6 +226,18 @@ lab_prepare() { # SETTING: fresh groups with the knobs of the setting, cold file
 	for entry in "${CASE_FILES[@]}"; do
 		"$LAB_LOAD" file file="$LAB_DATA/${entry% *}" mib="${entry#* }" >/dev/null
 	done
+}
+
+# Knobs of the setting that are written in mid-run (KNOB=VALUE@MSEC): each by a process of its own, outside the groups.
+lab_later_writes() {
+	local group knob value file msec
+	while IFS='|' read -r group knob; do
+		[[ $knob = *@* ]] || continue
+		msec=${knob##*@} knob=${knob%@*}
+		echo "( sleep $(awk -v msec="$msec" 'BEGIN { print msec / 1000 }')"
+		lab_writes "$group" "${knob%%=*}" "${knob#*=}" | while IFS=$'\t' read -r value file; do echo "echo '$value' >'$file'"; done
+		echo ") & later+=(\$!)"
+	done <<<"${CASE_KNOBS[$LAB_SETTING]}"
 }
 
 # The script that runs the programs of the case, each in its group: what is measured and what is recorded is the
@@ -239,7 +259,9 @@ lab_launcher() { # OUTPUT
 		*) echo "${CASE_PROGRAM[$i]} >/dev/null ) & pid[$i]=\$!" ;;
 		esac
 	done
+	lab_later_writes
 	echo "for i in \${!pid[@]}; do wait \${pid[i]}; echo \"exit.\$i \$?\"; done >'$1'"
+	echo 'kill "${later[@]}" 2>/dev/null || true' # one that comes too late must not meet the next run
 	# how far a killed program had come stands in a file of its own, where it told of its progress
 	echo "for i in \${!pid[@]}; do [ ! -e progress.\$i ] || ! grep -q \"exit.\$i 137\" '$1' ||"
 	echo "	echo victim_pages \$(od -An -t u8 -N 8 progress.\$i); done >>'$1'"

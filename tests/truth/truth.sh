@@ -144,6 +144,11 @@ run_one() { # WHAT
 	for s in $settings; do mv "$(dir)/$s.measured.tmp" "$(dir)/$s.measured.csv"; done
 }
 
+# When the programs of a recording were started, in msec of the trace: what is written in mid-run counts from there.
+started_msec() { # SETTING
+	"$LAB_CGREPLAY" sql "$(dir)/$1.db" "SELECT min(m.from_ns) / 1000000 FROM membership m JOIN css_set_link l ON l.css_set = m.css_set
+		JOIN cgroup c ON c.id = l.cgroup WHERE m.from_ns > 0 AND (c.path = '/$LAB_TOP' OR c.path LIKE '/$LAB_TOP/%')" --format csv | tail -n 1 | tr -d '\r'
+}
 sets() { # FROM TO: the --set options of the what-if, every knob that differs (a knob only FROM has goes to max)
 	local group knob
 	while IFS='|' read -r group knob; do
@@ -162,6 +167,7 @@ sets() { # FROM TO: the --set options of the what-if, every knob that differs (a
 		case $knob in
 		'') ;;
 		cpus.online=*) printf '%s\0%s\0' --cpus "${knob#*=}" ;;
+		*@*) printf '%s\0%s\0' --set "/$LAB_TOP${group:+/$group}:${knob%@*}@$(($(started_msec "$1") + ${knob##*@}))ms" ;;
 		*) printf '%s\0%s\0' --set "/$LAB_TOP${group:+/$group}:$knob" ;;
 		esac
 	done <<<"${CASE_KNOBS[$2]}"
