@@ -51,6 +51,7 @@ static int flush_part(struct builder *b, uint32_t task, uint64_t ns, uint64_t co
 	t->run_ns -= ns;
 	t->cost_ns -= op.b;
 	t->account_cost_ns -= CGR_MIN(t->account_cost_ns, op.b);
+	t->may_be_told = t->may_have_looked = false;
 	return cgr_programs_append(b->programs, task, &t->tail, &op, b->error);
 }
 
@@ -62,11 +63,15 @@ static int flush_account(struct builder *b, uint32_t task)
 	uint64_t first = t->account_ns;
 
 	t->account_ns = 0;
-	if (!first || first + ACCOUNT_NS >= t->run_ns)
+	if (!first)
 		return 0;
+	if (first + ACCOUNT_NS >= t->run_ns) {
+		t->may_be_told = t->looked;
+		return 0;
+	}
 	if (t->looked)
 		b->programs->program[task].paced_ns += first;
-	CGR_TRY(flush_part(b, task, first, t->account_cost_ns, t->looked ? CGR_OPF_PACED : 0));
+	CGR_TRY(flush_part(b, task, first, t->account_cost_ns, t->looked || t->may_have_looked ? CGR_OPF_PACED : 0));
 	t->looked = true;
 	t->account_at_ns = t->look_ns;
 	return cgr_programs_append(b->programs, task, &t->tail, &account, b->error);
@@ -83,7 +88,7 @@ static int flush(struct builder *b, uint32_t task, bool silent)
 	t->looked = paced;
 	if (paced)
 		b->programs->program[task].paced_ns += t->run_ns;
-	return t->run_ns ? flush_part(b, task, t->run_ns, t->cost_ns, paced ? CGR_OPF_PACED : 0) : 0;
+	return t->run_ns ? flush_part(b, task, t->run_ns, t->cost_ns, paced || t->may_be_told ? CGR_OPF_PACED : 0) : 0;
 }
 
 int cgr_build_flush(struct builder *b, uint32_t task)
@@ -99,8 +104,10 @@ static int note_account(struct builder *b, const struct cgr_event *e)
 	uint64_t own_ns = cgr_build_event_cost(b, e); /* the clock was read before the event was written */
 
 	/* waking another task (check_preempt) and exiting charge the task, too: those come by themselves in a what-if */
-	if (t->wakes_ns + LOOK_AFTER_WAKE_NS >= e->ts_ns || t->exiting)
+	if (t->wakes_ns + LOOK_AFTER_WAKE_NS >= e->ts_ns || t->exiting) {
+		t->may_have_looked = !t->exiting;
 		return 0;
+	}
 	CGR_TRY(flush_account(b, e->c));
 	t->look_ns = e->ts_ns;
 	b->programs->program[e->c].accounts++;

@@ -83,6 +83,10 @@ struct task_build {
 	uint64_t awake_ns; /* its last wait ended */
 	bool by_itself; /* and no task had ended it */
 	bool looked; /* the last operation written was a look at its CPU clock */
+	/* Such a look may be what another charge hides: one that ended what it has run since the last, right before it woke
+	 * somebody or went to sleep; one since it woke somebody. Who works by its clock for certain is taken to do so here.
+	 */
+	bool may_be_told, may_have_looked;
 	bool woken_early; /* woken between deciding to sleep and leaving the CPU */
 	struct recent_add early; /* the BLOCK of that, if its state may tell another cause; position + 1, 0 none */
 	bool hidden; /* it left its CPU by a switch that was not reported */

@@ -248,6 +248,60 @@ static void test_account_leaving(void **state)
 	}
 }
 
+/* Works for 2 ms between two looks at its clock. */
+static void work_by_clock(struct tape *t)
+{
+	tell(t, CGR_EV_RUNTIME, 0, 1, 2000, 0, 1, 0, 0);
+	t->now_ns += 2 * MS;
+	tell(t, CGR_EV_RUNTIME, 0, 1, 2 * MS, 0, 1, 0, 0);
+}
+
+/* Looks at the clock that stand right before the charge of going to sleep, or right after a wake-up of another CPU's
+ * task, are not written, for what they show may be nothing else. Who works by its clock otherwise does so there, too.
+ */
+static void test_paced_unseen(void **state)
+{
+	struct tape t;
+	struct cgr_programs *p;
+	struct cgr_cursor at;
+	const struct cgr_op *op;
+	uint64_t paced_ns = 0;
+
+	(void)state;
+	tape_begin(&t);
+	t.now_ns = MS;
+	for (unsigned i = 0; i < 10; i++) {
+		turn(&t, 0, 0, 0, 1);
+		t.now_ns += 2000;
+		for (unsigned k = 0; k < 4; k++) {
+			work_by_clock(&t);
+			t.now_ns += k < 3 ? 10000 : 1000;
+		}
+		tell(&t, CGR_EV_RUNTIME, 0, 1, 1000, 0, 1, 0, 0);
+		t.now_ns += 5000;
+		turn(&t, 0, 1, 1, 2);
+		t.now_ns += MS;
+		wake(&t, 0, 2, 1, 0, 0, 0);
+		turn(&t, 0, 2, 0, 1);
+		t.now_ns += 2000;
+		tell(&t, CGR_EV_WAKING, 0, 1, 0, 0, 3, 1 | 120u << 16, 0);
+		t.now_ns += 5000;
+		work_by_clock(&t);
+		t.now_ns += 9000;
+		turn(&t, 0, 1, 0, 0);
+		t.now_ns += 1000;
+	}
+	p = compiled(&t);
+	assert_true(p->program[1].paced);
+	at = cgr_cursor_start(p, 1);
+	while ((op = cgr_cursor_peek(p, &at))) {
+		paced_ns += op->kind == CGR_OP_RUN && (op->flags & CGR_OPF_PACED) ? op->a : 0;
+		at.position++;
+	}
+	assert_in_range(paced_ns, 100 * MS, 101 * MS);
+	cgr_programs_free(p);
+}
+
 /* A wake-up that meets the task on its way to sleep is a wait like any other, and the switch that follows is no second
  * one; neither is the remote half of the wake-up, in interrupt context, an arrival from outside. */
 static void test_woken_early(void **state)
@@ -1388,6 +1442,7 @@ int main(void)
 		cmocka_unit_test(test_stolen),
 		cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_paced),
+		cmocka_unit_test(test_paced_unseen),
 		cmocka_unit_test(test_grace_period),
 		cmocka_unit_test(test_held_up),
 		cmocka_unit_test(test_swap),
