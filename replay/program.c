@@ -10,7 +10,9 @@
 
 #define CHUNKS_IN_MEMORY 65536u
 #define HEAD_BYTES (CHUNKS_IN_MEMORY * sizeof(struct cgr_chunk))
-#define HUGE_BYTES (2u << 20) /* programs longer than this get pages of this size */
+/* Pages of this size, each as dear as a hundred small ones, are for what is longer than short recordings have. */
+#define HUGE_BYTES (2u << 20)
+#define SMALL_BYTES (256u << 10)
 
 const char *cgr_cause_name(enum cgr_cause cause)
 {
@@ -57,12 +59,28 @@ static int extend_file(struct cgr_programs *programs, size_t bytes, struct cgr_e
 	          : 0;
 }
 
+/* Addresses whose large pages begin SMALL_BYTES behind the first. MAP_FAILED: there are none. */
+static char *map_aligned(size_t bytes, int protection, int flags)
+{
+	size_t spare = HUGE_BYTES, before;
+	char *map = mmap(NULL, bytes + spare, protection, flags | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (map == MAP_FAILED)
+		return map;
+	before = (HUGE_BYTES - ((uintptr_t)map + SMALL_BYTES) % HUGE_BYTES) % HUGE_BYTES;
+	if (before)
+		munmap(map, before);
+	if (before < spare)
+		munmap(map + before + bytes, spare - before);
+	return map + before;
+}
+
 /* mremap moves one mapping at a time before Linux 6.17 (vma_to_resize), and madvise has made two of the head. */
 static bool move_head(char *from, char *to)
 {
-	return mremap(from, HUGE_BYTES, HUGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED &&
-	       mremap(from + HUGE_BYTES, HEAD_BYTES - HUGE_BYTES, HEAD_BYTES - HUGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
-	              to + HUGE_BYTES) != MAP_FAILED;
+	return mremap(from, SMALL_BYTES, SMALL_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to) != MAP_FAILED &&
+	       mremap(from + SMALL_BYTES, HEAD_BYTES - SMALL_BYTES, HEAD_BYTES - SMALL_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED,
+	              to + SMALL_BYTES) != MAP_FAILED;
 }
 
 static int no_mapping(size_t bytes, struct cgr_error *reterr)
@@ -72,11 +90,11 @@ static int no_mapping(size_t bytes, struct cgr_error *reterr)
 
 static int map_head(struct cgr_programs *programs, struct cgr_error *reterr)
 {
-	char *map = mmap(NULL, HEAD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *map = map_aligned(HEAD_BYTES, PROT_READ | PROT_WRITE, MAP_NORESERVE);
 
 	if (map == MAP_FAILED)
 		return no_mapping(HEAD_BYTES, reterr);
-	(void)madvise(map + HUGE_BYTES, HEAD_BYTES - HUGE_BYTES, MADV_HUGEPAGE);
+	(void)madvise(map + SMALL_BYTES, HEAD_BYTES - SMALL_BYTES, MADV_HUGEPAGE);
 	programs->map = map;
 	programs->map_bytes = HEAD_BYTES;
 	programs->chunk_capacity = CHUNKS_IN_MEMORY;
@@ -92,7 +110,7 @@ static int grow(struct cgr_programs *programs, uint32_t capacity, struct cgr_err
 	char *map;
 
 	CGR_TRY(extend_file(programs, bytes - HEAD_BYTES, reterr));
-	map = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map = map_aligned(bytes, PROT_NONE, 0);
 	if (map == MAP_FAILED)
 		return no_mapping(bytes, reterr);
 	if (mmap(map + HEAD_BYTES, bytes - HEAD_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, programs->fd, 0) ==

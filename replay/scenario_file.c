@@ -137,7 +137,7 @@ static int read_params(struct reader *r, struct cgr_scenario *s, const yaml_node
 
 static int read_number(struct reader *r, const yaml_node_t *node, int64_t minimum, int64_t maximum, int64_t *ret_value)
 {
-	const char *text;
+	const char *text = "";
 
 	CGR_TRY(scalar(r, node, &text));
 	if (cgr_parse_int(text, minimum, maximum, ret_value, NULL) < 0)
@@ -159,7 +159,7 @@ static int read_model(struct reader *r, const yaml_node_t *node, char **slot)
 
 static int read_flag(struct reader *r, const yaml_node_t *node, const char *yes, const char *no, bool *ret_value)
 {
-	const char *text;
+	const char *text = "";
 
 	CGR_TRY(scalar(r, node, &text));
 	if (strcmp(text, yes) != 0 && strcmp(text, no) != 0)
