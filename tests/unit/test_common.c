@@ -1,6 +1,7 @@
 /* common/: the pieces every folder stands on. */
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -207,6 +210,36 @@ static void output_appears_whole_or_not(void **state)
 	(void)unlink(path);
 }
 
+/* timeout(1) signals its child and then its group: one request, and the recording is put in its place. A later one kills. */
+static void two_signals_at_once_are_one(void **state)
+{
+	struct timespec later = { .tv_nsec = 700000000 };
+	int status;
+	(void)state;
+
+	for (int kills = 0; kills < 2; kills++) {
+		pid_t child = fork();
+
+		assert_true(child >= 0);
+		if (child == 0) {
+			cgr_interrupt_install();
+			(void)raise(SIGINT);
+			(void)raise(SIGINT);
+			(void)raise(SIGTERM);
+			if (kills) {
+				(void)nanosleep(&later, NULL);
+				(void)raise(SIGINT);
+			}
+			_exit(cgr_interrupt_signal() == SIGINT ? 7 : 8);
+		}
+		assert_int_equal(waitpid(child, &status, 0), child);
+		if (kills)
+			assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGINT);
+		else
+			assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+	}
+}
+
 /* A rename onto a device would replace the device: it happened to /dev/null. */
 static void output_replaces_only_regular_files(void **state)
 {
@@ -362,6 +395,7 @@ int main(void)
 		cmocka_unit_test(random_is_reproducible),
 		cmocka_unit_test(output_appears_whole_or_not),
 		cmocka_unit_test(output_replaces_only_regular_files),
+		cmocka_unit_test(two_signals_at_once_are_one),
 		cmocka_unit_test(adopted_file_stays_when_it_cannot_be_placed),
 		cmocka_unit_test(patterns_of_paths),
 		cmocka_unit_test(options_from_a_table),
