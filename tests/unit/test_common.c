@@ -210,7 +210,8 @@ static void output_appears_whole_or_not(void **state)
 	(void)unlink(path);
 }
 
-/* timeout(1) signals its child and then its group: one request, and the recording is put in its place. A later one kills. */
+/* timeout(1) signals its child and then its group: one request, and the recording is put in its place. A later one
+ * kills. */
 static void two_signals_at_once_are_one(void **state)
 {
 	struct timespec later = { .tv_nsec = 700000000 };
