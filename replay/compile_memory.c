@@ -515,6 +515,17 @@ static void not_written(struct builder *b, const struct cgr_event *e)
 	op->b -= CGR_MIN(op->b, (uint64_t)e->c);
 }
 
+/* folio_mark_accessed follows the look-up; only a large folio does not wait in a batch of the CPU. Who comes to the
+ * beginning of one marks it in any case; only a read in its midst tells of how the file is read. Folios stand on their
+ * natural boundaries, those of the recording on others than the replay's. */
+static void activated(struct builder *b, const struct task_build *t, uint64_t pages)
+{
+	struct cgr_op *op = &cgr_chunk_at(b->programs, t->read.chunk)->op[t->read.position - 1];
+
+	if (op->a % pages)
+		op->flags |= CGR_OPF_ACTIVATES;
+}
+
 /* filemap_fault counts PGMAJFAULT between its tracepoint and the inserts, workingset_refault its event after the
  * insert: they say of the look-up that it missed, and of the page that its shadow was found. */
 static int mem_stat(struct builder *b, const struct cgr_event *e)
@@ -527,9 +538,8 @@ static int mem_stat(struct builder *b, const struct cgr_event *e)
 		return 0;
 	if (e->c == CGR_ITEM_FILE_DIRTY)
 		return written(b, e);
-	/* folio_mark_accessed follows the look-up; only a large folio does not wait in a batch of the CPU */
 	if (e->c == CGR_ITEM_PGACTIVATE && e->b > 1 && !t->in_reclaim && t->read.position)
-		cgr_chunk_at(b->programs, t->read.chunk)->op[t->read.position - 1].flags |= CGR_OPF_ACTIVATES;
+		activated(b, t, e->b);
 	if (e->c == CGR_ITEM_REFAULT_ANON || e->c == CGR_ITEM_PSWPIN)
 		return cgr_build_swap_in(b, e->task);
 	if (e->c == CGR_ITEM_PGMAJFAULT && !t->fault.position) {

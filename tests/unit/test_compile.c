@@ -1306,6 +1306,35 @@ static void test_price_of_folios(void **state)
 	assert_in_range(folio_price(512), 49900, 50100); /* 1 + 511/50 of them */
 }
 
+/* Who reads on into a large folio marks it once more, and it may become active by that; in the midst of one it only does
+ * where the file is read by splice. */
+static void test_activated_in_its_midst(void **state)
+{
+	struct cgr_programs *p;
+	struct tape t;
+	struct cgr_cursor cursor;
+	const struct cgr_op *op;
+	uint64_t seen = 0;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < 16; i++) { /* folios of four pages */
+		tell(&t, CGR_EV_CACHE_READ, 0, 1, 1, i, 1, 0, 0);
+		t.now_ns += 1000;
+		if (i == 4 || i == 8 || i == 10)
+			tell(&t, CGR_EV_MEM_STAT, 0, 1, 1, 4, CGR_ITEM_PGACTIVATE, 0, 0);
+	}
+	turn(&t, 0, 1, 1, 0);
+	p = compiled(&t);
+	cursor = cgr_cursor_start(p, 1);
+	for (; (op = cgr_cursor_peek(p, &cursor)); cursor.position++)
+		if (op->kind == CGR_OP_CACHE_READ && op->flags & CGR_OPF_ACTIVATES)
+			seen |= 1ull << op->a;
+	assert_int_equal(seen, 1ull << 10);
+	cgr_programs_free(p);
+}
+
 /* The end of a reclaim is lost: what shows that it is over ends it, and a wait after that is the task's own. */
 static void test_reclaim_end_lost(void **state)
 {
@@ -1456,6 +1485,7 @@ int main(void)
 		cmocka_unit_test(test_written_after_read),
 		cmocka_unit_test(test_wait_in_reclaim),
 		cmocka_unit_test(test_price_of_folios),
+		cmocka_unit_test(test_activated_in_its_midst),
 		cmocka_unit_test(test_reclaim_end_lost),
 		cmocka_unit_test(test_windows),
 		cmocka_unit_test(test_short_requests),
