@@ -404,6 +404,10 @@ static void charge_named(struct memcg *m, const struct cgr_mem_request *request)
 	}
 	if (order)
 		fill = fill_folio(m, request, request->index, order, gfp, 0);
+	if (fill == FILL_EXISTS && order && ahead && m->looked_up) {
+		leave_out(m, request); /* the replay's own windows stand elsewhere by now, and go on from there */
+		return;
+	}
 	if (fill == FILL_NOMEM && ahead)
 		fill = FILL_EXISTS; /* single pages, as far as they find room */
 	for (uint32_t i = 0; fill == FILL_EXISTS && i < request->pages; i++) {

@@ -42,6 +42,22 @@ static struct mem_host *evicted_file(uint32_t pages, bool written)
 	return h;
 }
 
+/* Where the replay reads ahead by itself its windows stand elsewhere than the recorded ones: of a folio that is partly
+ * there the rest is no matter of the recorded insert. */
+static void recorded_window_beside_own(void **state)
+{
+	(void)state;
+	struct mem_host *h = evicted_file(1024, false);
+	assert_int_equal(missed(h, 0, 1), 4);
+	int64_t before = host_metric(h, 1, "memory.stat.file");
+	host_insert(h, 1, 3, 0, 256);
+	assert_int_equal(host_metric(h, 1, "memory.stat.file"), before);
+	host_insert(h, 1, 3, 256, 256);
+	assert_int_equal(host_metric(h, 1, "memory.stat.file"), before + (256 << 12));
+	host_check(h);
+	host_free(h);
+}
+
 /* page_cache_sync_ra: prev_pos is where the last read ended, so that the page behind the next one is sequential, too,
  * and gets a first window; the one after that stands alone. A write between two reads moves nothing. */
 static void sequential_miss(void **state)
@@ -209,7 +225,7 @@ static void waits_for_reads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(sequential_miss),    cmocka_unit_test(written_is_not_random),
+		cmocka_unit_test(recorded_window_beside_own), cmocka_unit_test(sequential_miss),    cmocka_unit_test(written_is_not_random),
 		cmocka_unit_test(all_ahead_is_there), cmocka_unit_test(window_without_room),
 		cmocka_unit_test(no_lookups),         cmocka_unit_test(waits_for_reads),
 		cmocka_unit_test(nobody_goes_on),     cmocka_unit_test(within_a_page),
