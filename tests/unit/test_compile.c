@@ -1306,8 +1306,8 @@ static void test_price_of_folios(void **state)
 	assert_in_range(folio_price(512), 49900, 50100); /* 1 + 511/50 of them */
 }
 
-/* Who reads on into a large folio marks it once more, and it may become active by that; in the midst of one it only does
- * where the file is read by splice. */
+/* Who reads on into a large folio marks it once more, and it may become active by that; in the midst of one it only
+ * does where the file is read by splice. */
 static void test_activated_in_its_midst(void **state)
 {
 	struct cgr_programs *p;

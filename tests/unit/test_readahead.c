@@ -225,10 +225,15 @@ static void waits_for_reads(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(recorded_window_beside_own), cmocka_unit_test(sequential_miss),    cmocka_unit_test(written_is_not_random),
-		cmocka_unit_test(all_ahead_is_there), cmocka_unit_test(window_without_room),
-		cmocka_unit_test(no_lookups),         cmocka_unit_test(waits_for_reads),
-		cmocka_unit_test(nobody_goes_on),     cmocka_unit_test(within_a_page),
+		cmocka_unit_test(recorded_window_beside_own),
+		cmocka_unit_test(sequential_miss),
+		cmocka_unit_test(written_is_not_random),
+		cmocka_unit_test(all_ahead_is_there),
+		cmocka_unit_test(window_without_room),
+		cmocka_unit_test(no_lookups),
+		cmocka_unit_test(waits_for_reads),
+		cmocka_unit_test(nobody_goes_on),
+		cmocka_unit_test(within_a_page),
 		cmocka_unit_test(table_full),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
