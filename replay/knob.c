@@ -64,7 +64,14 @@ static int unknown(const struct cgr_whatif *plan, const char *name, struct cgr_e
 		names[count++] = plan->cpu->head.knobs[i].name;
 	for (unsigned i = 0; plan->memory && i < plan->memory->head.n_knobs; i++)
 		names[count++] = plan->memory->head.knobs[i].name;
-	if (!plan->memory && (!strncmp(name, "memory.", 7) || !strcmp(name, "memory")))
+	bool memory = !strncmp(name, "memory.", 7) || !strcmp(name, "memory");
+
+	if (!plan->memory && memory && cgr_store_borrow_info(plan->store)->has_memcg_events)
+		return cgr_error_set(reterr, CGR_E_SCENARIO,
+		                     "memory stays as it was recorded (--memory recorded), so '%s' changes nothing: leave that "
+		                     "model out, or the knob",
+		                     name);
+	if (!plan->memory && memory)
 		return cgr_error_set(reterr, CGR_E_SCENARIO,
 		                     "the recording holds no memory events, so '%s' cannot be simulated: record with "
 		                     "--preset memory or full",

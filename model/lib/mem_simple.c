@@ -19,7 +19,7 @@ void cgr_simple_add(struct cgr_ctx *ctx, uint32_t number, uint32_t cpu, const st
 	(void)cpu;
 	if (shadow)
 		core->count(ctx->owner, cgr_page_cgroup(page),
-		            page->flags & CGR_PG_ANON ? CGR_STAT_REFAULT_ANON : CGR_STAT_REFAULT_FILE, 1);
+		            page->flags & CGR_PG_ANON ? CGR_STAT_REFAULT_ANON : CGR_STAT_REFAULT_FILE, cgr_page_count(page));
 	page->flags |= CGR_PG_ON_LIST;
 	cgr_page_list_push_head(core->page, cgr_simple_list(ctx, page), number);
 }

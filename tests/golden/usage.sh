@@ -25,6 +25,8 @@ for command in "info cut.db" "replay cut.db" "sql cut.db .tables"; do "$CGREPLAY
 head -c 20000 "$STORES/good.db" >cut.db && "$CGREPLAY" report cut.db; echo "exit $?"
 : >empty.db && "$CGREPLAY" info empty.db; echo "exit $?"
 "$CGREPLAY" record -o none.dat -d 0; echo "exit $?"
+"$CGREPLAY" import -q "$SOURCE/samples/oom-ramp.dat" -o ramp.db
+"$CGREPLAY" replay ramp.db --memory recorded --set '/cgrlab:memory.max=1M'; echo "exit $?"
 # a range takes the units of --set
 "$CGREPLAY" import -q "$SOURCE/samples/spinner.dat" -o spinner.db
 "$CGREPLAY" sweep spinner.db --vary '/cgrlab:cpu.max=20%..100%/3' --seeds 1 -o grid.db -q; echo "exit $?"

@@ -104,11 +104,21 @@ static void small_files(void **state)
 	}
 }
 
+/* workingset_refault counts pages: a large folio that comes back is as many refaults under every policy. */
+static void large_folios(void **state)
+{
+	static const struct cgr_reclaim_ops *const policy[] = { &cgr_reclaim_lru2, &cgr_reclaim_mglru, &cgr_reclaim_lru,
+		                                                    &cgr_reclaim_fifo };
+	(void)state;
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(policy); i++)
+		assert_in_range(read_twice_under(policy[i], 1024, 2048, true), 2000, 2048);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(forgotten_in_a_short_job), cmocka_unit_test(remembered_with_room), cmocka_unit_test(too_many),
-		cmocka_unit_test(without_statistics),       cmocka_unit_test(small_files),
+		cmocka_unit_test(without_statistics),       cmocka_unit_test(small_files), cmocka_unit_test(large_folios),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
