@@ -117,8 +117,12 @@ static void large_folios(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(forgotten_in_a_short_job), cmocka_unit_test(remembered_with_room), cmocka_unit_test(too_many),
-		cmocka_unit_test(without_statistics),       cmocka_unit_test(small_files), cmocka_unit_test(large_folios),
+		cmocka_unit_test(forgotten_in_a_short_job),
+		cmocka_unit_test(remembered_with_room),
+		cmocka_unit_test(too_many),
+		cmocka_unit_test(without_statistics),
+		cmocka_unit_test(small_files),
+		cmocka_unit_test(large_folios),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
