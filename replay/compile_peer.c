@@ -71,9 +71,12 @@ int cgr_build_judge_peers(struct builder *b)
 	for (uint32_t i = 0; i < p->relations; i++)
 		p->relation[i].peers = are_peers(b, &p->relation[i]);
 	for (uint32_t i = 1; i < b->n_tasks; i++)
-		for (uint32_t chunk = p->program[i].first_chunk; chunk != CGR_ID_NONE; chunk = cgr_chunk_at(p, chunk)->next)
-			for (uint32_t k = 0; k < cgr_chunk_at(p, chunk)->count; k++)
-				if ((cgr_chunk_at(p, chunk)->op[k].flags & CGR_OPF_SOFT))
-					settle(b, i, &cgr_chunk_at(p, chunk)->op[k]);
+		for (uint32_t at = p->program[i].first_chunk; at != CGR_ID_NONE; at = cgr_chunk_at(p, at)->next) {
+			struct cgr_chunk *chunk = cgr_chunk_at(p, at);
+
+			for (uint32_t k = 0, count = chunk->count; k < count; k++)
+				if (chunk->op[k].flags & CGR_OPF_SOFT)
+					settle(b, i, &chunk->op[k]);
+		}
 	return cgr_interrupt_check(b->error) < 0 ? CGR_E_INTERRUPTED : 0;
 }

@@ -82,10 +82,11 @@ static json_t *cgroup_list(const struct cgr_result *result)
 	return finish(list, rc);
 }
 
-static json_t *quantiles(const struct cgr_histogram *h)
+/* none: what those are of who never waited, most of the tasks that live for a moment. */
+static json_t *quantiles(const struct cgr_histogram *h, json_t *none)
 {
 	if (h->count == 0)
-		return json_pack("{sn sn sn sn}", "p50", "p95", "p99", "max");
+		return json_incref(none);
 	return json_pack("{sI sI sI sI}", "p50", (json_int_t)cgr_histogram_quantile(h, 500), "p95",
 	                 (json_int_t)cgr_histogram_quantile(h, 950), "p99", (json_int_t)cgr_histogram_quantile(h, 990),
 	                 "max", (json_int_t)h->maximum);
@@ -93,8 +94,8 @@ static json_t *quantiles(const struct cgr_histogram *h)
 
 static json_t *task_list(const struct cgr_result *result)
 {
-	json_t *list = json_array();
-	int rc = list ? 0 : CGR_E_NOMEM;
+	json_t *list = json_array(), *none = json_pack("{sn sn sn sn}", "p50", "p95", "p99", "max");
+	int rc = list && none ? 0 : CGR_E_NOMEM;
 	for (size_t i = 0; i < result->tasks && rc == 0; i++) {
 		const struct cgr_result_task *t = &result->task[i];
 		rc = append(
@@ -102,12 +103,13 @@ static json_t *task_list(const struct cgr_result *result)
 		    json_pack("{si so so sI so sI so so sI sI so sI}", "tid", t->tid, "comm", cgr_report_json_text(t->comm),
 		              "cgroup", path_of(result, t->cgroup), "start_usec", (json_int_t)t->start_usec, "end_usec",
 		              t->end_usec < 0 ? json_null() : json_integer(t->end_usec), "runtime_usec",
-		              (json_int_t)t->runtime_usec, "wakeup_latency_usec", quantiles(&t->wakeup_latency),
+		              (json_int_t)t->runtime_usec, "wakeup_latency_usec", quantiles(&t->wakeup_latency, none),
 		              "recorded_end_usec", t->recorded_end_usec < 0 ? json_null() : json_integer(t->recorded_end_usec),
 		              "recorded_runtime_usec", (json_int_t)t->recorded_runtime_usec, "wait_usec",
-		              (json_int_t)t->wait_usec, "recorded_wakeup_latency_usec", quantiles(&t->recorded_wakeup_latency),
+		              (json_int_t)t->wait_usec, "recorded_wakeup_latency_usec", quantiles(&t->recorded_wakeup_latency, none),
 		              "throttled_usec", (json_int_t)t->throttled_usec));
 	}
+	json_decref(none);
 	return finish(list, rc);
 }
 

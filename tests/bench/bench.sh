@@ -3,7 +3,10 @@
 # Records a switch storm of at least EVENTS events (default 4,000,000) with our recorder, and the same program once
 # more with perf; then times import, the scheduler summary, the packed stream and replay beside trace-cmd report and perf
 # sched latency, and tells the bytes per event. Absolute figures mean little on another machine: read the ratios.
-# CGR_BENCH_RUNS: how often each is timed, the fastest counts (3); of the packed stream the median. CGR_BENCH_KEEP=1: take the recordings of the last run.
+# At the end recordings are replayed beside real time: the storm, a quarter of it, the bundled samples and, where truth.sh
+# has kept any in CGR_TRUTH_DIR, those of the CPU tables. CGR_BENCH_ONLY=replay: only that.
+# CGR_BENCH_RUNS: how often each is timed, the fastest counts (3); of the packed stream the median. CGR_BENCH_KEEP=1: take the recordings (and the stores to
+# replay) of the last run.
 set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 build=$(readlink -f "${1:-$here/../../build}")
@@ -42,6 +45,36 @@ ratio() { # WHAT SECONDS EVENTS / SECONDS EVENTS
 	awk -v what="$1" -v a="$3" -v b="$2" -v c="$5" -v d="$4" 'BEGIN { printf "  %-50s %6.2f times as fast\n", what, (a / b) / (c / d) }'
 }
 
+# Speed and memory of replay: a recording of whatever length within the same private memory.
+ping_pong() { # NAME ROUNDS
+	[ -n "${CGR_BENCH_KEEP:-}" ] && [ -e "$work/$1.dat" ] && return
+	"$cgreplay" record --preset cpu -o "$work/$1.dat" -- "$load" pingpong rounds="$2" parent_usec=0 child_usec=0 >/dev/null 2>&1
+}
+replay_all() {
+	local stores=() trace store
+	mkdir -p "$work/replay"
+	ping_pong quarter $((wanted / 40))
+	ping_pong whole $((wanted / 10))
+	for trace in "$work"/{quarter,whole}.dat "$here"/../../samples/*.dat "${CGR_TRUTH_DIR:-$build/truth}"/{cpu,heldout-cpu}/*/*.dat; do
+		[ -e "$trace" ] || continue
+		store=${trace##*/}
+		case $trace in */cpu/* | */heldout-cpu/*) store=$(basename "$(dirname "$trace")").$store ;; esac
+		store=$work/replay/${store%.dat}.db
+		{ [ -n "${CGR_BENCH_KEEP:-}" ] && [ -e "$store" ]; } || "$cgreplay" import "$trace" -o "$store" >/dev/null 2>&1 || continue
+		stores+=("$store")
+	done
+	echo "replay beside real time, one seed on one CPU with the start of the process, the fastest of $((runs * 2)) runs:"
+	"$build/tests/bench_replay" "$cgreplay" $((runs * 2)) "${stores[@]}"
+	for store in quarter whole; do
+		(ulimit -d 131072 && "$cgreplay" replay "$work/replay/$store.db" --seeds 1 -j 1 --format json >/dev/null 2>&1) &&
+			echo "$store.db within 128 MiB of private memory" || echo "$store.db NEEDS more than 128 MiB of private memory"
+	done
+}
+
+if [ "${CGR_BENCH_ONLY:-}" = replay ]; then
+	replay_all
+	exit
+fi
 # how many events a round trip makes depends on where the kernel puts its two ends: record until there are enough
 count() { sed -nE 's/.*, ([0-9]+) events.*/\1/p'; }
 record() { # ROUNDS
@@ -89,3 +122,5 @@ awk -v events="$(ask "$work/storm.db" "SELECT sum(events) FROM stream_block")" -
 	-v full="$(stat -c %s "$work/storm.db")" -v lean="$(stat -c %s "$work/lean.db")" 'BEGIN {
 	printf "  %-50s %6.2f bytes per event\n  %-50s %6.2f bytes per event\n", "packed stream", packed / events, "rows", (full - lean) / events }'
 ls -l "$work/storm.dat" "$work/storm.db" "$work/lean.db" "$work/storm.perf" | awk '{ printf "  %-50s %9.1f MiB\n", $NF, $5 / 1048576 }'
+echo
+replay_all
