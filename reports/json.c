@@ -106,8 +106,8 @@ static json_t *task_list(const struct cgr_result *result)
 		              (json_int_t)t->runtime_usec, "wakeup_latency_usec", quantiles(&t->wakeup_latency, none),
 		              "recorded_end_usec", t->recorded_end_usec < 0 ? json_null() : json_integer(t->recorded_end_usec),
 		              "recorded_runtime_usec", (json_int_t)t->recorded_runtime_usec, "wait_usec",
-		              (json_int_t)t->wait_usec, "recorded_wakeup_latency_usec", quantiles(&t->recorded_wakeup_latency, none),
-		              "throttled_usec", (json_int_t)t->throttled_usec));
+		              (json_int_t)t->wait_usec, "recorded_wakeup_latency_usec",
+		              quantiles(&t->recorded_wakeup_latency, none), "throttled_usec", (json_int_t)t->throttled_usec));
 	}
 	json_decref(none);
 	return finish(list, rc);
