@@ -15,6 +15,7 @@
 #define PACE_PERCENT 50u
 #define YIELD_SHARE                                                                                                    \
 	4u /* of its looks that a switch follows at once: then they are sched_yield, which charges it, too */
+#define YIELDS_MIN 4u /* fewer are chance: who looks but four times may have been preempted right then */
 #define ACCOUNT_NS 3000u /* CPU time between being charged and a switch that belong together */
 #define BALANCE_NS 20000u /* a newly idle CPU is done looking for work */
 #define LOOK_AFTER_WAKE_NS 20000u /* try_to_wake_up takes no longer from sched_waking to sched_wakeup */
@@ -367,6 +368,13 @@ static bool runs_at_end(const struct builder *b, uint32_t task)
 	return !t->waking_ns || end_ns - CGR_MIN(t->waking_ns, end_ns) < 20000000;
 }
 
+static bool works_by_clock(const struct cgr_program *p)
+{
+	bool yields = p->yields >= YIELDS_MIN && p->yields >= p->accounts / YIELD_SHARE;
+
+	return p->stop_ns || (p->accounts >= PACE_LOOKS && p->paced_ns * 100 > p->run_ns * PACE_PERCENT && !yields);
+}
+
 /* Tasks still blocked, running or queued when the recording ends. */
 static int close_programs(struct builder *b)
 {
@@ -389,8 +397,7 @@ static int close_programs(struct builder *b)
 			CGR_TRY(cgr_build_emit(b, i, &op));
 		else
 			CGR_TRY(cgr_build_flush(b, i));
-		p->paced = p->stop_ns || (p->accounts >= PACE_LOOKS && p->paced_ns * 100 > p->run_ns * PACE_PERCENT &&
-		                          p->yields < p->accounts / YIELD_SHARE);
+		p->paced = works_by_clock(p);
 	}
 	return 0;
 }

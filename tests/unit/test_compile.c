@@ -248,6 +248,32 @@ static void test_account_leaving(void **state)
 	}
 }
 
+/* A preemption right after a look is chance, and no sched_yield, also of one who looks but a few times. */
+static void test_paced_preempted(void **state)
+{
+	struct tape t;
+	struct cgr_programs *p;
+
+	(void)state;
+	tape_begin(&t);
+	t.now_ns = MS;
+	turn(&t, 0, 0, 0, 1);
+	for (unsigned i = 0; i < 6; i++) {
+		t.now_ns += 2 * MS;
+		tell(&t, CGR_EV_RUNTIME, 0, 1, 2 * MS, 0, 1, 0, 0);
+		if (i != 3)
+			continue;
+		t.now_ns += 5000;
+		turn(&t, 0, 1, 0, 4);
+		t.now_ns += MS;
+		turn(&t, 0, 4, 1, 1);
+	}
+	p = compiled(&t);
+	assert_int_equal(p->program[1].yields, 1);
+	assert_true(p->program[1].paced);
+	cgr_programs_free(p);
+}
+
 /* Works for 2 ms between two looks at its clock. */
 static void work_by_clock(struct tape *t)
 {
@@ -1471,6 +1497,7 @@ int main(void)
 		cmocka_unit_test(test_stolen),
 		cmocka_unit_test(test_peers),
 		cmocka_unit_test(test_paced),
+		cmocka_unit_test(test_paced_preempted),
 		cmocka_unit_test(test_paced_unseen),
 		cmocka_unit_test(test_grace_period),
 		cmocka_unit_test(test_held_up),
