@@ -48,7 +48,7 @@ static void sleeps(struct tape *t, uint32_t task)
 	tell(t, CGR_EV_SWITCH, task - 1, task, 1, 0, PRIO);
 }
 
-enum kind { PIPE, THREADS, UNEVEN, TINY_ITEMS, BORN };
+enum kind { PIPE, THREADS, UNEVEN, TINY_ITEMS, TURNS, BORN };
 
 /* The shell, in /job, takes 100 pages and starts the reader. */
 static void start(struct tape *t)
@@ -66,9 +66,22 @@ static void start(struct tape *t)
 	tell(t, CGR_EV_SWITCH, 1, SHELL, 1, 0, PRIO);
 }
 
+/* A question from one and an answer from the other, again and again. */
+static void take_turns(struct tape *t)
+{
+	for (unsigned i = 0; i < 60; i++) {
+		sleeps(t, READER);
+		t->now_ns += MS;
+		wake(t, WRITER, READER);
+		sleeps(t, WRITER);
+		t->now_ns += MS;
+		wake(t, READER, WRITER);
+	}
+}
+
 /* The writer takes 1 ms an item. The reader waits for the first few, then it needs 2 ms for each, until the pipe is
  * full; from then on (uneven: at odd intervals) the writer waits for it. Tiny items are followed by a second in which
- * nobody waits. */
+ * nobody waits. Who takes turns before all that waits for answers. */
 static void work(struct tape *t, enum kind kind)
 {
 	uint64_t unit_ns = kind == TINY_ITEMS ? 1000 : MS;
@@ -79,6 +92,8 @@ static void work(struct tape *t, enum kind kind)
 	tell(t, CGR_EV_SWITCH, 0, 0, 0, WRITER, PRIO);
 	tell(t, CGR_EV_SWITCH, 1, 0, 0, READER, PRIO);
 	t->now_ns += unit_ns / 10;
+	if (kind == TURNS)
+		take_turns(t);
 	sleeps(t, READER);
 	for (unsigned i = 0; i < 4; i++) {
 		t->now_ns += unit_ns;
@@ -164,7 +179,7 @@ static struct cgr_store *machine(enum kind kind)
 static void test_found(void **state)
 {
 	(void)state;
-	for (enum kind kind = PIPE; kind <= TINY_ITEMS; kind++) {
+	for (enum kind kind = PIPE; kind <= TURNS; kind++) {
 		struct cgr_store *store = machine(kind);
 		struct cgr_programs *p = NULL;
 		struct cgr_error error = { 0 };
