@@ -127,6 +127,7 @@ struct ticker {
 	int64_t expiry_ns; /* it is, or was, armed for */
 	int64_t step_ns; /* from the one before; 0: it was set anew */
 	bool expired; /* and not consumed yet */
+	uint32_t waits; /* of that task, when the timer was armed */
 	uint64_t run_ns; /* CPU time of that task then */
 	/* consumptions after one time gone by, after several: how many, of how many times, CPU time until the next one */
 	uint64_t looks[2], times[2], work_ns[2];
@@ -177,7 +178,7 @@ struct builder {
 	uint32_t tickers;
 	size_t ticker_capacity;
 	uint64_t last_tick_ns; /* one of them expired; 0: none yet */
-	uint32_t last_tick_site;
+	uint32_t last_ticker;
 	struct cgr_error *error;
 };
 
@@ -239,7 +240,7 @@ void cgr_build_timer_score(struct cgr_timer_site *site, int64_t expiry, int64_t 
 /* compile_tick.c */
 int cgr_build_tick_start(struct builder *b, const struct cgr_event *e);
 void cgr_build_tick_expire(struct builder *b, const struct cgr_event *e);
-bool cgr_build_tick_wakes(const struct builder *b, uint64_t ts_ns, uint32_t *ret_site);
+bool cgr_build_tick_wakes(const struct builder *b, uint32_t task, uint64_t ts_ns, uint32_t *ret_site);
 void cgr_build_judge_ticks(struct builder *b);
 /* compile_relation.c */
 int cgr_build_relation(struct builder *b, uint32_t waker, uint32_t wakee, uint32_t *ret_id);

@@ -89,6 +89,7 @@ int cgr_build_tick_start(struct builder *b, const struct cgr_event *e)
 	ticker->expiry_ns = expiry;
 	ticker->step_ns = (int64_t)arm.b;
 	ticker->expired = false;
+	ticker->waits = b->t[e->task].block_count;
 	return 0;
 }
 
@@ -100,14 +101,20 @@ void cgr_build_tick_expire(struct builder *b, const struct cgr_event *e)
 		return;
 	ticker->expired = true;
 	b->last_tick_ns = e->ts_ns;
-	b->last_tick_site = ticker->site;
+	b->last_ticker = (uint32_t)(ticker - b->ticker);
 }
 
-/* The wait that ended now ended by such a timer. */
-bool cgr_build_tick_wakes(const struct builder *b, uint64_t ts_ns, uint32_t *ret_site)
+/* The wait that ended now ended by such a timer. One that was set once, and is not what the task waited for next, is an
+ * alarm: it disturbs a wait for something else, which is over in a what-if when that comes. */
+bool cgr_build_tick_wakes(const struct builder *b, uint32_t task, uint64_t ts_ns, uint32_t *ret_site)
 {
-	*ret_site = b->last_tick_site;
-	return b->last_tick_ns && ts_ns - b->last_tick_ns < TICKER_WAKES_NS;
+	const struct ticker *ticker;
+
+	if (!b->last_tick_ns || ts_ns - b->last_tick_ns >= TICKER_WAKES_NS)
+		return false;
+	ticker = &b->ticker[b->last_ticker];
+	*ret_site = ticker->site;
+	return ticker->step_ns > 0 || ticker->task != task || b->t[task].block_count == ticker->waits;
 }
 
 void cgr_build_judge_ticks(struct builder *b)

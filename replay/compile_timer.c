@@ -155,7 +155,7 @@ int cgr_build_timer_block(struct builder *b, uint32_t task, uint64_t ts_ns, stru
 		op->length = cgr_build_timeout_length(t);
 		return 0;
 	}
-	if (cgr_build_tick_wakes(b, ts_ns, &op->c))
+	if (cgr_build_tick_wakes(b, task, ts_ns, &op->c))
 		return 0;
 	CGR_TRY(find_site(b, task, CGR_TIMER_UNSEEN, &op->c));
 	cgr_build_timer_score(&b->programs->site[op->c], (int64_t)ts_ns, (int64_t)ts_ns - (int64_t)t->block_ns);

@@ -111,12 +111,60 @@ static void test_count_ignored(void **state)
 	assert_in_range(completion_usec(CGR_TIMER_TIMERFD, false), 290000, 320000);
 }
 
+static void wake_first(const struct job_tape *tape, uint64_t ts_ns)
+{
+	struct cgr_event e = { .ts_ns = ts_ns, .kind = CGR_EV_WAKING, .task = 2, .c = 1, .d = 120u << 16 };
+
+	append(tape, e);
+	e.kind = CGR_EV_WAKEUP;
+	append(tape, e);
+}
+
+/* The job waits twice for another one, whom a hog keeps off the CPU for nearly a second, and its alarm of one second
+ * goes off in the second wait. */
+static struct cgr_store *alarmed(void)
+{
+	struct cgr_store_info info = job_info;
+	struct job_tape tape;
+
+	info.duration_ns = 1020 * MS;
+	tape = job_begin(&info);
+	job_add(&tape, "/other", 1002, NULL);
+	job_add(&tape, "/hog", 1003, NULL);
+	job_switch(&tape, MS, 0, 0, 0, 1);
+	timer(&tape, MS, 1, CGR_EV_HRTIMER_START, 1001 * MS, CGR_TIMER_ITIMER);
+	job_switch(&tape, 2 * MS, 0, 1, 1, 2);
+	job_switch(&tape, 12 * MS, 0, 2, 0, 3);
+	job_switch(&tape, 990 * MS, 0, 3, 0, 2);
+	wake_first(&tape, 990 * MS + 500 * US);
+	job_switch(&tape, 991 * MS, 0, 2, 0, 1);
+	job_switch(&tape, 992 * MS, 0, 1, 1, 2);
+	timer(&tape, 1001 * MS, 2, CGR_EV_HRTIMER_EXPIRE, 1001 * MS, CGR_TIMER_ITIMER);
+	wake(&tape, 1001 * MS + US, 2);
+	job_switch(&tape, 1001 * MS + 5 * US, 0, 2, 0, 1);
+	job_switch(&tape, 1002 * MS, 0, 1, 1, 2);
+	wake_first(&tape, 1010 * MS);
+	job_exit(&tape, 1011 * MS, 2, 1);
+	job_exit(&tape, 1012 * MS, 1, 3);
+	return job_end(&tape);
+}
+
+static void test_alarm(void **state)
+{
+	struct cgr_result *result = job_replay(alarmed(), "/hog:cpu.weight=1", 1, true);
+
+	(void)state;
+	assert_in_range(job_metric(result, "/job", "completion_usec"), 30000, 120000);
+	cgr_result_free(result);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_all_times),
 		cmocka_unit_test(test_count_ignored),
+		cmocka_unit_test(test_alarm),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
