@@ -197,14 +197,18 @@ static uint64_t request_ns(const struct builder *b, uint64_t stream_ns)
 	return CGR_MAX(b->device_busy_ns / b->device_requests, stream_ns);
 }
 
-/* No page was read by itself. How far a long request's time is its size's, and how far the device's latency, is not
- * known: the range reaches as far as that time, but what is taken for usual is no slow device. */
+/* No page was read by itself. Its wait is no shorter than what the device takes for a page where it streams: that a
+ * reader of windows waited for less is the doing of what was read ahead of it meanwhile. How far a long request's time
+ * is its size's, and how far the device's latency, is not known: the range reaches as far as that time, but what is
+ * taken for usual is no slow device. */
 static void price_single(const struct builder *b, struct cgr_calibration *c, uint64_t stream_ns)
 {
 	const struct miss_sum *one = &b->miss[0];
 	struct cgr_miss_price *p = &c->single;
 
-	price_between(p, c->window.seen ? c->window.wait_ns : stream_ns, request_ns(b, stream_ns), CPU_LEAST_NS,
+	uint64_t least_ns = c->window.seen ? CGR_MAX(c->window.wait_ns, stream_ns) : stream_ns;
+
+	price_between(p, least_ns, request_ns(b, stream_ns), CPU_LEAST_NS,
 	              one->cpu_pages ? one->cpu_ns / one->cpu_pages : CPU_MOST_NS);
 	if (b->short_requests < SHORT_MIN)
 		p->wait_ns = geometric_mean(p->wait_low_ns,

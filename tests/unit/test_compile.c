@@ -1430,6 +1430,34 @@ static void test_windows(void **state)
 	cgr_programs_free(p);
 }
 
+/* Windows whose pages were there when the reader came to them: it hardly waited for any, but a page by itself takes what
+ * the device takes for one at least. */
+static void test_windows_ahead(void **state)
+{
+	struct cgr_programs *p;
+	struct tape t;
+
+	(void)state;
+	tape_begin(&t);
+	turn(&t, 0, 0, 0, 1);
+	for (uint32_t i = 0; i < 64; i++) {
+		tell(&t, CGR_EV_CACHE_ADD, 0, 1, 1, 64 * i, 64, CGR_ID_NONE, 0);
+		tell(&t, CGR_EV_BLOCK_ISSUE, 0, 1, 0, 64u << 12, 0, 0, 0);
+		t.now_ns += 640000;
+		tell(&t, CGR_EV_RUNTIME, 0, 1, 640000, 0, 1, 0, 0);
+		tell(&t, CGR_EV_BLOCK_DONE, 0, 1, 0, 64u << 12, 0, 0, CGR_EVF_SOFTIRQ);
+		tell(&t, CGR_EV_CACHE_READ, 0, 1, 1, 64 * i, 64, 0, 0);
+	}
+	p = compiled(&t);
+	assert_true(p->calibration.window.seen);
+	assert_in_range(p->calibration.window.wait_ns, 0, 100);
+	assert_false(p->calibration.single.seen);
+	assert_int_equal(p->calibration.stream_page_ns, 10000);
+	assert_int_equal(p->calibration.single.wait_low_ns, 10000);
+	assert_in_range(p->calibration.single.wait_ns, 10000, p->calibration.single.wait_high_ns);
+	cgr_programs_free(p);
+}
+
 /* What a page by itself may cost where none was read: as long as a short request takes, not a mean over those of
  * megabytes. */
 static void test_short_requests(void **state)
@@ -1515,6 +1543,7 @@ int main(void)
 		cmocka_unit_test(test_activated_in_its_midst),
 		cmocka_unit_test(test_reclaim_end_lost),
 		cmocka_unit_test(test_windows),
+		cmocka_unit_test(test_windows_ahead),
 		cmocka_unit_test(test_short_requests),
 		cmocka_unit_test(test_long_requests),
 	};
