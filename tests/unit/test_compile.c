@@ -1430,8 +1430,8 @@ static void test_windows(void **state)
 	cgr_programs_free(p);
 }
 
-/* Windows whose pages were there when the reader came to them: it hardly waited for any, but a page by itself takes what
- * the device takes for one at least. */
+/* Windows whose pages were there when the reader came to them: it hardly waited for any, but a page by itself takes
+ * what the device takes for one at least. */
 static void test_windows_ahead(void **state)
 {
 	struct cgr_programs *p;
