@@ -92,10 +92,63 @@ static int open_existing(struct cgr_results *results, const char *path, struct c
 	return cgr_db_open_writable(&results->db, path, path, reterr);
 }
 
+/* An empty file, or a link to nothing: the name is taken, and what it leads to is filled. */
+static bool nothing_there(const char *path, bool *ret_name_free)
+{
+	struct stat st;
+
+	*ret_name_free = lstat(path, &st) < 0;
+	return stat(path, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size == 0);
+}
+
+static int open_new(struct cgr_results *results, const char *path, bool name_free, struct cgr_error *reterr)
+{
+	if (!name_free)
+		return cgr_db_open_writable(&results->db, path, path, reterr);
+	CGR_TRY(cgr_outfile_open(&results->fresh, path, reterr));
+	return cgr_db_open_writable(&results->db, results->fresh.temp_path, path, reterr);
+}
+
+static int ready_to_write(struct cgr_results *results, struct cgr_error *reterr)
+{
+	CGR_TRY(cgr_db_exec(&results->db, "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=OFF", reterr));
+	(void)sqlite3_busy_timeout(results->db.sqlite, 10000);
+	return 0;
+}
+
+/* SQLite knows the journal by the name the file was opened with: it is opened anew under the final one. */
+int cgr_results_put_in_place(struct cgr_results *results, struct cgr_error *reterr)
+{
+	char *path = cgr_strdup(results->db.path), *journal = cgr_printf("%s-journal", results->db.path);
+	struct stat st;
+	int rc;
+
+	if (path == NULL || journal == NULL) {
+		free(path);
+		free(journal);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", results->db.path);
+	}
+	cgr_db_close(&results->db);
+	if (stat(path, &st) < 0) /* that of a database that is gone: SQLite would roll it back into this one */
+		(void)unlink(journal);
+	free(journal);
+	if (stat(path, &st) == 0 && st.st_size > 0)
+		rc = cgr_error_set(reterr, CGR_E_IO, "%s: another program has made it meanwhile; run this again", path);
+	else
+		rc = cgr_outfile_commit(&results->fresh, reterr);
+	cgr_outfile_abort(&results->fresh); /* nothing is left of it when it was put in place */
+	if (rc == 0)
+		rc = cgr_db_open_writable(&results->db, path, path, reterr);
+	if (rc == 0)
+		rc = ready_to_write(results, reterr);
+	free(path);
+	return rc;
+}
+
 int cgr_results_open(const char *path, bool writable, struct cgr_results **ret_results, struct cgr_error *reterr)
 {
 	struct cgr_results *results = cgr_calloc(1, sizeof(*results));
-	struct stat st;
+	bool name_free;
 	int rc = writable ? cgr_outfile_check(path, reterr) : 0;
 
 	if (rc < 0 || results == NULL) {
@@ -103,12 +156,12 @@ int cgr_results_open(const char *path, bool writable, struct cgr_results **ret_r
 		return rc < 0 ? rc : cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
 	}
 	results->writable = writable;
-	if (writable && (stat(path, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size == 0)))
-		rc = cgr_db_open_writable(&results->db, path, path, reterr);
+	if (writable && nothing_there(path, &name_free))
+		rc = open_new(results, path, name_free, reterr);
 	else
 		rc = open_existing(results, path, reterr);
-	if (rc == 0 && writable)
-		rc = cgr_db_exec(&results->db, "PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=OFF", reterr);
+	if (rc == 0)
+		rc = writable ? ready_to_write(results, reterr) : 0;
 	if (rc < 0) {
 		(void)cgr_results_free(results);
 		return rc;
@@ -125,9 +178,11 @@ struct cgr_results *cgr_results_free(struct cgr_results *results)
 	if (results == NULL)
 		return NULL;
 	/* SQLite makes the file when it opens it: one without a single run is taken away again */
-	if (results->writable && results->db.path != NULL && stat(results->db.path, &st) == 0 && st.st_size == 0)
+	if (results->writable && results->fresh.temp_path == NULL && results->db.path != NULL &&
+	    stat(results->db.path, &st) == 0 && st.st_size == 0)
 		(void)unlink(results->db.path);
 	cgr_db_close(&results->db);
+	cgr_outfile_abort(&results->fresh);
 	free(results);
 	return NULL;
 }

@@ -385,6 +385,8 @@ int cgr_results_append(struct cgr_results *results, const struct cgr_result *res
 		(void)sqlite3_exec(results->db.sqlite, "ROLLBACK", NULL, NULL, NULL);
 		return rc;
 	}
+	if (results->fresh.temp_path != NULL)
+		CGR_TRY(cgr_results_put_in_place(results, reterr));
 	if (ret_run != NULL)
 		*ret_run = a.run;
 	return 0;

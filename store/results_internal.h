@@ -2,13 +2,18 @@
 #ifndef CGR_STORE_RESULTS_INTERNAL_H
 #define CGR_STORE_RESULTS_INTERNAL_H
 
+#include "common/util.h"
 #include "store/db.h"
 #include "store/result.h"
 
 struct cgr_results {
 	struct cgr_db db;
 	bool writable;
+	struct cgr_outfile fresh; /* a new store stands beside its place until its first run is in it */
 };
+
+/* After the first commit of a new store. */
+int cgr_results_put_in_place(struct cgr_results *results, struct cgr_error *reterr);
 
 extern const char *const cgr_results_schema[]; /* name, SQL, name, SQL, ..., NULL */
 extern const char *const cgr_results_schema_added[];

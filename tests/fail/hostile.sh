@@ -90,6 +90,14 @@ wait $!
 status=$?
 [ $status = 4 ] && grep -qF SIGTERM err || { echo "NOT OK a stopped sweep: status $status, $(cat err)"; failed=1; }
 
+# killed before its first run is in it, a results store is not there, not even empty
+"$cgreplay" sweep web.db -q --vary '/cgrlab:cpu.max=10000..90000/500' --seeds 1000 -j 1 -o killed.db >out 2>err &
+sleep 0.5
+kill -KILL $!
+wait $! 2>/dev/null
+[ ! -e killed.db ] || { echo "NOT OK a killed sweep left $(stat -c %s killed.db) bytes"; failed=1; }
+rm -f .killed.db.cgr-tmp-*
+
 left=$(find . -name '*cgr-tmp*' -o -name '*.partial*' -o -name '*-journal' -o -name 'other.db')
 [ -z "$left" ] || { echo "NOT OK left behind: $left"; failed=1; }
 exit $failed
