@@ -203,18 +203,48 @@ json_t *cgr_report_json_run(const struct cgr_result *result)
 	                 (int)result->seeds, "cpus", (int)result->cpus, "replayed_usec", (json_int_t)result->replayed_usec);
 }
 
+/* A document on its way to a stream. json_dumpf calls fwrite for every bracket and blank; json_dumps has the whole of
+ * it in memory, several times while it grows. */
+struct sink {
+	FILE *out;
+	size_t used;
+	char block[16384];
+};
+
+static int drain(struct sink *sink)
+{
+	size_t used = sink->used;
+
+	sink->used = 0;
+	return fwrite(sink->block, 1, used, sink->out) == used ? 0 : -1;
+}
+
+static int pour(const char *text, size_t size, void *data)
+{
+	struct sink *sink = data;
+
+	if (size > sizeof sink->block - sink->used && drain(sink) != 0)
+		return -1;
+	if (size > sizeof sink->block)
+		return fwrite(text, 1, size, sink->out) == size ? 0 : -1;
+	memcpy(sink->block + sink->used, text, size);
+	sink->used += size;
+	return 0;
+}
+
 static int dump(FILE *out, json_t *document, struct cgr_error *reterr)
 {
+	struct sink sink;
+
 	if (!document)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "JSON document: out of memory");
-	/* not json_dumpf, which calls fwrite for every bracket and blank */
-	char *text = json_dumps(document, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+	sink.out = out;
+	sink.used = 0;
+	int rc = json_dump_callback(document, pour, &sink, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 	json_decref(document);
-	if (!text)
-		return cgr_error_set(reterr, CGR_E_NOMEM, "JSON document: out of memory");
-	bool failed = fputs(text, out) == EOF || fputc('\n', out) == EOF;
-	free(text);
-	return failed ? cgr_error_errno(reterr, CGR_E_IO, "cannot write the JSON document") : 0;
+	if (rc != 0 || drain(&sink) != 0 || fputc('\n', out) == EOF)
+		return cgr_error_errno(reterr, CGR_E_IO, "cannot write the JSON document");
+	return 0;
 }
 
 int cgr_report_json(FILE *out, const struct cgr_result *result, struct cgr_error *reterr)
