@@ -279,6 +279,12 @@ static const char *decode_header(struct cgr_scan *scan)
 
 static int assemble(struct cgr_scan *scan, struct cgr_error *reterr)
 {
+	uint64_t pages = (scan->payload_bytes - scan->here_bytes) / (scan->file->usable_bytes - 4) + 1;
+
+	/* no page belongs to two rows: all that is put together is no longer than the file, however often a row is told */
+	if (pages > scan->file->pages - scan->visited)
+		return damaged(scan->file, scan->spill.at, "a row is longer than the file", reterr);
+	scan->visited += (uint32_t)pages;
 	CGR_TRY(cgr_grow((void **)&scan->whole, &scan->whole_capacity, (size_t)scan->payload_bytes, 1, reterr));
 	CGR_TRY(cgr_spill_read(scan->file, &scan->spill, scan->whole, (size_t)scan->payload_bytes, reterr));
 	scan->payload = scan->whole;
