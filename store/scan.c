@@ -279,7 +279,7 @@ static const char *decode_header(struct cgr_scan *scan)
 
 static int assemble(struct cgr_scan *scan, struct cgr_error *reterr)
 {
-	uint64_t pages = (scan->payload_bytes - scan->here_bytes) / (scan->file->usable_bytes - 4) + 1;
+	uint64_t room = scan->file->usable_bytes - 4, pages = (scan->payload_bytes - scan->here_bytes + room - 1) / room;
 
 	/* no page belongs to two rows: all that is put together is no longer than the file, however often a row is told */
 	if (pages > scan->file->pages - scan->visited)
