@@ -43,7 +43,7 @@ static int64_t least_ppm(const char *name, bool reads_device)
 	if (strstr(name, "usage"))
 		return 4000;
 	if (strstr(name, "completion"))
-		return reads_device ? 120000 : 20000;
+		return reads_device ? 120000 : 25000;
 	if (strstr(name, "cpu.stat.nr_"))
 		return 10000;
 	return strstr(name, "throttled") ? 70000 : 100000;

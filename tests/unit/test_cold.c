@@ -2,7 +2,7 @@
 #include "common/util.h"
 #include "job_store.h"
 
-#define COLD 600 /* usec, the first seed's */
+#define COLD 300 /* usec, the first seed's */
 
 static struct job_tape begin(uint64_t duration_ns, bool limited)
 {

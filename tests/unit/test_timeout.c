@@ -149,7 +149,7 @@ static void test_told_later(void **state)
 /* The rounds beyond the recorded ones are on the same grid, and so is the one after it was told. */
 static void test_later_on_grid(void **state)
 {
-	struct cgr_result *result = job_replay(told_late(true), "/job:cpu.max=1250 200000", 1, true);
+	struct cgr_result *result = job_replay(told_late(true), "/job:cpu.max=1150 200000", 1, true);
 	int64_t told_usec = job_metric(result, "/job", "completion_usec");
 
 	(void)state;
