@@ -30,7 +30,7 @@ static char *uri_of(const char *path, bool immutable)
 }
 
 /* A store is a file of whole pages that starts with SQLite's magic; say which of the usual mistakes it is. */
-static int check_kind(const char *path, struct cgr_error *reterr)
+static int check_file(const char *path, struct cgr_error *reterr)
 {
 	struct stat st;
 
@@ -71,11 +71,7 @@ static int check_magic(const char *path, struct cgr_error *reterr)
 	return 0;
 }
 
-int cgr_db_check_file(const char *path, struct cgr_error *reterr)
-{
-	CGR_TRY(check_kind(path, reterr));
-	return check_magic(path, reterr);
-}
+#define HEAD_BYTES 100
 
 static uint64_t big_endian(const uint8_t *at, unsigned bytes)
 {
@@ -86,8 +82,10 @@ static uint64_t big_endian(const uint8_t *at, unsigned bytes)
 	return value;
 }
 
-int cgr_db_check_length(const char *path, const uint8_t head[CGR_DB_HEAD_BYTES], uint64_t bytes,
-                        struct cgr_error *reterr)
+/* CGR_E_INPUT "path:bytes: ..." where the head promises more than the `bytes` the file has. Page size and count stand
+ * at 16 and 28; the count holds when the counters at 24 and 92 agree (SQLite's file format, 1.3). Not for a file
+ * somebody writes to: its head may be ahead. */
+static int check_length(const char *path, const uint8_t head[HEAD_BYTES], uint64_t bytes, struct cgr_error *reterr)
 {
 	uint64_t page_bytes = big_endian(head + 16, 2), whole;
 
@@ -103,7 +101,7 @@ int cgr_db_check_length(const char *path, const uint8_t head[CGR_DB_HEAD_BYTES],
 
 static int check_whole(const char *path, struct cgr_error *reterr)
 {
-	uint8_t head[CGR_DB_HEAD_BYTES];
+	uint8_t head[HEAD_BYTES];
 	FILE *file = fopen(path, "rbe");
 	struct stat st;
 	int rc = 0;
@@ -111,7 +109,7 @@ static int check_whole(const char *path, struct cgr_error *reterr)
 	if (file == NULL)
 		return 0;
 	if (fstat(fileno(file), &st) == 0 && fread(head, 1, sizeof(head), file) == sizeof(head))
-		rc = cgr_db_check_length(path, head, (uint64_t)st.st_size, reterr);
+		rc = check_length(path, head, (uint64_t)st.st_size, reterr);
 	(void)fclose(file);
 	return rc;
 }
@@ -134,7 +132,8 @@ int cgr_db_open_readonly(struct cgr_db *db, const char *path, bool immutable, st
 	int rc;
 
 	*db = (struct cgr_db){ 0 };
-	CGR_TRY(cgr_db_check_file(path, reterr));
+	CGR_TRY(check_file(path, reterr));
+	CGR_TRY(check_magic(path, reterr));
 	if (immutable) /* while somebody writes to it the head may be ahead of the file */
 		CGR_TRY(check_whole(path, reterr));
 	uri = uri_of(path, immutable);

@@ -13,14 +13,6 @@ struct cgr_db {
 	char *path; /* as people named it */
 };
 
-/* A readable file that begins as SQLite's do; which of the usual mistakes it is otherwise. */
-int cgr_db_check_file(const char *path, struct cgr_error *reterr);
-#define CGR_DB_HEAD_BYTES 100
-/* CGR_E_INPUT "path:bytes: ..." where the head promises more than the `bytes` the file has. Page size and count stand
- * at 16 and 28; the count holds when the counters at 24 and 92 agree (SQLite's file format, 1.3). Not for a file
- * somebody writes to: its head may be ahead. */
-int cgr_db_check_length(const char *path, const uint8_t head[CGR_DB_HEAD_BYTES], uint64_t bytes,
-                        struct cgr_error *reterr);
 /* Read-only: no triggers or functions of the file's own are run. immutable: the file never changes, so neither locks
  * nor journals are looked at. SQLite locks nothing within the process (NOMUTEX): one thread at a time per handle. */
 int cgr_db_open_readonly(struct cgr_db *db, const char *path, bool immutable, struct cgr_error *reterr);

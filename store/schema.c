@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "common/util.h"
-
 /* Times: ns since trace start; NULL = still there / not ended; negative = before the trace. */
 const struct cgr_schema_object cgr_schema_tables[] = {
 	{ "table", "meta", "CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID" },
@@ -75,7 +73,6 @@ const struct cgr_schema_object cgr_schema_tables[] = {
 	{ "index", "task_by_tid", "CREATE INDEX task_by_tid ON task(tid)" },
 	{ NULL, NULL, NULL },
 };
-_Static_assert(CGR_ARRAY_SIZE(cgr_schema_tables) <= CGR_SCHEMA_TABLES_MAX, "who reads stores notes where each begins");
 
 const char *cgr_schema_digested(unsigned index)
 {

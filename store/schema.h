@@ -70,7 +70,6 @@ char *cgr_event_table_ddl(const struct cgr_event_table *table, const char *name)
 struct cgr_schema_object {
 	const char *type, *name, *sql;
 };
-#define CGR_SCHEMA_TABLES_MAX 40u
 extern const struct cgr_schema_object cgr_schema_tables[]; /* small tables and indices, ends with a NULL name */
 /* Names of what has a row in table_digest: the definitions and all tables but itself and the event tables; NULL at the
  * end. */

@@ -10,36 +10,36 @@
 #include "common/util.h"
 #include "store/info_fields.h"
 #include "store/pack.h"
+#include "store/schema.h"
 #include "store/store_internal.h"
 
 #define TEXT_CHUNK_BYTES 65536u
 
 static int no_memory(const struct cgr_store *store, struct cgr_error *reterr)
 {
-	return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", store->path);
+	return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", store->db.path);
 }
 
 static int damaged(const struct cgr_store *store, struct cgr_error *reterr, const char *table, int64_t row,
                    const char *what)
 {
-	return cgr_error_set(reterr, CGR_E_INPUT, "%s: table %s, row %lld: %s; import the recording again", store->path,
+	return cgr_error_set(reterr, CGR_E_INPUT, "%s: table %s, row %lld: %s; import the recording again", store->db.path,
 	                     table, (long long)row, what);
 }
 
 /* Copy of a text column that lives as long as the store; NULL stays NULL. */
-static int keep_text(struct cgr_store *store, struct cgr_scan *s, unsigned column, const char **ret_text,
+static int keep_text(struct cgr_store *store, sqlite3_stmt *s, int column, const char **ret_text,
                      struct cgr_error *reterr)
 {
-	size_t length;
-	const char *text = cgr_scan_text(s, column, &length);
+	const char *text = (const char *)sqlite3_column_text(s, column);
+	size_t length = text == NULL ? 0 : strlen(text) + 1;
 	struct cgr_text *t = &store->text;
-	char *to;
 
 	*ret_text = NULL;
 	if (text == NULL)
 		return 0;
-	if (t->chunks == 0 || t->size - t->used < length + 1) {
-		size_t size = CGR_MAX(length + 1, (size_t)TEXT_CHUNK_BYTES);
+	if (t->chunks == 0 || t->size - t->used < length) {
+		size_t size = CGR_MAX(length, (size_t)TEXT_CHUNK_BYTES);
 
 		CGR_TRY(cgr_grow((void **)&t->chunk, &t->capacity, t->chunks + 1, sizeof(*t->chunk), reterr));
 		t->chunk[t->chunks] = malloc(size);
@@ -49,79 +49,81 @@ static int keep_text(struct cgr_store *store, struct cgr_scan *s, unsigned colum
 		t->size = size;
 		t->used = 0;
 	}
-	to = t->chunk[t->chunks - 1] + t->used;
-	memcpy(to, text, length);
-	to[length] = '\0';
-	*ret_text = to;
-	t->used += length + 1;
+	memcpy(t->chunk[t->chunks - 1] + t->used, text, length);
+	*ret_text = t->chunk[t->chunks - 1] + t->used;
+	t->used += length;
 	return 0;
 }
 
-/* Calls row for every row of a table, in the order of its keys; count says how many there were. */
-#define ALL_COLUMNS CGR_SCAN_COLUMNS
-typedef int (*row_fn)(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr);
-static int each_row(struct cgr_store *store, struct cgr_scan *s, const char *table, unsigned columns, row_fn row,
-                    size_t limit, size_t *ret_count, struct cgr_error *reterr)
+/* Calls row for every row of a query; count says how many there were. */
+typedef int (*row_fn)(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr);
+static int each_row(struct cgr_store *store, const char *sql, row_fn row, size_t limit, size_t *ret_count,
+                    struct cgr_error *reterr)
 {
+	sqlite3_stmt *s;
 	size_t count = 0;
 	int rc;
 
 	store->capacity = 0;
-	CGR_TRY(cgr_scan_start(s, cgr_store_root(store, table), strcmp(table, "meta") == 0, reterr));
-	while ((rc = cgr_scan_next(s, columns, reterr)) == 1) {
+	CGR_TRY(cgr_db_prepare(&store->db, sql, &s, reterr));
+	while ((rc = cgr_db_step(&store->db, s, "reading", reterr)) == 1) {
 		if (count == limit)
-			return cgr_error_set(reterr, CGR_E_LIMIT, "%s: table %s has more than %zu rows", store->path, table, limit);
-		CGR_TRY(row(store, s, count, reterr));
-		if (s->wrong)
-			return damaged(store, reterr, table, (int64_t)count, "a value is of the wrong type");
+			rc = cgr_error_set(reterr, CGR_E_LIMIT, "%s: more than %zu rows: %s", store->db.path, limit, sql);
+		else
+			rc = row(store, s, count, reterr);
+		if (rc < 0)
+			break;
 		count++;
 	}
+	(void)sqlite3_finalize(s);
 	*ret_count = count;
-	return rc;
+	return rc < 0 ? rc : 0;
 }
 
-static uint32_t id_of(struct cgr_scan *s, unsigned column)
+static uint32_t id_of(sqlite3_stmt *s, int column)
 {
-	int64_t value = cgr_scan_integer(s, column);
+	int64_t value = sqlite3_column_int64(s, column);
 
-	if (cgr_scan_is_null(s, column) || value < 0 || value >= CGR_ID_NONE)
+	if (sqlite3_column_type(s, column) == SQLITE_NULL || value < 0 || value >= CGR_ID_NONE)
 		return CGR_ID_NONE;
 	return (uint32_t)value;
 }
 
-static int64_t time_of(struct cgr_scan *s, unsigned column)
+static int64_t time_of(sqlite3_stmt *s, int column)
 {
-	return cgr_scan_is_null(s, column) ? INT64_MAX : cgr_scan_integer(s, column);
+	return sqlite3_column_type(s, column) == SQLITE_NULL ? INT64_MAX : sqlite3_column_int64(s, column);
 }
 
 /* Arrays are indexed by dense id: ids must come as 0, 1, 2, ... */
-static int check_dense(const struct cgr_store *store, const struct cgr_scan *s, size_t index, const char *table,
+static int check_dense(const struct cgr_store *store, sqlite3_stmt *s, size_t index, const char *table,
                        struct cgr_error *reterr)
 {
-	return s->id == (int64_t)index ? 0 : damaged(store, reterr, table, s->id, "ids are not dense");
+	int64_t id = sqlite3_column_int64(s, 0);
+
+	return id == (int64_t)index ? 0 : damaged(store, reterr, table, id, "ids are not dense");
 }
 
 /* Room for element index of the array being loaded. */
 #define ROOM(array) cgr_grow((void **)&store->array, &store->capacity, index + 1, sizeof(*store->array), reterr)
 
-static int meta_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int meta_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(meta));
 	CGR_TRY(keep_text(store, s, 0, &store->meta[index].key, reterr));
 	return keep_text(store, s, 1, &store->meta[index].value, reterr);
 }
 
-static int hierarchy_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int hierarchy_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(hierarchy));
-	store->hierarchy[index].id = s->id < 0 || s->id >= CGR_ID_NONE ? CGR_ID_NONE : (uint32_t)s->id;
-	CGR_TRY(keep_text(store, s, 2, &store->hierarchy[index].controllers, reterr));
+	store->hierarchy[index].id = id_of(s, 0);
+	CGR_TRY(keep_text(store, s, 1, &store->hierarchy[index].controllers, reterr));
 	if (store->hierarchy[index].controllers == NULL)
 		store->hierarchy[index].controllers = "";
 	return 0;
 }
 
-static int cgroup_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int cgroup_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	struct cgr_store_cgroup *c;
 
@@ -131,42 +133,42 @@ static int cgroup_row(struct cgr_store *store, struct cgr_scan *s, size_t index,
 	CGR_TRY(keep_text(store, s, 1, &c->path, reterr));
 	CGR_TRY(keep_text(store, s, 2, &c->container, reterr));
 	c->parent = id_of(s, 3);
-	c->born_ns = cgr_scan_integer(s, 4);
+	c->born_ns = sqlite3_column_int64(s, 4);
 	c->removed_ns = time_of(s, 5);
 	c->released_ns = time_of(s, 6);
-	c->has_memory = cgr_scan_integer(s, 7) != 0;
-	c->has_cpu = cgr_scan_integer(s, 8) != 0;
-	c->recorded = cgr_scan_integer(s, 9) != 0;
+	c->has_memory = sqlite3_column_int(s, 7) != 0;
+	c->has_cpu = sqlite3_column_int(s, 8) != 0;
+	c->recorded = sqlite3_column_int(s, 9) != 0;
 	if (c->path == NULL || c->path[0] != '/')
 		return damaged(store, reterr, "cgroup", (int64_t)index, "no path");
 	return 0;
 }
 
-static int task_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int task_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	struct cgr_store_task *t;
 
 	CGR_TRY(ROOM(task));
 	CGR_TRY(check_dense(store, s, index, "task", reterr));
 	t = &store->task[index];
-	t->tid = (int32_t)cgr_scan_integer(s, 1);
-	t->tgid = (int32_t)cgr_scan_integer(s, 2);
+	t->tid = sqlite3_column_int(s, 1);
+	t->tgid = sqlite3_column_int(s, 2);
 	CGR_TRY(keep_text(store, s, 3, &t->comm, reterr));
 	if (t->comm == NULL)
 		t->comm = "";
-	t->start_ns = cgr_scan_integer(s, 4);
+	t->start_ns = sqlite3_column_int64(s, 4);
 	t->end_ns = time_of(s, 5);
 	t->parent = id_of(s, 6);
 	t->css_set = id_of(s, 7);
-	t->prio = (int16_t)cgr_scan_integer(s, 8);
-	t->policy = (int8_t)cgr_scan_integer(s, 9);
-	t->kernel_thread = cgr_scan_integer(s, 10) != 0;
-	t->oom_score_adj = (int16_t)cgr_scan_integer(s, 11);
-	t->session = (int32_t)cgr_scan_integer(s, 13);
+	t->prio = (int16_t)sqlite3_column_int(s, 8);
+	t->policy = (int8_t)sqlite3_column_int(s, 9);
+	t->kernel_thread = sqlite3_column_int(s, 10) != 0;
+	t->oom_score_adj = (int16_t)sqlite3_column_int(s, 11);
+	t->session = sqlite3_column_int(s, 13);
 	return keep_text(store, s, 12, &t->cpus_allowed, reterr);
 }
 
-static int css_set_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int css_set_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	struct cgr_store_css_set *set;
 
@@ -182,7 +184,7 @@ static int css_set_row(struct cgr_store *store, struct cgr_scan *s, size_t index
 	return 0;
 }
 
-static int name_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int name_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(name));
 	CGR_TRY(check_dense(store, s, index, "name", reterr));
@@ -190,72 +192,64 @@ static int name_row(struct cgr_store *store, struct cgr_scan *s, size_t index, s
 	return store->name[index] != NULL ? 0 : damaged(store, reterr, "name", (int64_t)index, "no text");
 }
 
-static int sample_row(struct cgr_store *store, struct cgr_scan *s, struct cgr_store_sample *sample, const char *table,
-                      unsigned source, struct cgr_error *reterr)
+static int sample_row(struct cgr_store *store, sqlite3_stmt *s, struct cgr_store_sample *sample, const char *table,
+                      struct cgr_error *reterr)
 {
-	size_t length;
-	const char *from = cgr_scan_text(s, source, &length);
-
 	*sample = (struct cgr_store_sample){ .cgroup = id_of(s, 1),
 		                                 .name = id_of(s, 2),
-		                                 .t_ns = cgr_scan_integer(s, 3),
-		                                 .value = cgr_scan_integer(s, 4),
-		                                 .at_start = length == 5 && memcmp(from, "start", length) == 0 };
+		                                 .t_ns = sqlite3_column_int64(s, 3),
+		                                 .value = sqlite3_column_int64(s, 4),
+		                                 .value2 = sqlite3_column_int64(s, 5),
+		                                 .at_start = sqlite3_column_int(s, 7) != 0 };
 	if (sample->cgroup >= store->cgroups || sample->name >= store->names)
-		return damaged(store, reterr, table, s->id, "names a cgroup or name that is not there");
-	return 0;
+		return damaged(store, reterr, table, sqlite3_column_int64(s, 0), "names a cgroup or name that is not there");
+	return keep_text(store, s, 6, &sample->text, reterr);
 }
 
-static int knob_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int knob_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(knob));
-	CGR_TRY(sample_row(store, s, &store->knob[index], "knob", 7, reterr));
-	store->knob[index].value2 = cgr_scan_integer(s, 5);
-	return keep_text(store, s, 6, &store->knob[index].text, reterr);
+	return sample_row(store, s, &store->knob[index], "knob", reterr);
 }
 
-static int counter_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int counter_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(counter));
-	return sample_row(store, s, &store->counter[index], "counter", 5, reterr);
+	return sample_row(store, s, &store->counter[index], "counter", reterr);
 }
 
-static int file_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int file_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(file));
 	CGR_TRY(check_dense(store, s, index, "file", reterr));
-	store->file[index].dev = (uint64_t)cgr_scan_integer(s, 1);
-	store->file[index].inode = (uint64_t)cgr_scan_integer(s, 2);
+	store->file[index].dev = (uint64_t)sqlite3_column_int64(s, 1);
+	store->file[index].inode = (uint64_t)sqlite3_column_int64(s, 2);
 	return keep_text(store, s, 3, &store->file[index].path, reterr);
 }
 
-static int lost_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int lost_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	CGR_TRY(ROOM(lost));
-	store->lost[index] = (struct cgr_store_lost){ (uint32_t)cgr_scan_integer(s, 0), cgr_scan_integer(s, 1),
-		                                          cgr_scan_integer(s, 2), (uint64_t)cgr_scan_integer(s, 3) };
+	store->lost[index] = (struct cgr_store_lost){ (uint32_t)sqlite3_column_int64(s, 0), sqlite3_column_int64(s, 1),
+		                                          sqlite3_column_int64(s, 2), (uint64_t)sqlite3_column_int64(s, 3) };
 	return 0;
 }
 
-static int block_row(struct cgr_store *store, struct cgr_scan *s, size_t index, struct cgr_error *reterr)
+static int block_row(struct cgr_store *store, sqlite3_stmt *s, size_t index, struct cgr_error *reterr)
 {
 	struct cgr_store_block *b;
-	uint64_t bytes;
 
 	CGR_TRY(ROOM(block));
 	CGR_TRY(check_dense(store, s, index, "stream_block", reterr));
 	b = &store->block[index];
 	*b = (struct cgr_store_block){ .block = (int64_t)index,
-		                           .first_id = (uint64_t)cgr_scan_integer(s, 1),
-		                           .events = (uint64_t)cgr_scan_integer(s, 2),
-		                           .first_ns = cgr_scan_integer(s, 3),
-		                           .last_ns = cgr_scan_integer(s, 4),
-		                           .kinds = (uint64_t)cgr_scan_integer(s, 5),
-		                           .bytes = cgr_scan_integer(s, 6),
-		                           .checksum = (uint64_t)cgr_scan_integer(s, 7) };
-	b->data = cgr_scan_spill(s, 8, &bytes);
-	if ((int64_t)bytes != b->bytes)
-		return damaged(store, reterr, "stream_block", (int64_t)index, "not as long as it says");
+		                           .first_id = (uint64_t)sqlite3_column_int64(s, 1),
+		                           .events = (uint64_t)sqlite3_column_int64(s, 2),
+		                           .first_ns = sqlite3_column_int64(s, 3),
+		                           .last_ns = sqlite3_column_int64(s, 4),
+		                           .kinds = (uint64_t)sqlite3_column_int64(s, 5),
+		                           .bytes = sqlite3_column_int64(s, 6),
+		                           .checksum = (uint64_t)sqlite3_column_int64(s, 7) };
 	if (b->events == 0 || b->events > CGR_PACK_EVENTS || b->bytes <= 0 || b->bytes > (int64_t)CGR_PACK_BYTES_MAX ||
 	    b->first_ns < 0 || b->last_ns < b->first_ns || b->first_id != store->next_id || b->first_ns < store->last_ns)
 		return damaged(store, reterr, "stream_block", (int64_t)index, "impossible range of events");
@@ -304,49 +298,37 @@ static int sort_samples(const struct cgr_store *store, struct cgr_store_sample *
 	return 0;
 }
 
-/* By time, then by CPU. */
-static int by_loss(const void *a, const void *b)
+static int load_samples(struct cgr_store *store, struct cgr_error *reterr)
 {
-	const struct cgr_store_lost *x = a, *y = b;
-
-	if (x->from_ns != y->from_ns)
-		return x->from_ns < y->from_ns ? -1 : 1;
-	if (x->cpu != y->cpu)
-		return x->cpu < y->cpu ? -1 : 1;
-	if (x->to_ns != y->to_ns)
-		return x->to_ns < y->to_ns ? -1 : 1;
-	return (x->events > y->events) - (x->events < y->events);
-}
-
-static int read_tables(struct cgr_store *store, struct cgr_scan *s, struct cgr_error *reterr)
-{
-	store->next_id = 1;
-	CGR_TRY(each_row(store, s, "meta", ALL_COLUMNS, meta_row, 100000, &store->metas, reterr));
-	CGR_TRY(each_row(store, s, "hierarchy", ALL_COLUMNS, hierarchy_row, 1u << 16, &store->hierarchies, reterr));
-	CGR_TRY(each_row(store, s, "cgroup", ALL_COLUMNS, cgroup_row, CGR_LIMIT_CGROUPS, &store->cgroups, reterr));
-	CGR_TRY(each_row(store, s, "css_set", ALL_COLUMNS, css_set_row, CGR_LIMIT_CSS_SETS, &store->css_sets, reterr));
-	CGR_TRY(each_row(store, s, "task", ALL_COLUMNS, task_row, CGR_LIMIT_TASKS, &store->tasks, reterr));
-	CGR_TRY(each_row(store, s, "name", ALL_COLUMNS, name_row, 1u << 20, &store->names, reterr));
-	CGR_TRY(each_row(store, s, "knob", ALL_COLUMNS, knob_row, SIZE_MAX, &store->knobs, reterr));
+	CGR_TRY(each_row(store,
+	                 "SELECT id, cgroup, name, t_ns, value, value2, text, source = 'start' FROM knob ORDER BY id",
+	                 knob_row, SIZE_MAX, &store->knobs, reterr));
 	CGR_TRY(sort_samples(store, &store->knob, store->knobs, reterr));
-	CGR_TRY(each_row(store, s, "counter", ALL_COLUMNS, counter_row, SIZE_MAX, &store->counters, reterr));
-	CGR_TRY(sort_samples(store, &store->counter, store->counters, reterr));
-	CGR_TRY(each_row(store, s, "file", ALL_COLUMNS, file_row, CGR_ID_NONE, &store->files, reterr));
-	CGR_TRY(each_row(store, s, "lost", ALL_COLUMNS, lost_row, SIZE_MAX, &store->losts, reterr));
-	if (store->losts > 1)
-		qsort(store->lost, store->losts, sizeof(*store->lost), by_loss);
-	return each_row(store, s, "stream_block", 8, block_row, SIZE_MAX, &store->blocks, reterr);
+	CGR_TRY(each_row(store, "SELECT id, cgroup, name, t_ns, value, 0, NULL, source = 'start' FROM counter ORDER BY id",
+	                 counter_row, SIZE_MAX, &store->counters, reterr));
+	return sort_samples(store, &store->counter, store->counters, reterr);
 }
 
 static int load_tables(struct cgr_store *store, struct cgr_error *reterr)
 {
-	struct cgr_scan scan;
-	int rc;
-
-	cgr_scan_init(&scan, &store->pages);
-	rc = read_tables(store, &scan, reterr);
-	cgr_scan_fini(&scan);
-	return rc;
+	store->next_id = 1;
+	CGR_TRY(each_row(store, "SELECT key, value FROM meta ORDER BY key", meta_row, 100000, &store->metas, reterr));
+	CGR_TRY(each_row(store, "SELECT id, controllers FROM hierarchy ORDER BY id", hierarchy_row, 1u << 16,
+	                 &store->hierarchies, reterr));
+	CGR_TRY(
+	    each_row(store, "SELECT * FROM cgroup ORDER BY id", cgroup_row, CGR_LIMIT_CGROUPS, &store->cgroups, reterr));
+	CGR_TRY(each_row(store, "SELECT * FROM css_set ORDER BY id", css_set_row, CGR_LIMIT_CSS_SETS, &store->css_sets,
+	                 reterr));
+	CGR_TRY(each_row(store, "SELECT * FROM task ORDER BY id", task_row, CGR_LIMIT_TASKS, &store->tasks, reterr));
+	CGR_TRY(each_row(store, "SELECT * FROM name ORDER BY id", name_row, 1u << 20, &store->names, reterr));
+	CGR_TRY(load_samples(store, reterr));
+	CGR_TRY(each_row(store, "SELECT * FROM file ORDER BY id", file_row, CGR_ID_NONE, &store->files, reterr));
+	CGR_TRY(each_row(store, "SELECT cpu, from_ns, to_ns, events FROM lost ORDER BY from_ns, cpu", lost_row, SIZE_MAX,
+	                 &store->losts, reterr));
+	return each_row(store,
+	                "SELECT block, first_id, events, first_ns, last_ns, kinds, bytes, checksum FROM stream_block"
+	                " ORDER BY block",
+	                block_row, SIZE_MAX, &store->blocks, reterr);
 }
 
 /* References that need all tables: parents, first css_sets. */
@@ -354,7 +336,7 @@ static int check_references(const struct cgr_store *store, struct cgr_error *ret
 {
 	if (store->cgroups == 0 || store->tasks == 0 || strcmp(store->cgroup[0].path, "/") != 0)
 		return cgr_error_set(reterr, CGR_E_INPUT, "%s: no root cgroup or idle task; import the recording again",
-		                     store->path);
+		                     store->db.path);
 	for (size_t i = 0; i < store->cgroups; i++) {
 		uint32_t parent = store->cgroup[i].parent;
 
@@ -413,27 +395,49 @@ static void load_info(struct cgr_store *store)
 
 static int check_version(struct cgr_store *store, struct cgr_error *reterr)
 {
-	uint32_t application = store->pages.application_id;
-	int32_t version = (int32_t)store->pages.user_version;
+	int64_t application = 0, version = 0;
 
+	CGR_TRY(cgr_db_integer(&store->db, "PRAGMA application_id", &application, reterr));
+	CGR_TRY(cgr_db_integer(&store->db, "PRAGMA user_version", &version, reterr));
 	if (application == CGR_RESULTS_APPLICATION_ID)
 		return cgr_error_set(reterr, CGR_E_INPUT,
 		                     "%s: this is a results store; give the event store made by `cgreplay import`",
-		                     store->path);
+		                     store->db.path);
 	if (application != CGR_STORE_APPLICATION_ID)
 		return cgr_error_set(reterr, CGR_E_INPUT,
 		                     "%s:68: a SQLite file, but not an event store; one is made by `cgreplay import`",
-		                     store->path);
+		                     store->db.path);
 	if (version > CGR_STORE_SCHEMA_VERSION)
 		return cgr_error_set(reterr, CGR_E_INPUT,
-		                     "%s:60: schema version %d is newer than %d, the newest this cgreplay knows; use a newer"
+		                     "%s:60: schema version %lld is newer than %d, the newest this cgreplay knows; use a newer"
 		                     " cgreplay, or import the recording again with this one",
-		                     store->path, version, CGR_STORE_SCHEMA_VERSION);
+		                     store->db.path, (long long)version, CGR_STORE_SCHEMA_VERSION);
 	if (version < CGR_STORE_SCHEMA_VERSION)
 		return cgr_error_set(reterr, CGR_E_INPUT,
-		                     "%s:60: schema version %d is older than %d; import the recording again", store->path,
-		                     version, CGR_STORE_SCHEMA_VERSION);
+		                     "%s:60: schema version %lld is older than %d; import the recording again", store->db.path,
+		                     (long long)version, CGR_STORE_SCHEMA_VERSION);
 	return 0;
+}
+
+/* Views or triggers under the names of our tables could run anything: take only what this version made. */
+static int check_schema(struct cgr_store *store, struct cgr_error *reterr)
+{
+	sqlite3_stmt *s;
+	int rc = cgr_db_prepare(&store->db, CGR_DB_SCHEMA_SQL, &s, reterr);
+
+	for (const struct cgr_schema_object *o = cgr_schema_tables; rc == 0 && o->name != NULL; o++) {
+		if (strcmp(o->type, "table") == 0)
+			rc = cgr_db_check_object(&store->db, s, o->name, o->sql, reterr);
+	}
+	for (unsigned t = 0; rc == 0 && t < cgr_event_table_count; t++) {
+		char *ddl = cgr_event_table_ddl(&cgr_event_tables[t], NULL);
+
+		rc = ddl == NULL ? no_memory(store, reterr)
+		                 : cgr_db_check_object(&store->db, s, cgr_event_tables[t].name, ddl, reterr);
+		free(ddl);
+	}
+	(void)sqlite3_finalize(s);
+	return rc;
 }
 
 int cgr_store_open(const char *path, struct cgr_store **ret_store, struct cgr_error *reterr)
@@ -443,12 +447,17 @@ int cgr_store_open(const char *path, struct cgr_store **ret_store, struct cgr_er
 
 	if (store == NULL)
 		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
-	rc = cgr_dbfile_open(&store->pages, path, reterr);
-	store->path = store->pages.path;
+	store->lock = cgr_calloc(1, sizeof(*store->lock));
+	if (store->lock == NULL || pthread_mutex_init(store->lock, NULL) != 0) {
+		free(store->lock);
+		free(store);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
+	}
+	rc = cgr_db_open_readonly(&store->db, path, true, reterr);
 	if (rc == 0)
 		rc = check_version(store, reterr);
 	if (rc == 0)
-		rc = cgr_store_check_schema(store, reterr);
+		rc = check_schema(store, reterr);
 	if (rc == 0)
 		rc = load_tables(store, reterr);
 	if (rc == 0)
@@ -466,7 +475,7 @@ struct cgr_store *cgr_store_free(struct cgr_store *store)
 {
 	if (store == NULL)
 		return NULL;
-	cgr_dbfile_close(&store->pages);
+	cgr_db_close(&store->db);
 	for (size_t i = 0; i < store->text.chunks; i++)
 		free(store->text.chunk[i]);
 	free(store->text.chunk);
@@ -481,6 +490,8 @@ struct cgr_store *cgr_store_free(struct cgr_store *store)
 	free(store->file);
 	free(store->lost);
 	free(store->block);
+	(void)pthread_mutex_destroy(store->lock);
+	free(store->lock);
 	free(store);
 	return NULL;
 }
@@ -488,12 +499,29 @@ struct cgr_store *cgr_store_free(struct cgr_store *store)
 int cgr_store_read_block(const struct cgr_store *store, const struct cgr_store_block *block, uint8_t **buffer,
                          size_t *capacity, struct cgr_error *reterr)
 {
-	CGR_TRY(cgr_grow((void **)buffer, capacity, (size_t)block->bytes, 1, reterr));
-	CGR_TRY(cgr_spill_read(&store->pages, &block->data, *buffer, (size_t)block->bytes, reterr));
-	if (cgr_pack_checksum(*buffer, (size_t)block->bytes) == block->checksum)
-		return 0;
-	return cgr_error_set(reterr, CGR_E_INPUT,
-	                     "%s: stream_block %lld (events %llu to %llu): checksum differs; import the recording again",
-	                     store->path, (long long)block->block, (unsigned long long)block->first_id,
-	                     (unsigned long long)(block->first_id + block->events - 1));
+	sqlite3_blob *blob = NULL;
+	int rc = cgr_grow((void **)buffer, capacity, (size_t)block->bytes, 1, reterr);
+
+	CGR_TRY(rc);
+	(void)pthread_mutex_lock(store->lock);
+	rc = sqlite3_blob_open(store->db.sqlite, "main", "stream_block", "data", block->block, 0, &blob);
+	if (rc == SQLITE_OK && sqlite3_blob_bytes(blob) != block->bytes)
+		rc = SQLITE_CORRUPT;
+	if (rc == SQLITE_OK)
+		rc = sqlite3_blob_read(blob, *buffer, (int)block->bytes, 0);
+	if (rc != SQLITE_OK)
+		rc = cgr_db_error(&store->db, rc, "reading packed events", reterr);
+	(void)sqlite3_blob_close(blob);
+	(void)pthread_mutex_unlock(store->lock);
+	if (rc == 0 && cgr_pack_checksum(*buffer, (size_t)block->bytes) != block->checksum)
+		rc = cgr_error_set(reterr, CGR_E_INPUT,
+		                   "%s: stream_block %lld (events %llu to %llu): checksum differs; import the recording again",
+		                   store->db.path, (long long)block->block, (unsigned long long)block->first_id,
+		                   (unsigned long long)(block->first_id + block->events - 1));
+	return rc;
+}
+
+const struct cgr_db *cgr_store_borrow_db(const struct cgr_store *store)
+{
+	return &store->db;
 }

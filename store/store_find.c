@@ -113,9 +113,11 @@ static int unknown(const struct cgr_store *store, const char *text, struct cgr_e
 	if (paths != NULL)
 		near = cgr_did_you_mean(text, paths, store->cgroups);
 	if (near != NULL)
-		rc = cgr_error_set(reterr, CGR_E_SCENARIO, "%s: no cgroup '%s'; did you mean '%s'?", store->path, text, near);
+		rc =
+		    cgr_error_set(reterr, CGR_E_SCENARIO, "%s: no cgroup '%s'; did you mean '%s'?", store->db.path, text, near);
 	else
-		rc = cgr_error_set(reterr, CGR_E_SCENARIO, "%s: no cgroup '%s'; `cgreplay info` lists them", store->path, text);
+		rc = cgr_error_set(reterr, CGR_E_SCENARIO, "%s: no cgroup '%s'; `cgreplay info` lists them", store->db.path,
+		                   text);
 	free(paths);
 	return rc;
 }
@@ -127,7 +129,7 @@ int cgr_store_find_cgroup(const struct cgr_store *store, const char *text, uint3
 	int rc = 0;
 
 	if (plain == NULL)
-		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", store->path);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", store->db.path);
 	if (length > 1 && plain[length - 1] == '/')
 		plain[length - 1] = '\0';
 	for (enum cgr_name_match how = CGR_NAME_PATH; how < CGR_NAME_MATCHES; how++) {

@@ -2,8 +2,9 @@
 #ifndef CGR_STORE_STORE_INTERNAL_H
 #define CGR_STORE_STORE_INTERNAL_H
 
-#include "store/scan.h"
-#include "store/schema.h"
+#include <pthread.h>
+
+#include "store/db.h"
 #include "store/store.h"
 
 struct cgr_text { /* interned strings live in chunks until the store is freed */
@@ -16,7 +17,6 @@ struct cgr_store_block { /* index of the packed stream */
 	uint64_t first_id, events, kinds, checksum;
 	int64_t first_ns, last_ns;
 	int64_t bytes;
-	struct cgr_spill data;
 };
 
 struct cgr_store_pair {
@@ -29,9 +29,8 @@ struct cgr_store_hierarchy {
 };
 
 struct cgr_store {
-	struct cgr_dbfile pages; /* threads that read streams share it */
-	const char *path; /* borrowed from it */
-	uint32_t root[CGR_SCHEMA_TABLES_MAX]; /* pages that the tables of cgr_schema_tables begin on */
+	struct cgr_db db;
+	pthread_mutex_t *lock; /* of db: streams of several threads fetch their blocks through it */
 	struct cgr_text text;
 	struct cgr_store_info info;
 	struct cgr_store_pair *meta;
@@ -64,9 +63,6 @@ struct cgr_store {
 /* Bytes of a block into *buffer (grown), checksum verified. */
 int cgr_store_read_block(const struct cgr_store *store, const struct cgr_store_block *block, uint8_t **buffer,
                          size_t *capacity, struct cgr_error *reterr);
-/* The tables are exactly those this version makes; notes where they begin. */
-int cgr_store_check_schema(struct cgr_store *store, struct cgr_error *reterr);
-/* Page that a table of cgr_schema_tables begins on. */
-uint32_t cgr_store_root(const struct cgr_store *store, const char *table);
+const struct cgr_db *cgr_store_borrow_db(const struct cgr_store *store);
 
 #endif

@@ -43,7 +43,7 @@ int cgr_stream_open(const struct cgr_store *store, int64_t from_ns, uint64_t kin
 		stream->unpacker = cgr_unpacker_new();
 	if (stream == NULL || stream->unpacker == NULL) {
 		free(stream);
-		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", store->path);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", store->db.path);
 	}
 	stream->store = store;
 	stream->kinds = kinds;
@@ -79,7 +79,7 @@ static int load_next(struct cgr_stream *stream, struct cgr_error *reterr)
 	CGR_TRY(cgr_store_read_block(store, block, &stream->buffer, &stream->capacity, reterr));
 	rc = cgr_unpacker_load(stream->unpacker, stream->buffer, (size_t)block->bytes, stream->kinds, reterr);
 	if (rc < 0)
-		return cgr_error_cause(reterr, "%s: stream_block %lld", store->path, (long long)block->block);
+		return cgr_error_cause(reterr, "%s: stream_block %lld", store->db.path, (long long)block->block);
 	return 1;
 }
 
@@ -100,7 +100,7 @@ int cgr_stream_next(struct cgr_stream *stream, const struct cgr_event **ret_even
 		int more = cgr_unpacker_next(stream->unpacker, &events, &count, reterr);
 
 		if (more < 0)
-			return cgr_error_cause(reterr, "%s: stream_block %zu", stream->store->path, stream->next_block - 1);
+			return cgr_error_cause(reterr, "%s: stream_block %zu", stream->store->db.path, stream->next_block - 1);
 		if (more == 0) {
 			stream->loaded = false;
 			continue;

@@ -15,7 +15,6 @@
 
 #include "common/limits.h"
 #include "common/util.h"
-#include "store/db.h"
 #include "store/digest.h"
 #include "store/event_row.h"
 #include "store/leaves.h"
@@ -33,7 +32,7 @@ struct table {
 
 struct verify {
 	struct cgr_store *store;
-	struct cgr_db db;
+	const struct cgr_db *db;
 	int fd;
 	struct cgr_dbpages pages; /* for its path */
 	struct cgr_sched *sched;
@@ -48,8 +47,8 @@ struct verify {
 
 static int differ(const struct verify *v, struct cgr_error *reterr, const char *table, int64_t row, const char *what)
 {
-	return cgr_error_set(reterr, CGR_E_INPUT, "%s: table %s, row %lld: %s; import the recording again", v->store->path,
-	                     table, (long long)row, what);
+	return cgr_error_set(reterr, CGR_E_INPUT, "%s: table %s, row %lld: %s; import the recording again",
+	                     v->store->db.path, table, (long long)row, what);
 }
 
 /* ---- tables that are not made of the stream ---- */
@@ -59,17 +58,17 @@ static int check_digest(const struct verify *v, const char *name, const struct c
 {
 	struct cgr_digest found;
 
-	CGR_TRY(cgr_digest_table(&v->db, name, &found, reterr));
+	CGR_TRY(cgr_digest_table(v->db, name, &found, reterr));
 	if (found.rows == told->rows && found.hash == told->hash)
 		return 0;
 	if (found.rows != told->rows)
 		return cgr_error_set(reterr, CGR_E_INPUT,
 		                     "%s: table %s: %" PRIu64 " rows, import wrote %" PRIu64 "; import the recording again",
-		                     v->store->path, name, found.rows, told->rows);
+		                     v->store->db.path, name, found.rows, told->rows);
 	return cgr_error_set(reterr, CGR_E_INPUT,
 	                     "%s: table %s: a value is not what import wrote (the digests differ); import the recording"
 	                     " again",
-	                     v->store->path, name);
+	                     v->store->db.path, name);
 }
 
 static int check_digests(struct verify *v, struct cgr_error *reterr)
@@ -78,8 +77,8 @@ static int check_digests(struct verify *v, struct cgr_error *reterr)
 	unsigned next = 0;
 	int rc;
 
-	CGR_TRY(cgr_db_prepare(&v->db, "SELECT name, rows, digest FROM table_digest ORDER BY rowid", &s, reterr));
-	while ((rc = cgr_db_step(&v->db, s, "reading digests", reterr)) == 1) {
+	CGR_TRY(cgr_db_prepare(v->db, "SELECT name, rows, digest FROM table_digest ORDER BY rowid", &s, reterr));
+	while ((rc = cgr_db_step(v->db, s, "reading digests", reterr)) == 1) {
 		const char *name = (const char *)sqlite3_column_text(s, 0), *wanted = cgr_schema_digested(next++);
 		struct cgr_digest told = { (uint64_t)sqlite3_column_int64(s, 1), (uint64_t)sqlite3_column_int64(s, 2) };
 
@@ -106,12 +105,12 @@ static int check_structure(const struct verify *v, const char *name, struct cgr_
 	int rc;
 
 	(void)snprintf(sql, sizeof(sql), "PRAGMA integrity_check(%s)", name);
-	CGR_TRY(cgr_db_prepare(&v->db, sql, &s, reterr));
-	rc = cgr_db_step(&v->db, s, "checking pages", reterr);
+	CGR_TRY(cgr_db_prepare(v->db, sql, &s, reterr));
+	rc = cgr_db_step(v->db, s, "checking pages", reterr);
 	text = rc == 1 ? (const char *)sqlite3_column_text(s, 0) : NULL;
 	if (rc >= 0 && (text == NULL || strcmp(text, "ok") != 0))
 		rc = cgr_error_set(reterr, CGR_E_INPUT, "%s: table %s is damaged: %s; import the recording again",
-		                   v->store->path, name, text == NULL ? "unreadable" : text);
+		                   v->store->db.path, name, text == NULL ? "unreadable" : text);
 	(void)sqlite3_finalize(s);
 	return rc < 0 ? rc : 0;
 }
@@ -124,8 +123,8 @@ static int check_references(const struct verify *v, const char *name, struct cgr
 	int rc;
 
 	(void)snprintf(sql, sizeof(sql), "PRAGMA foreign_key_check(%s)", name);
-	CGR_TRY(cgr_db_prepare(&v->db, sql, &s, reterr));
-	rc = cgr_db_step(&v->db, s, "checking references", reterr);
+	CGR_TRY(cgr_db_prepare(v->db, sql, &s, reterr));
+	rc = cgr_db_step(v->db, s, "checking references", reterr);
 	if (rc == 1)
 		rc = differ(v, reterr, name, sqlite3_column_int64(s, 1), "names a row that is not there");
 	(void)sqlite3_finalize(s);
@@ -160,9 +159,9 @@ static int open_table(struct verify *v, unsigned t, struct cgr_error *reterr)
 	}
 	v->summary->tables++;
 	(void)snprintf(sql, sizeof(sql), "SELECT rootpage FROM sqlite_schema WHERE name='%s'", cgr_event_tables[t].name);
-	CGR_TRY(cgr_db_integer(&v->db, sql, &root, reterr));
-	CGR_TRY(cgr_db_integer(&v->db, "PRAGMA page_size", &page_bytes, reterr));
-	CGR_TRY(cgr_leaves_init(&table->leaves, v->fd, v->store->path, (uint32_t)root, reterr));
+	CGR_TRY(cgr_db_integer(v->db, sql, &root, reterr));
+	CGR_TRY(cgr_db_integer(v->db, "PRAGMA page_size", &page_bytes, reterr));
+	CGR_TRY(cgr_leaves_init(&table->leaves, v->fd, v->store->db.path, (uint32_t)root, reterr));
 	table->leaves.differs = page_bytes != CGR_PAGE_SIZE;
 	CGR_TRY(cgr_btree_init(&table->tree, (uint32_t)root, reterr));
 	table->tree.sink = (struct cgr_btree_sink){ cgr_leaves_compare, &table->leaves };
@@ -174,13 +173,13 @@ static int open_tables(struct verify *v, struct cgr_error *reterr)
 	v->table = cgr_calloc(cgr_event_table_count, sizeof(*v->table));
 	v->count = cgr_calloc((size_t)CGR_EV_COUNT * CGR_LIMIT_CPUS, sizeof(*v->count));
 	if (v->table == NULL || v->count == NULL)
-		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", v->store->path);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", v->store->db.path);
 	for (unsigned kind = 0; kind < CGR_EV_COUNT; kind++)
 		v->table_of[kind] = cgr_event_table_of(kind);
-	v->fd = open(v->store->path, O_RDONLY | O_CLOEXEC);
+	v->fd = open(v->store->db.path, O_RDONLY | O_CLOEXEC);
 	if (v->fd < 0)
-		return cgr_error_errno(reterr, CGR_E_IO, "%s: cannot open", v->store->path);
-	v->pages = (struct cgr_dbpages){ .fd = -1, .path = v->store->path };
+		return cgr_error_errno(reterr, CGR_E_IO, "%s: cannot open", v->store->db.path);
+	v->pages = (struct cgr_dbpages){ .fd = -1, .path = v->store->db.path };
 	for (unsigned t = 0; t < cgr_event_table_count; t++)
 		CGR_TRY(open_table(v, t, reterr));
 	return 0;
@@ -213,7 +212,7 @@ static int row_event(struct verify *v, const struct cgr_event *e, const struct c
 
 	if (s == NULL)
 		return 0;
-	int rc = cgr_db_step(&v->db, s, "reading rows", reterr);
+	int rc = cgr_db_step(v->db, s, "reading rows", reterr);
 	if (rc == 0)
 		return differ(v, reterr, table->name, (int64_t)v->id, "missing, but in the packed stream");
 	CGR_TRY(rc);
@@ -227,7 +226,7 @@ static int row_event(struct verify *v, const struct cgr_event *e, const struct c
 		return cgr_error_set(reterr, CGR_E_INPUT,
 		                     "%s: table %s, row %" PRIu64 ", column %s: %s%" PRId64 " in the row, %s%" PRId64
 		                     " in the packed stream; import the recording again",
-		                     v->store->path, table->name, v->id, table->column[c].name,
+		                     v->store->db.path, table->name, v->id, table->column[c].name,
 		                     type == SQLITE_NULL      ? "NULL/"
 		                     : type == SQLITE_INTEGER ? ""
 		                                              : "no integer/",
@@ -252,7 +251,7 @@ static int open_rows(struct verify *v, bool *ret_any, struct cgr_error *reterr)
 		*ret_any = true;
 		CGR_TRY(check_structure(v, cgr_event_tables[t].name, reterr));
 		(void)snprintf(sql, sizeof(sql), "SELECT * FROM %s ORDER BY id", cgr_event_tables[t].name);
-		CGR_TRY(cgr_db_prepare(&v->db, sql, &table->rows, reterr));
+		CGR_TRY(cgr_db_prepare(v->db, sql, &table->rows, reterr));
 	}
 	return 0;
 }
@@ -260,7 +259,7 @@ static int open_rows(struct verify *v, bool *ret_any, struct cgr_error *reterr)
 static int no_rows_left(struct verify *v, struct cgr_error *reterr)
 {
 	for (unsigned t = 0; t < cgr_event_table_count; t++) {
-		int rc = v->table[t].rows == NULL ? 0 : cgr_db_step(&v->db, v->table[t].rows, "reading rows", reterr);
+		int rc = v->table[t].rows == NULL ? 0 : cgr_db_step(v->db, v->table[t].rows, "reading rows", reterr);
 
 		if (rc == 1)
 			return differ(v, reterr, cgr_event_tables[t].name, sqlite3_column_int64(v->table[t].rows, 0),
@@ -286,7 +285,7 @@ static int each_event(struct verify *v,
 	v->stream = cgr_stream_free(v->stream);
 	v->sched = cgr_sched_new();
 	if (v->sched == NULL)
-		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", v->store->path);
+		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", v->store->db.path);
 	CGR_TRY(cgr_stream_open(v->store, INT64_MIN, 0, &v->stream, reterr));
 	while ((rc = cgr_stream_next(v->stream, &events, &count, reterr)) == 1) {
 		for (size_t i = 0; i < count; i++) {
@@ -307,8 +306,8 @@ static int check_counts(struct verify *v, struct cgr_error *reterr)
 	sqlite3_stmt *s;
 	int rc;
 
-	CGR_TRY(cgr_db_prepare(&v->db, "SELECT kind, cpu, events FROM event_count", &s, reterr));
-	while ((rc = cgr_db_step(&v->db, s, "reading counts", reterr)) == 1) {
+	CGR_TRY(cgr_db_prepare(v->db, "SELECT kind, cpu, events FROM event_count", &s, reterr));
+	while ((rc = cgr_db_step(v->db, s, "reading counts", reterr)) == 1) {
 		int64_t kind = sqlite3_column_int64(s, 0), cpu = sqlite3_column_int64(s, 1);
 		uint64_t *count;
 
@@ -357,7 +356,6 @@ static void close_all(struct verify *v)
 	free(v->count);
 	(void)cgr_sched_free(v->sched);
 	(void)cgr_stream_free(v->stream);
-	cgr_db_close(&v->db);
 	(void)cgr_store_free(v->store);
 }
 
@@ -369,10 +367,9 @@ int cgr_store_verify(const char *path, struct cgr_progress *progress, struct cgr
 
 	*ret_summary = (struct cgr_verify_summary){ 0 };
 	CGR_TRY(cgr_store_open(path, &v.store, reterr));
+	v.db = cgr_store_borrow_db(v.store);
 	ret_summary->blocks = v.store->blocks;
-	rc = cgr_db_open_readonly(&v.db, path, true, reterr);
-	if (rc == 0)
-		rc = check_small_tables(&v, reterr);
+	rc = check_small_tables(&v, reterr);
 	if (rc == 0)
 		rc = check_events(&v, reterr);
 	close_all(&v);
