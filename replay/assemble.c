@@ -41,7 +41,7 @@ static int64_t least_ppm(const char *name, bool reads_device)
 	if (strncmp(name, "wakeup_latency", 14) == 0)
 		return 500000;
 	if (strstr(name, "usage"))
-		return 4000;
+		return 6000;
 	if (strstr(name, "completion"))
 		return reads_device ? 120000 : 25000;
 	if (strstr(name, "cpu.stat.nr_"))
