@@ -114,6 +114,45 @@ static int check_whole(const char *path, struct cgr_error *reterr)
 	return rc;
 }
 
+/* Whether `path`, `suffix` added, holds anything but a journal whose head was overwritten with zeros: how SQLite ends a
+ * transaction where the journal is kept (journal_mode PERSIST). */
+static int holds_changes(const char *path, const char *suffix, bool *ret_holds, struct cgr_error *reterr)
+{
+	char *name = cgr_printf("%s%s", path, suffix);
+	FILE *file = name == NULL ? NULL : fopen(name, "rbe");
+
+	if (name == NULL)
+		return cgr_error_set(reterr, CGR_E_NOMEM, "%s: out of memory", path);
+	free(name);
+	if (file == NULL)
+		return 0;
+	int first = fgetc(file);
+	(void)fclose(file);
+	*ret_holds |= first != EOF && first != 0;
+	return 0;
+}
+
+/* Opened as immutable a file is read as it stands, half a transaction with it that SQLite would roll back or add. */
+static int check_finished(const char *path, struct cgr_error *reterr)
+{
+	char *place = realpath(path, NULL); /* SQLite's journals stand beside the file, not beside a link to it */
+	bool holds = false;
+	int rc;
+
+	if (place == NULL)
+		return cgr_error_errno(reterr, CGR_E_INPUT, "%s: cannot open", path);
+	rc = holds_changes(place, "-journal", &holds, reterr);
+	if (rc == 0)
+		rc = holds_changes(place, "-wal", &holds, reterr);
+	free(place);
+	if (rc < 0 || !holds)
+		return rc;
+	return cgr_error_set(reterr, CGR_E_INPUT,
+	                     "%s: a change to it is unfinished (its -journal or -wal beside it); open it once with sqlite3, "
+	                     "or import the recording again",
+	                     path);
+}
+
 static int harden(struct cgr_db *db, struct cgr_error *reterr)
 {
 	sqlite3 *s = db->sqlite;
@@ -134,8 +173,10 @@ int cgr_db_open_readonly(struct cgr_db *db, const char *path, bool immutable, st
 	*db = (struct cgr_db){ 0 };
 	CGR_TRY(check_file(path, reterr));
 	CGR_TRY(check_magic(path, reterr));
-	if (immutable) /* while somebody writes to it the head may be ahead of the file */
+	if (immutable) { /* while somebody writes to it the head may be ahead of the file */
+		CGR_TRY(check_finished(path, reterr));
 		CGR_TRY(check_whole(path, reterr));
+	}
 	uri = uri_of(path, immutable);
 	db->path = cgr_strdup(path);
 	if (uri == NULL || db->path == NULL) {
