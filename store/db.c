@@ -147,10 +147,11 @@ static int check_finished(const char *path, struct cgr_error *reterr)
 	free(place);
 	if (rc < 0 || !holds)
 		return rc;
-	return cgr_error_set(reterr, CGR_E_INPUT,
-	                     "%s: a change to it is unfinished (its -journal or -wal beside it); open it once with sqlite3, "
-	                     "or import the recording again",
-	                     path);
+	return cgr_error_set(
+	    reterr, CGR_E_INPUT,
+	    "%s: a change to it is unfinished (its -journal or -wal beside it); open it once with sqlite3, "
+	    "or import the recording again",
+	    path);
 }
 
 static int harden(struct cgr_db *db, struct cgr_error *reterr)
