@@ -114,6 +114,14 @@ static int check_whole(const char *path, struct cgr_error *reterr)
 	return rc;
 }
 
+static int unfinished(const char *path, struct cgr_error *reterr)
+{
+	return cgr_error_set(reterr, CGR_E_INPUT,
+	                     "%s: a change to it is unfinished (its -journal or -wal beside it); open it once with sqlite3, "
+	                     "or import the recording again",
+	                     path);
+}
+
 /* Whether `path`, `suffix` added, holds anything but a journal whose head was overwritten with zeros: how SQLite ends a
  * transaction where the journal is kept (journal_mode PERSIST). */
 static int holds_changes(const char *path, const char *suffix, bool *ret_holds, struct cgr_error *reterr)
@@ -244,6 +252,10 @@ int cgr_db_error(const struct cgr_db *db, int sqlite_rc, const char *doing, stru
 	case SQLITE_LOCKED:
 		return cgr_error_set(reterr, CGR_E_IO, "%s: %s: another program is writing to it; try again later", db->path,
 		                     doing);
+	case SQLITE_READONLY: /* a reader does not roll back what others left */
+		if (sqlite3_extended_errcode(db->sqlite) == SQLITE_READONLY_ROLLBACK)
+			return unfinished(db->path, reterr);
+		return cgr_error_set(reterr, CGR_E_IO, "%s: %s: %s", db->path, doing, text);
 	default:
 		return cgr_error_set(reterr, CGR_E_IO, "%s: %s: %s", db->path, doing, text);
 	}

@@ -331,6 +331,37 @@ static int load_tables(struct cgr_store *store, struct cgr_error *reterr)
 	                block_row, SIZE_MAX, &store->blocks, reterr);
 }
 
+/* Ids that are dense show no row that is missing at the end, and samples have none: import told how many there were. */
+static int check_counts(struct cgr_store *store, struct cgr_error *reterr)
+{
+	const struct {
+		const char *table;
+		size_t rows;
+	} loaded[] = { { "meta", store->metas },         { "hierarchy", store->hierarchies }, { "cgroup", store->cgroups },
+		           { "css_set", store->css_sets },   { "task", store->tasks },            { "name", store->names },
+		           { "knob", store->knobs },         { "counter", store->counters },      { "file", store->files },
+		           { "lost", store->losts },         { "stream_block", store->blocks } };
+	sqlite3_stmt *s;
+	int rc;
+
+	CGR_TRY(cgr_db_prepare(&store->db, "SELECT name, rows FROM table_digest", &s, reterr));
+	while ((rc = cgr_db_step(&store->db, s, "reading digests", reterr)) == 1) {
+		const char *name = (const char *)sqlite3_column_text(s, 0);
+		int64_t told = sqlite3_column_int64(s, 1);
+		size_t i = 0;
+
+		while (name != NULL && i < CGR_ARRAY_SIZE(loaded) && strcmp(name, loaded[i].table) != 0)
+			i++;
+		if (name == NULL || i == CGR_ARRAY_SIZE(loaded) || told == (int64_t)loaded[i].rows)
+			continue;
+		rc = cgr_error_set(reterr, CGR_E_INPUT, "%s: table %s: %zu rows, import wrote %lld; import the recording again",
+		                   store->db.path, loaded[i].table, loaded[i].rows, (long long)told);
+		break;
+	}
+	(void)sqlite3_finalize(s);
+	return rc < 0 ? rc : 0;
+}
+
 /* References that need all tables: parents, first css_sets. */
 static int check_references(const struct cgr_store *store, struct cgr_error *reterr)
 {
@@ -460,6 +491,8 @@ int cgr_store_open(const char *path, struct cgr_store **ret_store, struct cgr_er
 		rc = check_schema(store, reterr);
 	if (rc == 0)
 		rc = load_tables(store, reterr);
+	if (rc == 0)
+		rc = check_counts(store, reterr);
 	if (rc == 0)
 		rc = check_references(store, reterr);
 	if (rc < 0) {

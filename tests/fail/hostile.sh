@@ -94,6 +94,7 @@ if command -v sqlite3 >/dev/null; then
 	for store in half.db half-link.db; do
 		expect 3 'a change to it is unfinished' replay $store -q --seeds 1
 	done
+	expect 3 'a change to it is unfinished' sql half.db 'SELECT count(*) FROM task'
 	sqlite3 half.db 'SELECT count(*) FROM task' >/dev/null
 	expect 0 '' replay half.db -q --seeds 1
 	dd if=/dev/zero of=half.db-journal bs=512 count=1 2>/dev/null # ended, and kept
@@ -102,6 +103,12 @@ if command -v sqlite3 >/dev/null; then
 	printf 'x' >half.db-wal
 	expect 3 'a change to it is unfinished' info half.db
 	rm half.db-wal
+	for table in meta knob counter task stream_block; do
+		cp web.db fewer.db
+		sqlite3 fewer.db "DELETE FROM $table WHERE rowid = (SELECT max(rowid) FROM $table)" 2>/dev/null ||
+			sqlite3 fewer.db "DELETE FROM $table WHERE key = (SELECT max(key) FROM $table)"
+		expect 3 "table $table: " info fewer.db
+	done
 fi
 
 # a replay of many seeds is stopped: one message, the status of the manual page, nothing left behind
