@@ -65,11 +65,13 @@ if command -v sqlite3 >/dev/null; then
 	expect 0 '' replay evil.db -q --set '/*touch*:cpu.max=30000 100000' --seeds 1 -o evil-runs.db --name x
 	expect 0 '' replay evil.db -q --set '/*touch*:cpu.max=20000 100000' --seeds 1 -o evil-runs.db --name y
 	printf 'rules: [{metric: cpu.stat.nr_throttled, min: 0}]\n' >evil.yaml
-	for command in 'verify evil.db -q --seeds 1' 'info evil.db' 'compare evil-runs.db x y --all' 'report evil-runs.db --run x' \
-		'check evil-runs.db --rules evil.yaml'; do
+	# compare: 1, x and y differ
+	for command in '0 verify evil.db -q --seeds 1' '0 info evil.db' '1 compare evil-runs.db x y --all' \
+		'0 report evil-runs.db --run x' '0 check evil-runs.db --rules evil.yaml'; do
 		# shellcheck disable=SC2086
-		"$cgreplay" $command >>shown 2>&1
-		grep -q 'a.b.*touch' shown || { echo "NOT OK $command does not show the cgroup"; failed=1; }
+		expect ${command%% *} '' ${command#* }
+		grep -q 'a.b.*touch' out || { echo "NOT OK ${command#* } does not show the cgroup"; failed=1; }
+		cat out err >>shown
 	done
 	"$cgreplay" sql evil.db 'SELECT path FROM cgroup' >>shown 2>&1
 	expect 0 '' recommend evil.db -q --cgroup touch --knob cpu.max --seeds 1
