@@ -116,10 +116,11 @@ static int check_whole(const char *path, struct cgr_error *reterr)
 
 static int unfinished(const char *path, struct cgr_error *reterr)
 {
-	return cgr_error_set(reterr, CGR_E_INPUT,
-	                     "%s: a change to it is unfinished (its -journal or -wal beside it); open it once with sqlite3, "
-	                     "or import the recording again",
-	                     path);
+	return cgr_error_set(
+	    reterr, CGR_E_INPUT,
+	    "%s: a change to it is unfinished (its -journal or -wal beside it); open it once with sqlite3, "
+	    "or import the recording again",
+	    path);
 }
 
 /* Whether `path`, `suffix` added, holds anything but a journal whose head was overwritten with zeros: how SQLite ends a

@@ -337,10 +337,12 @@ static int check_counts(struct cgr_store *store, struct cgr_error *reterr)
 	const struct {
 		const char *table;
 		size_t rows;
-	} loaded[] = { { "meta", store->metas },         { "hierarchy", store->hierarchies }, { "cgroup", store->cgroups },
-		           { "css_set", store->css_sets },   { "task", store->tasks },            { "name", store->names },
-		           { "knob", store->knobs },         { "counter", store->counters },      { "file", store->files },
-		           { "lost", store->losts },         { "stream_block", store->blocks } };
+	} loaded[] = { { "meta", store->metas },         { "hierarchy", store->hierarchies },
+		           { "cgroup", store->cgroups },     { "css_set", store->css_sets },
+		           { "task", store->tasks },         { "name", store->names },
+		           { "knob", store->knobs },         { "counter", store->counters },
+		           { "file", store->files },         { "lost", store->losts },
+		           { "stream_block", store->blocks } };
 	sqlite3_stmt *s;
 	int rc;
 
