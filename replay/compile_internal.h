@@ -67,6 +67,7 @@ struct task_build {
 	uint32_t sites; /* head of the list of its timer sites */
 	uint32_t block_state;
 	uint16_t cpu;
+	uint16_t waking_cpu; /* its last wait was ended from there */
 	uint32_t runnable_at; /* while it is runnable: where it stands among those */
 	uint64_t cpus; /* of the first 64 those on which it may run for certain */
 	int16_t prio;
@@ -118,15 +119,21 @@ struct cpu_build {
 	uint64_t irq_exit_ns, timer_expire_ns, block_done_ns;
 	uint64_t timer_expire_address;
 	uint32_t timer_expire_function;
+	uint64_t ticker_ns; /* one of the tickers expired here last; 0: none yet */
+	uint32_t ticker;
 };
 
 /* A timer that rings again and again, or may turn out to. */
 struct ticker {
 	uint64_t address;
+	uint32_t function; /* enum cgr_timer_function */
 	uint32_t site, task; /* who has consumed its last expiry, CGR_ID_NONE nobody yet */
-	int64_t expiry_ns; /* it is, or was, armed for */
+	int64_t expiry_ns; /* it is, or was, armed for, by its own clock */
+	int64_t ahead_ns; /* that clock, of the trace's */
+	bool timed; /* its arming is in the program: that expiry is known by the trace's clock */
 	int64_t step_ns; /* from the one before; 0: it was set anew */
 	bool expired; /* and not consumed yet */
+	bool rung; /* it has expired once: what its clock shows is known */
 	uint32_t waits; /* of that task, when the timer was armed */
 	uint64_t run_ns; /* CPU time of that task then */
 	/* consumptions after one time gone by, after several: how many, of how many times, CPU time until the next one */
@@ -177,8 +184,6 @@ struct builder {
 	struct ticker *ticker;
 	uint32_t tickers;
 	size_t ticker_capacity;
-	uint64_t last_tick_ns; /* one of them expired; 0: none yet */
-	uint32_t last_ticker;
 	struct cgr_error *error;
 };
 
@@ -234,10 +239,23 @@ int cgr_build_timer_expire(struct builder *b, const struct cgr_event *e);
 int cgr_build_timer_block(struct builder *b, uint32_t task, uint64_t ts_ns, struct cgr_op *op);
 uint8_t cgr_build_timeout_length(const struct task_build *t);
 bool cgr_build_timer_due(const struct task_build *t, uint64_t ts_ns);
+#define CGR_TIMER_FAR_NS (INT64_MAX / 4) /* no time of a timer is farther away: KTIME_MAX is for ever */
+static inline int64_t cgr_build_timer_ns(uint64_t a)
+{
+	return CGR_MIN(CGR_MAX((int64_t)a, -CGR_TIMER_FAR_NS), CGR_TIMER_FAR_NS);
+}
 void cgr_build_judge_timers(struct cgr_programs *programs);
 int cgr_build_timer_site(struct builder *b, uint32_t task, enum cgr_timer_kind kind, uint32_t *ret_site);
 void cgr_build_timer_score(struct cgr_timer_site *site, int64_t expiry, int64_t delay);
+static inline uint64_t cgr_build_distance(int64_t a, int64_t c)
+{
+	return a > c ? (uint64_t)a - (uint64_t)c : (uint64_t)c - (uint64_t)a;
+}
 /* compile_tick.c */
+static inline bool cgr_build_is_ticker(uint32_t function)
+{
+	return function == CGR_TIMER_POSIX || function == CGR_TIMER_TIMERFD || function == CGR_TIMER_ITIMER;
+}
 int cgr_build_tick_start(struct builder *b, const struct cgr_event *e);
 void cgr_build_tick_expire(struct builder *b, const struct cgr_event *e);
 bool cgr_build_tick_wakes(const struct builder *b, uint32_t task, uint64_t ts_ns, uint32_t *ret_site);

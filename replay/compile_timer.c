@@ -22,11 +22,6 @@
 #define GRID_EQUAL_NS 1000u /* two steps of one grid differ by less; they are computed, not measured */
 #define GRID_SHORTEST_NS 200000 /* on a finer grid every time lies near a point */
 
-static uint64_t distance(int64_t a, int64_t c)
-{
-	return (uint64_t)(a > c ? a - c : c - a);
-}
-
 int cgr_build_timer_site(struct builder *b, uint32_t task, enum cgr_timer_kind kind, uint32_t *ret_site)
 {
 	struct cgr_programs *p = b->programs;
@@ -55,7 +50,7 @@ static int find_site(struct builder *b, uint32_t task, enum cgr_timer_kind kind,
 /* How far a step is from the grid: from the step before, or from a whole number of the grid's shortest. */
 static uint64_t off_grid(const struct cgr_timer_site *site, int64_t step)
 {
-	uint64_t error = distance(step, site->last_step);
+	uint64_t error = cgr_build_distance(step, site->last_step);
 
 	if (site->grid_ns >= GRID_SHORTEST_NS) {
 		int64_t rest = step % site->grid_ns;
@@ -71,9 +66,10 @@ void cgr_build_timer_score(struct cgr_timer_site *site, int64_t expiry, int64_t 
 	int64_t step = expiry - site->last_expiry;
 
 	if (site->count >= 2) {
-		site->relative_error += CGR_MIN(distance(delay, site->last_delay), STEP_ERROR_MAX_NS);
+		site->relative_error += CGR_MIN(cgr_build_distance(delay, site->last_delay), STEP_ERROR_MAX_NS);
 		site->absolute_error += off_grid(site, step);
-		if (step > 0 && distance(step, site->last_step) < GRID_EQUAL_NS && (!site->grid_ns || step < site->grid_ns))
+		if (step > 0 && cgr_build_distance(step, site->last_step) < GRID_EQUAL_NS &&
+		    (!site->grid_ns || step < site->grid_ns))
 			site->grid_ns = step;
 	}
 	site->last_step = step;
@@ -86,13 +82,13 @@ int cgr_build_timer_start(struct builder *b, const struct cgr_event *e)
 {
 	struct task_build *t = &b->t[e->task];
 
-	if (e->c == CGR_TIMER_POSIX || e->c == CGR_TIMER_TIMERFD || e->c == CGR_TIMER_ITIMER)
+	if (cgr_build_is_ticker(e->c))
 		return cgr_build_tick_start(b, e);
 	if (e->c != CGR_TIMER_HRTIMER_WAKEUP || cgr_event_in_irq(e) || e->task == 0)
 		return 0;
 	t->timer_armed = true;
 	t->timer_start_ns = e->ts_ns;
-	t->timer_expiry_ns = (int64_t)e->a;
+	t->timer_expiry_ns = cgr_build_timer_ns(e->a);
 	t->timer_address = e->b;
 	CGR_TRY(find_site(b, e->task, e->d & 1 ? CGR_TIMER_RELATIVE : CGR_TIMER_GIVEN_TIME, &t->timer_site));
 	cgr_build_timer_score(&b->programs->site[t->timer_site], t->timer_expiry_ns,

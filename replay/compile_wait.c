@@ -213,6 +213,7 @@ static int end_wait(struct builder *b, const struct cgr_event *e, const struct e
 		CGR_TRY(emit_wake(b, e, by->flags));
 		CGR_TRY(cgr_build_completed(b, e->task, e->c));
 	}
+	b->t[e->c].waking_cpu = e->cpu;
 	return cgr_build_end_block(b, e->c, e->ts_ns, by->cause, by->waker, by->flags);
 }
 
