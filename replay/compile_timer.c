@@ -20,6 +20,8 @@
 #define SLACK_MAX_NS 100000000
 #define STEP_ERROR_MAX_NS 10000000u
 #define GRID_EQUAL_NS 1000u /* two steps of one grid differ by less; they are computed, not measured */
+#define LENGTH_EQUAL_NS 1000u /* so do two delays of one length: what passes from reading the clock to the event */
+#define VARIED_MIN 3u /* delays that no length explains */
 #define GRID_SHORTEST_NS 200000 /* on a finer grid every time lies near a point */
 
 int cgr_build_timer_site(struct builder *b, uint32_t task, enum cgr_timer_kind kind, uint32_t *ret_site)
@@ -61,12 +63,44 @@ static uint64_t off_grid(const struct cgr_timer_site *site, int64_t step)
 	return CGR_MIN(error, STEP_ERROR_MAX_NS);
 }
 
+static int64_t *nearest_length(struct cgr_timer_site *site, int64_t delay)
+{
+	int64_t *nearest = &site->length_ns[0];
+
+	for (unsigned i = 1; i < site->lengths; i++)
+		if (cgr_build_distance(delay, site->length_ns[i]) < cgr_build_distance(delay, *nearest))
+			nearest = &site->length_ns[i];
+	return nearest;
+}
+
+/* How far a delay is from the length asked for last or, of a relative sleep, from another one of the few that its
+ * program may ask for in turn: that they differ is no sign of a grid. Lengths stand apart by more than what is left of
+ * one grid's step varies with the work before it, else they would take every delay for one of theirs. */
+static uint64_t off_length(struct cgr_timer_site *site, int64_t delay)
+{
+	uint64_t error = cgr_build_distance(delay, site->last_delay);
+	int64_t *length;
+
+	if (site->kind != CGR_TIMER_RELATIVE)
+		return CGR_MIN(error, STEP_ERROR_MAX_NS);
+	length = nearest_length(site, delay);
+	error = cgr_build_distance(delay, *length);
+	if (site->lengths < CGR_TIMER_LENGTHS && (!site->lengths || error > (uint64_t)CGR_MAX(*length, 0) / 4)) {
+		length = &site->length_ns[site->lengths++];
+		error = 0;
+	}
+	*length = delay;
+	site->varied += error >= LENGTH_EQUAL_NS;
+	return error >= LENGTH_EQUAL_NS ? CGR_MIN(error, STEP_ERROR_MAX_NS) : 0;
+}
+
 void cgr_build_timer_score(struct cgr_timer_site *site, int64_t expiry, int64_t delay)
 {
 	int64_t step = expiry - site->last_expiry;
+	uint64_t length_error = off_length(site, delay);
 
 	if (site->count >= 2) {
-		site->relative_error += CGR_MIN(cgr_build_distance(delay, site->last_delay), STEP_ERROR_MAX_NS);
+		site->relative_error += length_error;
 		site->absolute_error += off_grid(site, step);
 		if (step > 0 && cgr_build_distance(step, site->last_step) < GRID_EQUAL_NS &&
 		    (!site->grid_ns || step < site->grid_ns))
@@ -172,7 +206,8 @@ void cgr_build_judge_timers(struct cgr_programs *programs)
 		/* a grid that was armed for is met exactly; wake-ups alone show it with the jitter of both */
 		unsigned clearly = site->kind == CGR_TIMER_UNSEEN ? 1 : 4;
 
-		site->absolute = site->count >= 4 && site->absolute_error * clearly < site->relative_error;
+		site->absolute = site->count >= 4 && site->absolute_error * clearly < site->relative_error &&
+		                 (site->kind != CGR_TIMER_RELATIVE || site->varied >= VARIED_MIN);
 		if (!site->grid_ns)
 			site->grid_ns = site->last_step;
 	}

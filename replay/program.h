@@ -105,12 +105,16 @@ enum cgr_timer_kind {
 	CGR_TIMER_GIVEN_TIME, /* armed for a time, which may yet be a length from now on */
 	CGR_TIMER_TICKS, /* one timer of the program's own, which rings again and again */
 };
+#define CGR_TIMER_LENGTHS 8u
 /* The sleeps of one task that were asked for in one way. */
 struct cgr_timer_site {
 	uint8_t kind; /* enum cgr_timer_kind */
 	uint32_t task, next; /* list of the task's sites, CGR_ID_NONE ends */
 	uint32_t count;
 	int64_t last_delay, last_expiry, last_step;
+	int64_t length_ns[CGR_TIMER_LENGTHS]; /* RELATIVE: delays that stand apart, each as it came last */
+	uint8_t lengths;
+	uint32_t varied; /* delays that were none of those */
 	int64_t grid_ns; /* shortest step that came twice running */
 	uint64_t relative_error, absolute_error; /* sums of deviations under each hypothesis */
 	bool absolute; /* verdict */
