@@ -108,6 +108,7 @@ static int keep_inputs(const struct check *check, const char *path, struct cgr_e
 	CGR_TRY(cgr_outfile_refuse_input(check->junit_path, path, reterr));
 	CGR_TRY(cgr_outfile_refuse_input(check->junit_path, check->rules_path, reterr));
 	CGR_TRY(cgr_outfile_refuse_input(check->junit_path, check->baseline_path, reterr));
+	CGR_TRY(cgr_outfile_refuse_kinds(check->junit_path, 0, reterr));
 	return check->update_baseline ? cgr_outfile_refuse_input(check->baseline_path, check->rules_path, reterr) : 0;
 }
 

@@ -159,6 +159,7 @@ static int run(int argc, char **argv, struct cgr_error *reterr)
 	if (strcmp(target(&a), "csv") == 0)
 		return export_csv(&a, reterr);
 	trace = strcmp(target(&a), "trace") == 0;
+	CGR_TRY(cgr_outfile_refuse_kinds(a.output, trace ? CGR_OUTFILE_TRACE : 0, reterr));
 	CGR_TRY(a.run != NULL ? export_run(&a, trace, &summary, reterr) : export_store(&a, trace, &summary, reterr));
 	fprintf(stderr, "exported %" PRIu64 " events of %u CPUs to %s\n", summary.events, summary.cpus, a.output);
 	return 0;

@@ -75,6 +75,7 @@ static int record(const struct cgr_record_options *options, bool perf, bool quie
 
 	cgr_interrupt_install();
 	CGR_TRY(cgr_outfile_check(options->output, reterr)); /* before an hour is recorded, not after */
+	CGR_TRY(cgr_outfile_refuse_kinds(options->output, CGR_OUTFILE_TRACE | CGR_OUTFILE_PERF, reterr));
 	CGR_TRY(perf ? cgr_record_perf(options, &result, reterr) : cgr_record(options, &result, reterr));
 	if (!quiet)
 		print_result(options, &result);

@@ -72,6 +72,7 @@ static int print_runs(const struct report *report, struct cgr_error *reterr)
 static int make(struct report *report, const char *path, const char *command, struct cgr_error *reterr)
 {
 	CGR_TRY(cgr_outfile_refuse_input(report->output, path, reterr));
+	CGR_TRY(cgr_outfile_refuse_kinds(report->output, 0, reterr));
 	size_t bulk = report->csv_folder ? SIZE_MAX : report->output ? CGR_REPORT_PAGE_RUNS : 0;
 	CGR_TRY(cgr_runs_load(path, &report->names, bulk, &report->runs, reterr));
 	if (report->csv_folder)

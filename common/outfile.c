@@ -53,6 +53,54 @@ int cgr_outfile_refuse_input(const char *path, const char *input, struct cgr_err
 	                     "%s: is read here and would be written over; give the output a name of its own", path);
 }
 
+/* What people cannot make again by one command more, and what is not ours. The names of the kinds of SQLite files stand at
+ * 68: CGR_STORE_APPLICATION_ID, CGR_RESULTS_APPLICATION_ID. */
+static const struct {
+	unsigned kind; /* 0: never replaced */
+	unsigned at[2];
+	const char *magic[2];
+	const char *name;
+} kinds[] = {
+	{ CGR_OUTFILE_TRACE, { 0 }, { "\x17\x08\x44tracing" }, "a recording (trace.dat)" },
+	{ CGR_OUTFILE_PERF, { 0 }, { "PERFILE2" }, "a recording (perf.data)" },
+	{ CGR_OUTFILE_PERF, { 0 }, { "2ELIFREP" }, "a recording (perf.data)" },
+	{ CGR_OUTFILE_STORE, { 0, 68 }, { "SQLite format 3", "cgre" }, "an event store" },
+	{ 0, { 0, 68 }, { "SQLite format 3", "cgrr" }, "a results store" },
+	{ 0, { 0 }, { "SQLite format 3" }, "a database (SQLite)" },
+};
+
+static bool begins_as(const char *head, size_t length, size_t k)
+{
+	for (unsigned i = 0; i < 2 && kinds[k].magic[i] != NULL; i++) {
+		size_t bytes = strlen(kinds[k].magic[i]);
+
+		if (length < kinds[k].at[i] + bytes || memcmp(head + kinds[k].at[i], kinds[k].magic[i], bytes) != 0)
+			return false;
+	}
+	return true;
+}
+
+/* One name mistyped, or two of them swapped, and a day's recording is a store of another. */
+int cgr_outfile_refuse_kinds(const char *path, unsigned may_replace, struct cgr_error *reterr)
+{
+	char head[100];
+	size_t length, k = 0;
+	struct stat st;
+	FILE *file;
+
+	if (path == NULL || stat(path, &st) < 0 || !S_ISREG(st.st_mode) || (file = fopen(path, "rbe")) == NULL)
+		return 0;
+	length = fread(head, 1, sizeof(head), file);
+	(void)fclose(file);
+	while (k < CGR_ARRAY_SIZE(kinds) && !begins_as(head, length, k))
+		k++;
+	if (k == CGR_ARRAY_SIZE(kinds) || (kinds[k].kind & may_replace) != 0)
+		return 0;
+	return cgr_error_set(reterr, CGR_E_USAGE,
+	                     "%s: is %s and would be written over; give the output another name, or remove that file first",
+	                     path, kinds[k].name);
+}
+
 /* What a symbolic link leads to is written, so that the link stays; a dangling link is replaced. */
 char *cgr_outfile_place(const char *path)
 {

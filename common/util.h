@@ -70,6 +70,12 @@ struct cgr_outfile {
 int cgr_outfile_check(const char *path, struct cgr_error *reterr);
 /* CGR_E_USAGE when `path` is the very file `input` (by whatever name); either may be NULL or absent. */
 int cgr_outfile_refuse_input(const char *path, const char *input, struct cgr_error *reterr);
+/* CGR_E_USAGE when `path` is a recording or a database and not of the kinds that may be replaced; NULL or absent is
+ * fine. */
+#define CGR_OUTFILE_TRACE 1u
+#define CGR_OUTFILE_PERF 2u
+#define CGR_OUTFILE_STORE 4u
+int cgr_outfile_refuse_kinds(const char *path, unsigned may_replace, struct cgr_error *reterr);
 int cgr_outfile_open(struct cgr_outfile *file, const char *path, struct cgr_error *reterr);
 /* Where a file named `path` really goes: what a symbolic link leads to. malloc'ed, NULL without memory. */
 char *cgr_outfile_place(const char *path);

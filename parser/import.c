@@ -65,6 +65,7 @@ static int begin(struct import *import, const char *store_path, struct cgr_error
 
 	for (const struct cgr_trace *trace = import->trace; trace != NULL; trace = trace->later)
 		CGR_TRY(cgr_outfile_refuse_input(store_path, trace->input.path, reterr));
+	CGR_TRY(cgr_outfile_refuse_kinds(store_path, CGR_OUTFILE_STORE, reterr));
 	CGR_TRY(cgr_trace_load_clock(import->trace, reterr));
 	CGR_TRY(open_source(import, reterr));
 	CGR_TRY(cgr_writer_new(store_path, options->lean ? CGR_WRITER_LEAN : 0, &import->writer, reterr));

@@ -37,6 +37,27 @@ ln -s web.db link.db
 expect 0 imported import "$sample" -o link.db
 [ -L link.db ] || { echo "NOT OK the link was replaced"; failed=1; }
 
+# a name mistyped or two swapped: neither a recording nor a store of another kind is written over
+cp "$sample" other.dat
+printf 'PERFILE2 and more' >other.perf
+printf 'rules: [{metric: cpu.stat.nr_throttled, min: 0}]\n' >any.yaml
+cp runs.db kept.db
+for file in other.dat other.perf runs.db; do
+	expect 2 "$file: is a" import "$sample" -o $file
+done
+for file in other.dat other.perf web.db; do
+	expect 2 "$file: is a" report runs.db -o $file
+	expect 2 "$file: is a" check runs.db --rules any.yaml --junit $file
+done
+for file in other.dat other.perf runs.db; do
+	expect 2 "$file: is a" export web.db --to perfetto -o $file
+done
+expect 2 'runs.db: is a results store' export web.db --to trace -o runs.db
+expect 2 'runs.db: is a results store' record -o runs.db -- true
+cmp -s "$sample" other.dat && cmp -s runs.db kept.db || { echo "NOT OK one of them was written over"; failed=1; }
+expect 0 exported export web.db -o other.dat
+rm other.dat other.perf kept.db
+
 printf 'scenarios: %s' "$(head -c 200000 /dev/zero | tr '\0' '[')" >deep.yaml
 printf 'scenarios: [{name: a}]\n---\nscenarios: [{name: b}]\n' >two.yaml
 for file in deep two; do
