@@ -53,8 +53,8 @@ int cgr_outfile_refuse_input(const char *path, const char *input, struct cgr_err
 	                     "%s: is read here and would be written over; give the output a name of its own", path);
 }
 
-/* What people cannot make again by one command more, and what is not ours. The names of the kinds of SQLite files stand at
- * 68: CGR_STORE_APPLICATION_ID, CGR_RESULTS_APPLICATION_ID. */
+/* What people cannot make again by one command more, and what is not ours. The names of the kinds of SQLite files stand
+ * at 68: CGR_STORE_APPLICATION_ID, CGR_RESULTS_APPLICATION_ID. */
 static const struct {
 	unsigned kind; /* 0: never replaced */
 	unsigned at[2];
