@@ -256,6 +256,59 @@ static int evaluate_one(struct check *c, const struct cgr_result *result, const 
 	return add_outcome(c, &o, desc);
 }
 
+/* Results keep no zeros of a cgroup that nothing happens to. */
+static bool is_silent(const struct cgr_result *result, uint32_t cgroup)
+{
+	for (size_t i = 0; i < result->metrics; i++) {
+		const struct cgr_result_metric *m = &result->metric[i];
+
+		if (m->cgroup == cgroup && (m->high != 0 || (m->has_recorded && m->recorded != 0)))
+			return false;
+	}
+	return true;
+}
+
+/* Events that only a cgroup's own tasks bring about, by running: where none of them runs there are 0 of them. Not so
+ * memory.events.low and what reclaim counts, which others do to it; and a latency or a completion there is none. */
+static bool is_own_event(const struct cgr_result_metric_desc *desc)
+{
+	static const char *const prefix[] = { "memory.events.", "memory.swap.events.", "cpu.stat." };
+
+	if (strcmp(desc->unit, "count") != 0 || strcmp(desc->name, "memory.events.low") == 0)
+		return false;
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(prefix); i++)
+		if (strncmp(desc->name, prefix[i], strlen(prefix[i])) == 0)
+			return true;
+	return false;
+}
+
+/* A limit for events of a named cgroup in which nothing runs. */
+static int evaluate_silent(struct check *c, const struct cgr_result *result, const struct cgr_result_metric_desc *desc)
+{
+	if (!c->rule->cgroup || !c->rule->limit_text || c->rule->value == CGR_VALUE_RECORDED || !is_own_event(desc))
+		return 0;
+	for (uint32_t g = 0; g < result->cgroups; g++) {
+		struct cgr_result_metric *zero;
+		size_t before = c->outcomes->count;
+
+		if (!is_cgroup(c->rule, result, g) || !is_silent(result, g))
+			continue;
+		zero = cgr_calloc(1, sizeof *zero);
+		if (!zero)
+			return cgr_error_set(c->reterr, CGR_E_NOMEM, "check: out of memory");
+		zero->cgroup = g;
+		zero->metric = (uint32_t)(desc - result->metric_desc);
+		zero->class = CGR_CLASS_EXTRAPOLATED;
+		int rc = evaluate_one(c, result, zero);
+		if (c->outcomes->count > before)
+			c->outcomes->outcome[before].silent = zero;
+		else
+			free(zero);
+		CGR_TRY(rc);
+	}
+	return 0;
+}
+
 static int unknown_metric(struct check *c, const struct cgr_result *result)
 {
 	const char *names[256], *near;
@@ -280,6 +333,7 @@ static int evaluate_rule(struct check *c, const struct cgr_result *const *result
 		desc = here ? here : desc;
 		if (!here || !is_run(c->rule, result))
 			continue;
+		size_t of_run = c->outcomes->count;
 		for (size_t j = 0; j < result->metrics; j++) {
 			const struct cgr_result_metric *metric = &result->metric[j];
 			if (&result->metric_desc[metric->metric] != here || !is_cgroup(c->rule, result, metric->cgroup) ||
@@ -287,6 +341,8 @@ static int evaluate_rule(struct check *c, const struct cgr_result *const *result
 				continue;
 			CGR_TRY(evaluate_one(c, result, metric));
 		}
+		if (c->outcomes->count == of_run)
+			CGR_TRY(evaluate_silent(c, result, here));
 	}
 	if (c->outcomes->count > before)
 		return 0;
@@ -321,6 +377,7 @@ void cgr_outcomes_fini(struct cgr_outcomes *outcomes)
 	for (size_t i = 0; i < outcomes->count; i++) {
 		free(outcomes->outcome[i].name);
 		free(outcomes->outcome[i].facts);
+		free(outcomes->outcome[i].silent);
 	}
 	free(outcomes->outcome);
 	*outcomes = (struct cgr_outcomes){ 0 };

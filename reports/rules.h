@@ -40,6 +40,7 @@ struct cgr_outcome {
 	const struct cgr_rule *rule;
 	const struct cgr_result *result, *baseline; /* baseline NULL for rules that need none */
 	const struct cgr_result_metric *metric;
+	struct cgr_result_metric *silent; /* what metric is where the result keeps none: the 0 of a cgroup that never ran */
 	bool passed;
 	int64_t actual, limit; /* limit with tolerance and slack added */
 	int64_t base; /* what it is compared with; equals limit for absolute rules */

@@ -19,5 +19,9 @@ echo '--- a counter that stays 0 is there to be asked for, and no difference'
 "$CGREPLAY" replay oom-ramp.db --set '/cgrlab:memory.max=2G' -o zero.db --name wider -q >/dev/null
 printf 'rules:\n  - {metric: memory.events.oom, max: 0}\n  - {metric: memory.events.max, cgroup: /cgrlab, max: 0}\n' >rules.yaml
 "$CGREPLAY" check zero.db --rules rules.yaml; echo "exit $?"
+printf 'rules:\n  - {metric: memory.events.oom_kill, cgroup: /process_api, max: 0}\n  - {metric: cpu.stat.nr_throttled, cgroup: /process_api, min: 1}\n' >rules.yaml
+"$CGREPLAY" check zero.db --rules rules.yaml --run wide; echo "exit $?"
+printf 'rules: [{metric: p99 wakeup_latency, cgroup: /process_api, max: 0}]\n' >rules.yaml
+"$CGREPLAY" check zero.db --rules rules.yaml; echo "exit $?"
 "$CGREPLAY" compare zero.db wide wider --format csv | grep 'only in'
 echo '--- other CPUs are a change, too'; "$CGREPLAY" replay periodic-service.db --cpus 1 --seeds 1 | grep -E '^(scenario|models)' | mask
