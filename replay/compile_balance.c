@@ -86,7 +86,7 @@ static bool is_per_cpu(const struct cgr_store_task *task)
  * (available_idle_cpu). Who has waited longer beside an idle CPU waits for quota. */
 static bool is_idle(const struct builder *b, uint32_t cpu, uint64_t ts_ns)
 {
-	if (b->cpu[cpu].current != 0 || ts_ns - b->cpu[cpu].idle_ns > ONLINE_NS)
+	if (b->cpu[cpu].current != 0 || ts_ns - b->cpu[cpu].caches.idle_ns > ONLINE_NS)
 		return false;
 	for (uint32_t i = 0; i < b->runnables; i++)
 		if (b->t[b->runnable[i]].cpu == cpu && ts_ns - b->t[b->runnable[i]].waking_ns < ARRIVING_NS)
@@ -131,7 +131,7 @@ void cgr_build_note_scan(struct builder *b, const struct cgr_event *e)
 	if (e->kind == CGR_EV_WAKING) {
 		t->scan_cpu = 0;
 		if (!e->task || (is_per_cpu(&b->task[e->task]) && !cgr_event_in_irq(e)) || cpu != e->cpu || !is_fair(b, e) ||
-		    t->state != TASK_BLOCKED || b->cpu[cpu].idle_ns < t->block_ns || b->scan_looks >= LOOKS_MAX)
+		    t->state != TASK_BLOCKED || b->cpu[cpu].caches.idle_ns < t->block_ns || b->scan_looks >= LOOKS_MAX)
 			return;
 		b->scan_looks++;
 		if (!may_look(b, cpu, e->ts_ns))

@@ -112,9 +112,7 @@ struct cpu_build {
 	int irq; /* handler running, -1 none */
 	int softirq; /* vector running, -1 none */
 	bool softirq_inline; /* entered from a task's own context, not from an interrupt's end */
-	uint64_t idle_ns; /* when it last went idle */
-	uint64_t cold_ns; /* when a thread of that process began to fill its cold caches */
-	int32_t cold_tgid;
+	struct cgr_cpu_caches caches;
 	struct cgr_pelt busy;
 	uint64_t irq_exit_ns, timer_expire_ns, block_done_ns;
 	uint64_t timer_expire_address;

@@ -21,19 +21,15 @@ static int note_prio(struct builder *b, uint32_t task, uint32_t prio)
 	return cgr_build_emit(b, task, &op);
 }
 
-/* Who waits for an idle CPU for long does so because his group is throttled. Unless another thread of his process has
- * run there meanwhile, nothing of theirs is in its caches. */
+/* Who waits for an idle CPU for long does so because his group is throttled. */
 static int note_cold(struct builder *b, const struct cgr_event *e, uint32_t task, bool from_idle)
 {
 	const struct task_build *t = &b->t[task];
-	struct cpu_build *cpu = &b->cpu[e->cpu];
 	uint64_t since_ns = t->waking_ns ? t->waking_ns : t->out_ns;
 
 	if (!b->has_quota || t->state != TASK_RUNNABLE || !since_ns || e->ts_ns < since_ns + CGR_COLD_AFTER_NS ||
-	    (!from_idle && cpu->idle_ns < since_ns) || (cpu->cold_tgid == b->task[task].tgid && cpu->cold_ns >= since_ns))
+	    !cgr_caches_cold(&b->cpu[e->cpu].caches, b->task[task].tgid, since_ns, e->ts_ns, from_idle))
 		return 0;
-	cpu->cold_tgid = b->task[task].tgid;
-	cpu->cold_ns = e->ts_ns;
 	return cgr_build_cold(b, task);
 }
 
@@ -133,7 +129,7 @@ static int on_switch(struct builder *b, const struct cgr_event *e)
 		CGR_TRY(switch_out(b, e));
 	}
 	if (!next)
-		b->idle_ns = cpu->idle_ns = e->ts_ns;
+		b->idle_ns = cpu->caches.idle_ns = e->ts_ns;
 	if (prev && b->t[prev].state == TASK_BLOCKED)
 		cgr_build_note_newly_idle(b, e, next);
 	cgr_build_note_busy(b, e->cpu, e->ts_ns);

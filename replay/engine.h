@@ -46,8 +46,7 @@ struct cgr_engine_config {
 	int32_t speed_ppm; /* CPU times of work are longer by so much */
 	int32_t switch_ns; /* and by so much for every time a task went to sleep and came back */
 	int32_t wake_percent; /* an idle CPU takes longer to wake up by so much */
-	uint64_t
-	    cold_ns; /* what it costs to find one's caches cold, after being throttled; nothing for who goes by its clock */
+	uint64_t cold_ns; /* what cold caches cost after a throttle */
 	int32_t price_permille; /* where prices stand in the range the recording leaves open: -1000 cheapest, 0 usual */
 	bool until_done, open_loop;
 	bool without_recorder; /* the recorder's own threads cost no CPU time */

@@ -21,8 +21,9 @@ struct task_run {
 	uint64_t credit_ns; /* CPU time of recorded misses that were none: taken off the coming RUNs */
 	uint64_t recorder_ns; /* what recording cost it and its RUNs have not been long enough for */
 	uint64_t cold_since_ns; /* it was throttled for long, from then on, and has not run since; 0 not */
-	uint64_t cold_ns; /* CPU time by which cold caches will still slow it down */
-	uint64_t recorded_cold_ns; /* and by which they did so in the recording, which its RUNs have yet to lose */
+	uint64_t cold_left_ns; /* CPU time by which cold caches will still slow down what it has yet to begin */
+	uint64_t chilled_ns; /* of remaining_ns, first: with cold caches, what they add included */
+	uint64_t recorded_cold_ns; /* what they cost it in the recording and its RUNs have yet to lose */
 	uint64_t stall_ns; /* of remaining_ns, first: reclaim, which is memory pressure (psi_memstall_enter) */
 	uint64_t sleep_ns; /* wait owed once remaining_ns is used up (reclaim, swap-in) */
 	uint64_t timeout_ns; /* the same of whole jiffies (memory.high) */
@@ -56,8 +57,7 @@ struct cpu_run {
 	uint64_t overhead_ns; /* switch cost not yet burnt */
 	uint64_t span_ns;
 	uint32_t rt_head; /* queued real-time tasks, highest priority first */
-	uint64_t cold_at_ns; /* a thread of that process began to fill its cold caches */
-	int32_t cold_tgid;
+	struct cgr_cpu_caches caches;
 	bool need_resched, prev_put, user_return_set, allowed;
 	bool vacated; /* its current task was taken away: it runs the next one at once, not out of idleness */
 };
@@ -197,8 +197,7 @@ static inline struct cgr_ctx *memory_ctx(struct cgr_engine *e)
 void cgr_run_account(struct cgr_engine *e, uint32_t task, uint64_t ran); /* CPU time it used */
 void cgr_run_advance(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_arm(struct cgr_engine *e, uint32_t cpu);
-uint64_t cgr_run_chilled(struct task_run *t,
-                         uint64_t ns); /* so much work of the task, with caches as cold as they are */
+void cgr_run_load(struct task_run *t, uint64_t ns); /* its next RUN */
 void cgr_run_resched(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_schedule(struct cgr_engine *e, uint32_t cpu);
 void cgr_run_schedule_all(struct cgr_engine *e);

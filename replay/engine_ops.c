@@ -5,7 +5,6 @@
 #include "store/members.h"
 
 #define RECORDER_PERCENT 35 /* calibrations of one machine scatter by as much */
-#define RECORDED_COLD_PART 5u /* COLD_PART of work (engine_sched.c) is this part of the time it took */
 #define OPS_PER_STEP_MAX 10000000u /* operations without any CPU time between them: a damaged program */
 
 /* ---- tokens with memory ---- */
@@ -638,7 +637,7 @@ static uint64_t host_share(const struct cgr_engine *e, uint64_t ns, const struct
 /* What cold caches cost in the recording is in its CPU times. */
 static uint64_t warmed(struct task_run *t, uint64_t ns)
 {
-	uint64_t less = CGR_MIN(t->recorded_cold_ns, ns / RECORDED_COLD_PART);
+	uint64_t less = CGR_MIN(t->recorded_cold_ns, ns / CGR_COLD_TIME_PART);
 
 	t->recorded_cold_ns -= less;
 	return t->by_clock ? ns : ns - less;
@@ -651,12 +650,12 @@ static uint64_t run_length(struct cgr_engine *e, struct task_run *t, const struc
 
 	t->by_clock = e->programs->program[t - e->task].paced && (op->flags & CGR_OPF_PACED);
 	if (t->by_clock) /* it works until its clock has advanced by so much, recorder, slow day or not */
-		return cgr_run_chilled(t, warmed(t, ns));
+		return warmed(t, ns);
 	if (e->config->without_recorder) {
 		ns -= host_share(e, ns, op);
 		ns -= recorder_share(e, t, ns, op->b);
 	}
-	return t->free ? ns : cgr_run_chilled(t, scaled(e, t, warmed(t, ns)));
+	return t->free ? ns : scaled(e, t, warmed(t, ns));
 }
 
 /* schedule_timeout counts whole jiffies from the last tick on, and the timer wheel takes its next slot after that, so
@@ -710,7 +709,7 @@ static bool step(struct cgr_engine *e, uint32_t cpu, uint32_t task, const struct
 
 	switch (op->kind) {
 	case CGR_OP_RUN:
-		t->remaining_ns = run_length(e, t, op);
+		cgr_run_load(t, run_length(e, t, op));
 		return false;
 	case CGR_OP_BLOCK:
 		return block(e, cpu, task, op);

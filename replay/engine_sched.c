@@ -6,7 +6,6 @@
 
 #define TICK_LATENCY_NS 10000u
 #define KICK_LEAST_NS 2000u /* an interrupt of another CPU */
-#define COLD_PART 4u /* of work with cold caches is waiting for memory */
 
 void cgr_run_account(struct cgr_engine *e, uint32_t task, uint64_t ran)
 {
@@ -51,6 +50,7 @@ void cgr_run_advance(struct cgr_engine *e, uint32_t cpu)
 	c->overhead_ns -= overhead;
 	ran -= overhead;
 	t->remaining_ns -= CGR_MIN(ran, t->remaining_ns);
+	t->chilled_ns -= CGR_MIN(ran, t->chilled_ns);
 	if (t->stall_ns) {
 		ran = CGR_MIN(ran, t->stall_ns);
 		t->stall_ns -= ran;
@@ -263,28 +263,37 @@ static void arm_tick(struct cgr_engine *e, uint32_t cpu)
 }
 
 /* Work that cold caches slow down by a quarter until they are filled. Who works by its clock does less instead. */
-uint64_t cgr_run_chilled(struct task_run *t, uint64_t ns)
+static void chill(struct task_run *t)
 {
-	uint64_t more = CGR_MIN(t->cold_ns, ns / COLD_PART);
+	uint64_t more = CGR_MIN(t->cold_left_ns, (t->remaining_ns - t->chilled_ns) / CGR_COLD_PART);
+	uint64_t added = t->by_clock ? 0 : more;
 
-	t->cold_ns -= more;
-	return t->by_clock ? ns : ns + more;
+	t->cold_left_ns -= more;
+	t->chilled_ns += more * CGR_COLD_PART + added;
+	t->remaining_ns += added;
 }
 
-/* Its CPU was idle while it was throttled; unless another thread of its process has run there since, nothing of theirs
- * is in the caches. */
-static void find_caches(struct cgr_engine *e, uint32_t cpu, uint32_t task)
+void cgr_run_load(struct task_run *t, uint64_t ns)
 {
-	struct cpu_run *c = &e->cpu[cpu];
+	t->remaining_ns = ns;
+	t->chilled_ns = 0;
+	if (!t->free)
+		chill(t);
+}
+
+/* Caches are filled from the start; what an earlier throttle has added and did not come to run is a part of that. */
+static void find_caches(struct cgr_engine *e, uint32_t cpu, uint32_t task, bool from_idle)
+{
 	struct task_run *t = &e->task[task];
-	int32_t tgid = e->store_task[task].tgid;
+	uint64_t added;
 
 	if (!t->cold_since_ns)
 		return;
-	if (c->cold_tgid != tgid || c->cold_at_ns < t->cold_since_ns) {
-		c->cold_tgid = tgid;
-		c->cold_at_ns = e->now_ns;
-		t->cold_ns = e->config->cold_ns;
+	if (cgr_caches_cold(&e->cpu[cpu].caches, e->store_task[task].tgid, t->cold_since_ns, e->now_ns, from_idle)) {
+		t->chilled_ns = CGR_MIN(t->chilled_ns, t->remaining_ns);
+		added = t->chilled_ns / CGR_COLD_TIME_PART;
+		t->cold_left_ns = e->config->cold_ns - CGR_MIN(added, e->config->cold_ns);
+		chill(t);
 	}
 	t->cold_since_ns = 0;
 }
@@ -301,6 +310,7 @@ static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 	c->exec_ns = c->span_ns = e->now_ns;
 	c->overhead_ns = 0;
 	if (next == NONE) {
+		c->caches.idle_ns = e->now_ns;
 		cgr_heap_disarm(&e->heap, slot_cpu(cpu, CPU_TICK));
 		return;
 	}
@@ -311,8 +321,7 @@ static void set_current(struct cgr_engine *e, uint32_t cpu, uint32_t next)
 	t->state = RUN_RUNNING;
 	set_cpu(e, next, cpu);
 	c->overhead_ns = e->switch_cost_ns;
-	find_caches(e, cpu, next);
-	t->remaining_ns = cgr_run_chilled(t, t->remaining_ns);
+	find_caches(e, cpu, next, from_idle);
 	cgr_run_psi_change(e, next, 0, 1, 0);
 	if (!cgr_heap_armed(&e->heap, slot_cpu(cpu, CPU_TICK))) /* NO_HZ_IDLE: the tick starts again on its grid */
 		arm_tick(e, cpu);

@@ -187,6 +187,8 @@ struct cgr_period_phase {
 };
 
 #define CGR_COLD_AFTER_NS 1000000u /* an idle CPU has lost its caches */
+#define CGR_COLD_PART 4u /* of work with cold caches is added, waiting for memory: */
+#define CGR_COLD_TIME_PART (CGR_COLD_PART + 1) /* that part of the time it takes */
 #define CGR_DEVICE_PERCENT 30u /* by so much the same device differs between two runs of one program */
 
 /* What the recording tells about the machine. */
@@ -290,6 +292,26 @@ static inline int cgr_programs_append(struct cgr_programs *programs, uint32_t ta
 	chunk->op[chunk->count++] = *op;
 	programs->program[task].ops++;
 	return 0;
+}
+
+/* What of a process is in the caches of a CPU. */
+struct cgr_cpu_caches {
+	uint64_t idle_ns; /* when it last went idle */
+	uint64_t filled_ns; /* when a thread of that process began to fill them */
+	int32_t tgid;
+};
+
+/* A thread comes to a CPU that it has been kept off since then, and begins to fill its caches: they are cold if the CPU
+ * has been idle and no other thread of its process has come there meanwhile. Next to a neighbour that never let the CPU
+ * idle the recording does not tell a throttle from a wait for the CPU: what that costs stays in the recorded times. */
+static inline bool cgr_caches_cold(struct cgr_cpu_caches *c, int32_t tgid, uint64_t since_ns, uint64_t now_ns,
+                                   bool from_idle)
+{
+	if ((!from_idle && c->idle_ns < since_ns) || (c->tgid == tgid && c->filled_ns >= since_ns))
+		return false;
+	c->tgid = tgid;
+	c->filled_ns = now_ns;
+	return true;
 }
 
 #endif

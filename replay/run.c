@@ -29,7 +29,7 @@ struct job {
 	const struct cgr_whatif *plan;
 	struct cgr_engine_output *output;
 	uint64_t seed;
-	int32_t speed_ppm, switch_ns, wake_percent, price_permille, cold_ns;
+	int32_t speed_ppm, switch_ns, wake_percent, price_permille, cold_draw_ns;
 	bool other_run;
 	bool without_recorder, series, spans;
 };
@@ -70,7 +70,7 @@ static void work_one(struct pool *pool, const struct job *job)
 		.switch_ns = job->switch_ns,
 		.wake_percent = job->wake_percent,
 		.price_permille = job->price_permille,
-		.cold_ns = (uint64_t)((int64_t)COLD_NS + job->cold_ns),
+		.cold_ns = (uint64_t)((int64_t)COLD_NS + job->cold_draw_ns),
 		.until_done = plan->until_done,
 		.open_loop = plan->open_loop,
 		.keep_series = job->series,
@@ -201,9 +201,64 @@ static void vary(struct job *job, size_t draw, size_t seeds, uint64_t idle_wake_
 	job->speed_ppm = variation(draw, seeds, memory ? OTHER_MEMORY_RUN_PPM : OTHER_RUN_PPM);
 	job->switch_ns = variation(draw, seeds, switch_ns);
 	job->wake_percent = variation(draw, seeds, WAKE_PERCENT);
-	job->cold_ns = variation(draw, seeds, COLD_NS);
-	if (job->cold_ns > 0)
-		job->cold_ns *= COLD_MOST - 1;
+	job->cold_draw_ns = variation(draw, seeds, COLD_NS);
+	if (job->cold_draw_ns > 0)
+		job->cold_draw_ns *= COLD_MOST - 1;
+}
+
+/* The asked seeds, then those of the baseline. */
+static void fill_jobs(struct pool *pool, const struct cgr_seed_set *asked, const struct cgr_seed_set *baseline,
+                      const struct cgr_run_options *options)
+{
+	const struct cgr_whatif *plan = asked->plan;
+
+	for (size_t i = 0; i < pool->jobs; i++) {
+		bool first = i < asked->count;
+		const struct cgr_seed_set *set = first ? asked : baseline;
+		size_t draw = first ? i : i - asked->count, seeds = set->count;
+		struct job *job = &pool->job[i];
+
+		*job = (struct job){ .plan = set->plan,
+			                 .output = &set->output[draw],
+			                 .seed = plan->seed + draw,
+			                 .price_permille = variation(price_draw(plan->store, draw, seeds), seeds, 1000),
+			                 .without_recorder = first && !options->with_recorder && !plan->plays_back,
+			                 .series = i == 0 && options->series,
+			                 .spans = i == 0 && options->spans };
+		if (plan->plays_back)
+			continue; /* what happened varies by nothing but prices */
+		if (job->without_recorder)
+			vary(job, draw, seeds, pool->programs->calibration.idle_wake_ns);
+		else
+			job->speed_ppm = variation(draw, seeds, SAME_RUN_PPM);
+	}
+}
+
+static int learn(struct cgr_whatif *plan, const struct cgr_programs *programs, struct cgr_error *reterr)
+{
+	cgr_whatif_learn(plan, programs);
+	return cgr_whatif_phases(plan, programs, reterr);
+}
+
+/* Both sets in one pool; their outputs are one array, that of the asked ones. */
+static int run_sets(const struct cgr_programs *programs, const struct cgr_run_options *options,
+                    struct cgr_seed_set *asked, struct cgr_seed_set *baseline, struct cgr_error *reterr)
+{
+	struct pool pool = { .programs = programs, .progress = options->progress };
+	int rc;
+
+	pool.jobs = asked->count + baseline->count;
+	asked->output = cgr_calloc(pool.jobs, sizeof *asked->output);
+	pool.job = cgr_calloc(pool.jobs, sizeof *pool.job);
+	if (asked->output && pool.job) {
+		baseline->output = asked->output + asked->count;
+		fill_jobs(&pool, asked, baseline, options);
+		rc = run_pool(&pool, options->threads, reterr);
+	} else {
+		rc = cgr_error_set(reterr, CGR_E_NOMEM, "%zu replays", pool.jobs);
+	}
+	free(pool.job);
+	return rc;
 }
 
 int cgr_replay(const struct cgr_store *store, const struct cgr_programs *programs, const struct cgr_scenario *scenario,
@@ -211,61 +266,26 @@ int cgr_replay(const struct cgr_store *store, const struct cgr_programs *program
 {
 	struct cgr_whatif plan = { 0 }, same = { 0 };
 	struct cgr_seed_set asked = { .plan = &plan }, baseline = { .plan = &same };
-	struct pool pool = { .programs = programs, .progress = options->progress };
-	struct cgr_engine_output *output = NULL;
-	size_t total = 0;
 	int rc = cgr_whatif_make(store, scenario, &plan, reterr);
 
 	if (rc >= 0 && options->fidelity && !(options->with_recorder && is_baseline(&plan, scenario)))
 		rc = make_baseline(store, scenario, &same, reterr);
+	if (rc >= 0)
+		rc = learn(&plan, programs, reterr);
+	if (rc >= 0 && same.store)
+		rc = learn(&same, programs, reterr);
 	if (rc >= 0) {
-		cgr_whatif_learn(&plan, programs);
-		if (same.store)
-			cgr_whatif_learn(&same, programs);
-		rc = cgr_whatif_phases(&plan, programs, reterr);
-		if (rc >= 0 && same.store)
-			rc = cgr_whatif_phases(&same, programs, reterr);
 		asked.count = plan.seeds;
 		baseline.count = same.store ? same.seeds : 0;
-		total = asked.count + baseline.count;
-		output = cgr_calloc(total, sizeof *output);
-		pool.job = cgr_calloc(total, sizeof *pool.job);
-		if (!output || !pool.job)
-			rc = cgr_error_set(reterr, CGR_E_NOMEM, "%zu replays", total);
-	}
-	if (rc >= 0) {
-		asked.output = output;
-		baseline.output = output + asked.count;
-		pool.jobs = total;
-		for (size_t i = 0; i < total; i++) {
-			bool first = i < asked.count;
-
-			size_t draw = first ? i : i - asked.count, seeds = first ? asked.count : baseline.count;
-
-			pool.job[i] = (struct job){ .plan = first ? &plan : &same,
-				                        .output = &output[i],
-				                        .seed = plan.seed + draw,
-				                        .price_permille = variation(price_draw(store, draw, seeds), seeds, 1000),
-				                        .without_recorder = first && !options->with_recorder && !plan.plays_back,
-				                        .series = i == 0 && options->series,
-				                        .spans = i == 0 && options->spans };
-			if (plan.plays_back)
-				continue; /* what happened varies by nothing but prices */
-			if (pool.job[i].without_recorder)
-				vary(&pool.job[i], draw, seeds, programs->calibration.idle_wake_ns);
-			else
-				pool.job[i].speed_ppm = variation(draw, seeds, SAME_RUN_PPM);
-		}
-		rc = run_pool(&pool, options->threads, reterr);
+		rc = run_sets(programs, options, &asked, &baseline, reterr);
 	}
 	if (rc >= 0)
 		rc =
 		    cgr_result_assemble(store, programs, scenario, &asked,
 		                        baseline.count || !options->fidelity ? &baseline : &asked, options, ret_result, reterr);
-	for (size_t i = 0; output && i < total; i++)
-		cgr_engine_output_fini(&output[i]);
-	free(output);
-	free(pool.job);
+	for (size_t i = 0; asked.output && i < (size_t)asked.count + baseline.count; i++)
+		cgr_engine_output_fini(&asked.output[i]);
+	free(asked.output);
 	cgr_whatif_fini(&plan);
 	cgr_whatif_fini(&same);
 	return rc;

@@ -35,17 +35,49 @@ static struct cgr_store *unlimited(bool by_clock)
 	return job_end(&tape);
 }
 
-/* The same in five periods of a limit. */
-static struct cgr_store *limited(void)
+/* The same in five periods of a limit; meanwhile the CPU is idle, or a neighbour has it. */
+static struct cgr_store *limited(bool neighbour)
 {
 	struct job_tape tape = begin(430 * MS, true);
+	uint32_t other = neighbour ? 2 : 0;
 
+	job_add(&tape, "/neighbour", 1002, "0");
 	for (unsigned i = 0; i < 5; i++) {
-		job_switch(&tape, 1 + i * 100 * MS, 0, 0, 0, 1);
+		job_switch(&tape, 1 + i * 100 * MS, 0, i ? other : 0, 0, 1);
 		if (i < 4)
-			job_switch(&tape, (i * 100 + 20) * MS, 0, 1, 0, 0);
+			job_switch(&tape, (i * 100 + 20) * MS, 0, 1, 0, other);
 	}
-	job_exit(&tape, 420 * MS, 1, 0);
+	job_exit(&tape, 420 * MS, 1, other);
+	return job_end(&tape);
+}
+
+/* 36 ms of work in bursts of a fifth of a millisecond, a millisecond of sleep after each. */
+static struct cgr_store *bursts(void)
+{
+	struct job_tape tape = begin(300 * MS, false);
+	uint64_t at = MS;
+
+	job_switch(&tape, at, 0, 0, 0, 1);
+	for (unsigned i = 1; i < 180; i++) {
+		struct cgr_event timer = { .ts_ns = at + MS / 5, .kind = CGR_EV_HRTIMER_START, .task = 1, .b = 0x55 };
+		struct cgr_event woken = { .kind = CGR_EV_WAKING, .c = 1, .d = 120u << 16, .flags = CGR_EVF_HARDIRQ };
+
+		timer.a = at + MS / 5 + MS;
+		timer.c = CGR_TIMER_HRTIMER_WAKEUP;
+		append(&tape, timer);
+		job_switch(&tape, at + MS / 5, 0, 1, 1, 0);
+		at += MS / 5 + MS;
+		timer = (struct cgr_event){ .ts_ns = at, .kind = CGR_EV_HRTIMER_EXPIRE, .a = at, .b = 0x55 };
+		timer.c = CGR_TIMER_HRTIMER_WAKEUP;
+		timer.flags = CGR_EVF_HARDIRQ;
+		append(&tape, timer);
+		woken.ts_ns = at;
+		append(&tape, woken);
+		woken.kind = CGR_EV_WAKEUP;
+		append(&tape, woken);
+		job_switch(&tape, at, 0, 0, 0, 1);
+	}
+	job_exit(&tape, at + MS / 5, 1, 0);
 	return job_end(&tape);
 }
 
@@ -74,8 +106,27 @@ static void test_throttled(void **state)
 static void test_recorded(void **state)
 {
 	(void)state;
-	assert_in_range(usage(limited(), "/job:cpu.max=max"), 100000 - 4 * COLD - 100, 100000 - 4 * COLD + 100);
-	assert_in_range(usage(limited(), "/job:cpu.max=20000 100000"), 99700, 100300);
+	assert_in_range(usage(limited(false), "/job:cpu.max=max"), 100000 - 4 * COLD - 100, 100000 - 4 * COLD + 100);
+	assert_in_range(usage(limited(false), "/job:cpu.max=20000 100000"), 99700, 100300);
+}
+
+/* Next to a neighbour the recording does not tell cold caches from a wait for the CPU: they are in the recorded times,
+ * and are not charged again. */
+static void test_neighbour(void **state)
+{
+	(void)state;
+	assert_in_range(usage(limited(true), "/job:cpu.max=20000 100000"), 99700, 100300);
+	assert_in_range(usage(limited(true), "/job:cpu.max=max"), 99700, 100300);
+}
+
+/* Who is throttled in the middle of what cold caches slow down is slowed down by a quarter, and not by a quarter of
+ * that again. */
+static void test_again(void **state)
+{
+	int64_t warm = usage(bursts(), "/job:cpu.max=max");
+
+	(void)state;
+	assert_in_range(usage(bursts(), "/job:cpu.max=1000 20000") - warm, warm / 5, warm / 4 + 100);
 }
 
 /* A program that works until its clock has advanced by so much does less instead. */
@@ -127,6 +178,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_throttled),
 		cmocka_unit_test(test_recorded),
+		cmocka_unit_test(test_neighbour),
+		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_by_clock),
 		cmocka_unit_test(test_threads_share),
 	};
