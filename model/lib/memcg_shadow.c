@@ -7,8 +7,9 @@
  * rstat, so that a short job keeps none for certain.
  * - Half of those that are too many are due in each pass, a batch of 128 at a time, which leaves small numbers in
  *   peace until reclaim has to look at everything (priority 2 and below).
- * A file of one page has no node: what is at index 0 stands in the tree's head (lib/xarray.c: xas_expand, xas_shrink),
- * and its shadow stays until the inode goes.
+ * A file of one page has no node: what is at index 0 stands in the tree's head (lib/xarray.c: xas_expand, xas_shrink).
+ * Its shadow stays until the inode goes, which it may from then on: an inode whose mapping holds no page
+ * (mapping_shrinkable) stands on the list of the inodes' own shrinker, which is not modelled.
  * A folio of 64 pages or more stands in a node further up, and so does its shadow; such nodes are hardly ever without
  * anything else, and are kept here. */
 #include "common/util.h"
@@ -18,6 +19,7 @@
 #define NODE_SHIFT 6u /* XA_CHUNK_SHIFT */
 #define NODE_FILE 0x40000000u /* | file: key of its nodes in the page table, index by node */
 #define FILES_MOST 0x40000000u /* beyond are nameless pages and anonymous memory */
+#define NODES_ABOVE ((1ull << 40) - 1) /* index of the entry that counts, in prev, a file's nodes but the first */
 #define SHRINK_BATCH 128u
 
 /* The first page of a file, and all there is of it. */
@@ -27,13 +29,51 @@ static bool stands_in_head(const struct memcg *m, const struct cgr_page *node)
 	if (cgr_page_index(node) || node->policy + node->written != 1)
 		return false;
 	first = cgr_mem_pages_find(&m->pages, node->file & ~NODE_FILE, 0);
-	return first && m->pages.page[first].flags != CGR_PG_FORGOTTEN && !cgr_mem_pages_find(&m->pages, node->file, 1);
+	return first && m->pages.page[first].flags != CGR_PG_FORGOTTEN &&
+	       !cgr_mem_pages_find(&m->pages, node->file, NODES_ABOVE);
 }
 
 /* A node is an entry of the page table: policy = pages there, written = shadows. */
 static bool is_shadows(const struct memcg *m, const struct cgr_page *node)
 {
 	return node->written && !node->policy && !stands_in_head(m, node);
+}
+
+/* Keeps the list of those that hold nothing but shadows. */
+static void judge(struct memcg *m, uint32_t number)
+{
+	struct cgr_page *node = &m->pages.page[number];
+	struct cgr_page_list *list = &memcg_group(m, cgr_page_cgroup(node))->shadow_nodes;
+	bool listed = node->flags & CGR_PG_ON_LIST;
+	bool shadows = is_shadows(m, node);
+	if (shadows && !listed) {
+		cgr_page_list_push_head(m->pages.page, list, number);
+		node->flags |= CGR_PG_ON_LIST;
+	} else if (!shadows && listed) {
+		cgr_page_list_remove(m->pages.page, list, number);
+		node->flags &= (uint16_t)~CGR_PG_ON_LIST;
+	}
+}
+
+/* A node comes or goes. The first of a file is none while there is no other. */
+static void count_node(struct memcg *m, uint32_t key, uint64_t index, bool comes)
+{
+	uint32_t above, first;
+	if (!index)
+		return;
+	above = cgr_mem_pages_find(&m->pages, key, NODES_ABOVE);
+	if (!above && comes && (above = cgr_mem_pages_insert(&m->pages, key, NODES_ABOVE)))
+		m->pages.page[above].flags = CGR_PG_RESIDENT;
+	if (!above) /* full: it is taken for the only one */
+		return;
+	m->pages.page[above].prev += comes ? 1 : UINT32_MAX;
+	if (!m->pages.page[above].prev)
+		cgr_mem_pages_erase(&m->pages, above);
+	else if (!comes || m->pages.page[above].prev > 1)
+		return;
+	first = cgr_mem_pages_find(&m->pages, key, 0);
+	if (first)
+		judge(m, first);
 }
 
 static uint32_t node_of(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_t index, bool make)
@@ -48,25 +88,21 @@ static uint32_t node_of(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_
 			return 0;
 		m->pages.page[number].flags = CGR_PG_RESIDENT;
 		cgr_page_set_cgroup(&m->pages.page[number], cgroup);
+		count_node(m, key, index >> NODE_SHIFT, true);
 	}
 	return m->node_hint = number;
 }
 
 static void node_changed(struct memcg *m, uint32_t number)
 {
-	struct cgr_page *node = &m->pages.page[number];
-	struct cgr_page_list *list = &memcg_group(m, cgr_page_cgroup(node))->shadow_nodes;
-	bool listed = node->flags & CGR_PG_ON_LIST;
-	bool shadows = is_shadows(m, node);
-	if (shadows && !listed) {
-		cgr_page_list_push_head(m->pages.page, list, number);
-		node->flags |= CGR_PG_ON_LIST;
-	} else if (!shadows && listed) {
-		cgr_page_list_remove(m->pages.page, list, number);
-		node->flags &= (uint16_t)~CGR_PG_ON_LIST;
-	}
-	if (!node->policy && !node->written)
+	const struct cgr_page *node = &m->pages.page[number];
+	uint32_t key = node->file;
+	uint64_t index = cgr_page_index(node);
+	judge(m, number);
+	if (!node->policy && !node->written) {
 		cgr_mem_pages_erase(&m->pages, number);
+		count_node(m, key, index, false);
+	}
 }
 
 void memcg_node_count(struct memcg *m, uint32_t cgroup, uint32_t file, uint64_t index, int pages, int shadows)

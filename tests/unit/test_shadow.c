@@ -104,6 +104,26 @@ static void small_files(void **state)
 	}
 }
 
+/* A sparse file is none of one page, whatever lies between its pages, and whichever comes first. */
+static void sparse_files(void **state)
+{
+	(void)state;
+	for (uint32_t late = 0; late < 2; late++) {
+		struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+		h->memory.now_ns = h->reclaim.now_ns = 1000000;
+		host_knob(h, 1, "memory.max", 128 << 12);
+		for (uint32_t i = 0; i < 1024; i++) {
+			uint32_t second = late ? i / 512 : i % 2;
+			(void)read_of(h, 8 + (late ? i % 512 : i / 2), second * 128, true);
+		}
+		for (uint32_t i = 0; i < 512; i++)
+			(void)read_of(h, 8 + i, 0, false);
+		host_check(h);
+		assert_in_range(host_metric(h, 1, "memory.stat.workingset_refault_file"), 0, 200);
+		host_free(h);
+	}
+}
+
 /* workingset_refault counts pages: a large folio that comes back is as many refaults under every policy. */
 static void large_folios(void **state)
 {
@@ -122,6 +142,7 @@ int main(void)
 		cmocka_unit_test(too_many),
 		cmocka_unit_test(without_statistics),
 		cmocka_unit_test(small_files),
+		cmocka_unit_test(sparse_files),
 		cmocka_unit_test(large_folios),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
