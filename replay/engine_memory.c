@@ -251,6 +251,8 @@ void cgr_run_memory(struct cgr_engine *e, uint32_t task, uint32_t cpu, const str
 		if (op->kind == CGR_OP_CHARGE && op->flags & CGR_OPF_SWAPIN) {
 			request.index = op->b;
 			request.recorded_missed = op->flags & CGR_OPF_SWAPREAD ? 1 : 0;
+		} else if (op->kind == CGR_OP_CHARGE && request.kind != CGR_CHARGE_FILE) {
+			request.folios = (uint32_t)CGR_MIN(op->b, op->a);
 		}
 	} else {
 		request.kind = CGR_CHARGE_FILE;

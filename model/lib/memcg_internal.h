@@ -27,6 +27,7 @@
 #define MEMCG_SWAP_CLUSTER_MAX 32
 #define MEMCG_DEF_PRIORITY 12
 #define MEMCG_DIRTY_FOLIOS (1u << 20) /* dirty or under writeback at a time */
+#define MEMCG_COSTLY_ORDER 3u /* PAGE_ALLOC_COSTLY_ORDER: nobody is killed for more */
 #define MEMCG_NODE_ORDER 6u /* folios from here on stand in a node further up the tree (XA_CHUNK_SHIFT) */
 #define MEMCG_READINGS 256u /* ranges under read at a time */
 
@@ -64,7 +65,8 @@ struct memcg_group { /* per cgroup */
 	int64_t inserted, first_used, written_evicted;
 	int64_t swappable_most; /* pages in memory and in swap when something went to swap: the most so far */
 	int64_t unseen_evicted[2]; /* anonymous and mapped file pages evicted: their next use leaves no event */
-	int64_t event[MEMCG_EVENT_COUNT];
+	int64_t event[MEMCG_EVENT_COUNT], unsure_event[MEMCG_EVENT_COUNT]; /* of which a split may have spared it */
+	int64_t huge; /* of its anonymous pages, those that may stand in folios above order 3 */
 	int64_t pgfault, pgmajfault, pswpin, pswpout;
 	int64_t reclaim_ns, high_sleep_ns, high_sleeps;
 	struct cgr_page_list shadow_nodes; /* nodes of the page cache's tree that hold nothing but shadows */
@@ -133,6 +135,7 @@ struct memcg { /* the instance; core first, see struct cgr_memory_core */
 	uint32_t hint; /* page looked up or inserted last: the next look-up is often for the same one */
 	uint32_t node_hint; /* node of the page cache's tree that changed last */
 	uint32_t guess_credit, guess_rest; /* whether guessing from it has paid lately; look-ups since the last try */
+	bool oom_unsure; /* the OOM under way would find room if the kernel splits huge pages, see memcg_oom.c */
 	uint32_t drains_pending; /* CPUs whose stock waits for its drain worker */
 	struct memcg_reading *reading; /* MEMCG_READINGS */
 	uint32_t readings;

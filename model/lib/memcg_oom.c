@@ -103,12 +103,21 @@ static void kill_group(struct memcg *m, uint32_t group)
 	}
 }
 
-bool memcg_oom(struct memcg *m, uint32_t cgroup, uint32_t pages)
+/* What a program gives back of a huge page stays charged until reclaim splits it (deferred_split_scan), of which no
+ * recording tells: a kill that the replay comes to while there are huge pages may not happen. */
+static bool holds_huge(const struct memcg *m, uint32_t root)
+{
+	for (uint32_t id = root; id != CGR_NONE; id = memcg_next(m, id, root)) {
+		const struct memcg_group *group = memcg_group(m, id);
+		if (group->huge > 0 && group->pages[CGR_CHARGE_ANON] > 0)
+			return true;
+	}
+	return false;
+}
+
+static bool out_of_memory(struct memcg *m, uint32_t cgroup, unsigned order)
 {
 	struct memcg_group *group = memcg_group(m, cgroup);
-	unsigned order = order_of(pages);
-	if (order > 3)
-		return false;
 	memcg_event(m, cgroup, MEMCG_OOM);
 	/* v1 oom_control: the task would sleep until someone makes room; the charge of a system call fails */
 	if (!m->v2 && group->oom_kill_disable)
@@ -126,4 +135,15 @@ bool memcg_oom(struct memcg *m, uint32_t cgroup, uint32_t pages)
 	if (kill_root != CGR_NONE)
 		kill_group(m, kill_root);
 	return true;
+}
+
+bool memcg_oom(struct memcg *m, uint32_t cgroup, uint32_t pages)
+{
+	unsigned order = order_of(pages);
+	if (order > MEMCG_COSTLY_ORDER)
+		return false;
+	m->oom_unsure = holds_huge(m, cgroup);
+	bool again = out_of_memory(m, cgroup, order);
+	m->oom_unsure = false;
+	return again;
 }

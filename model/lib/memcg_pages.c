@@ -305,6 +305,13 @@ static void free_anon(struct memcg *m, uint32_t number)
 	cgr_mem_pages_erase(&m->pages, number);
 }
 
+/* So many pages more, in folios of that size; no uncharge tells whether it is of those. */
+static void note_huge(struct memcg_group *group, const struct cgr_mem_request *request, uint32_t size, uint32_t pages)
+{
+	if (request->kind == CGR_CHARGE_ANON && size >> (MEMCG_COSTLY_ORDER + 1))
+		group->huge += pages;
+}
+
 static uint32_t mm_of(const struct memcg *m, const struct cgr_mem_request *request)
 {
 	uint32_t owner = request->task == CGR_NONE ? CGR_NONE : cgr_task(m->ctx, request->task)->mm_owner;
@@ -319,8 +326,10 @@ static int charge_folio(struct memcg *m, const struct cgr_mem_request *request, 
 	struct memcg_group *group = memcg_group(m, request->cgroup);
 	uint32_t gfp = request->flags & CGR_MEM_ATOMIC;
 	int verdict = memcg_try_charge(m, request->cgroup, size, gfp);
-	if (verdict == CGR_MEM_OK)
+	if (verdict == CGR_MEM_OK) {
 		group->pages[request->kind] += size;
+		note_huge(group, request, size, size);
+	}
 	if (verdict != CGR_MEM_NOMEM || size == 1 || request->kind != CGR_CHARGE_ANON)
 		return verdict;
 	verdict = CGR_MEM_OK;
@@ -359,6 +368,8 @@ static int charge_anon_pages(struct memcg *m, const struct cgr_mem_request *requ
 		if (!memcg_insert_folio(m, request->cgroup, CGR_PAGE_ANON | owner, mm->birth_next++, 0, flags))
 			memcg_group(m, request->cgroup)->pages[request->kind]++;
 	}
+	if (request->folios)
+		note_huge(memcg_group(m, request->cgroup), request, request->pages / request->folios, request->pages);
 	return CGR_MEM_OK;
 }
 
@@ -462,6 +473,8 @@ void memcg_uncharge_request(struct memcg *m, const struct cgr_mem_request *reque
 		pages = uncharge_anon_pages(m, request);
 	if (pages)
 		uncharge_counted(m, request, pages);
+	struct memcg_group *group = memcg_group(m, request->cgroup);
+	group->huge = CGR_MIN(group->huge, CGR_MAX(group->pages[CGR_CHARGE_ANON], (int64_t)0));
 }
 
 void memcg_access_request(struct memcg *m, const struct cgr_mem_request *request)

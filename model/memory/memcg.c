@@ -603,6 +603,18 @@ static void bound_current(struct cgr_ctx *ctx, uint32_t cgroup, const struct mem
 	                 most * MEMCG_PAGE_SIZE, CGR_METRIC_BOUNDED);
 }
 
+/* Kills that huge pages, split, may have spared. */
+static void bound_kills(struct cgr_ctx *ctx, uint32_t cgroup, const struct memcg_group *group)
+{
+	static const enum memcg_event event[] = { MEMCG_OOM, MEMCG_OOM_KILL, MEMCG_OOM_GROUP_KILL };
+
+	for (size_t i = 0; i < CGR_ARRAY_SIZE(event); i++)
+		if (group->unsure_event[event[i]])
+			cgr_metric_bound(ctx, cgroup, METRIC_EVENTS + event[i],
+			                 group->event[event[i]] - group->unsure_event[event[i]], group->event[event[i]],
+			                 CGR_METRIC_BOUNDED);
+}
+
 static void memcg_finish(struct cgr_ctx *ctx)
 {
 	const struct memcg *m = memcg_of(ctx);
@@ -619,6 +631,7 @@ static void memcg_finish(struct cgr_ctx *ctx)
 			bound(ctx, cgroup, METRIC_EVENTS + MEMCG_HIGH, group->event[MEMCG_HIGH]);
 		for (unsigned i = 0; group->stat[CGR_STAT_PGSCAN] && i < CGR_STAT_COUNT; i++)
 			bound(ctx, cgroup, METRIC_STATS + i, group->stat[i]);
+		bound_kills(ctx, cgroup, group);
 		bound_peak(ctx, cgroup, group);
 		bound_current(ctx, cgroup, group);
 		if (group->old_refaults)

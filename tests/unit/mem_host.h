@@ -28,6 +28,7 @@ struct mem_host {
 	int64_t rss[HOST_TASKS]; /* anonymous pages charged and held */
 	uint32_t parent[64];
 	int64_t metric[64][HOST_METRICS];
+	int64_t low[64][HOST_METRICS], high[64][HOST_METRICS]; /* as finish bounds them; 0 not */
 	int64_t params[2][16];
 	struct cgr_rng rng;
 	unsigned kills;
@@ -62,6 +63,13 @@ static uint32_t host_parent(struct cgr_ctx *ctx, uint32_t cgroup)
 static void host_metric_set(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t value)
 {
 	host_of(ctx)->metric[cgroup][metric] = value;
+}
+static void host_metric_bound(struct cgr_ctx *ctx, uint32_t cgroup, unsigned metric, int64_t low, int64_t high,
+                              int class)
+{
+	assert_int_equal(class, CGR_METRIC_BOUNDED);
+	host_of(ctx)->low[cgroup][metric] = low;
+	host_of(ctx)->high[cgroup][metric] = high;
 }
 static void host_decision(struct cgr_ctx *ctx, const char *kind, uint32_t cgroup, uint32_t task, int64_t value)
 {
@@ -113,6 +121,7 @@ static const struct cgr_host host_table = {
 	.task = host_task,
 	.cgroup_parent = host_parent,
 	.metric_set = host_metric_set,
+	.metric_bound = host_metric_bound,
 	.decision = host_decision,
 	.kill = host_kill,
 	.oom_candidates = host_candidates,
@@ -204,14 +213,19 @@ static inline int host_knob(struct mem_host *h, uint32_t cgroup, const char *nam
 	return -1;
 }
 
+static inline unsigned host_metric_number(const char *name)
+{
+	for (unsigned i = 0; i < cgr_memory_memcg.head.n_metrics; i++)
+		if (!strcmp(cgr_memory_memcg.head.metrics[i].name, name))
+			return i;
+	fail_msg("no metric %s", name);
+	return 0;
+}
+
 static inline int64_t host_metric(struct mem_host *h, uint32_t cgroup, const char *name)
 {
 	cgr_memory_memcg.head.sample(&h->memory);
-	for (unsigned i = 0; i < cgr_memory_memcg.head.n_metrics; i++)
-		if (!strcmp(cgr_memory_memcg.head.metrics[i].name, name))
-			return h->metric[cgroup][i];
-	fail_msg("no metric %s", name);
-	return -1;
+	return h->metric[cgroup][host_metric_number(name)];
 }
 
 static inline void host_check(struct mem_host *h)

@@ -162,6 +162,27 @@ static void huge_pages(void **state)
 	}
 }
 
+/* Of a huge page that is partly given back the kernel may free the rest in time: whether it did is in no recording. */
+static void kill_with_huge_pages(void **state)
+{
+	static const char *const name[] = { "memory.events.oom", "memory.events.oom_kill" };
+	(void)state;
+	for (unsigned folios = 1; folios <= 512; folios *= 512) {
+		struct mem_host *h = host_new(&cgr_reclaim_lru2, 1, V618, 0, 2, flat);
+		host_knob(h, 1, "memory.max", 5 << 20);
+		for (unsigned i = 0; i < 3; i++)
+			charge_anon(h, 0, 512, folios);
+		assert_int_equal(h->kills, 1);
+		cgr_memory_memcg.head.finish(&h->memory);
+		for (size_t i = 0; i < CGR_ARRAY_SIZE(name); i++) {
+			assert_int_equal(host_metric(h, 1, name[i]), 1);
+			assert_int_equal(h->low[1][host_metric_number(name[i])], 0);
+			assert_int_equal(h->high[1][host_metric_number(name[i])], folios == 1); /* of pages it is certain */
+		}
+		host_free(h);
+	}
+}
+
 /* Limit hit: the batch attempt fails, then the single one; a reclaim of 32 overshoots a little because the priorities
  * ask for 2, 5, 10 and 20 pages of a list of 10240. */
 static void scan_failcnt(void **state)
@@ -659,6 +680,7 @@ int main(void)
 		cmocka_unit_test(large_folios_are_cheap),
 		cmocka_unit_test(other_stock),
 		cmocka_unit_test(huge_pages),
+		cmocka_unit_test(kill_with_huge_pages),
 		cmocka_unit_test(scan_failcnt),
 		cmocka_unit_test(second_access_protects),
 		cmocka_unit_test(unflushed_statistics),

@@ -99,9 +99,57 @@ static void test_follows_charges(void **state)
 	cgr_store_free(store);
 }
 
+/* A heap of three times 2 MiB, in huge pages or in small ones. */
+static struct cgr_store *heap(uint32_t folios)
+{
+	struct cgr_store_info info = job_info;
+	struct job_tape tape;
+
+	info.has_memcg_events = true;
+	tape = job_begin(&info);
+	job_switch(&tape, MS, 0, 0, 0, 1);
+	for (unsigned i = 0; i < 3; i++)
+		append(&tape, (struct cgr_event){ .ts_ns = (2 + i) * MS,
+		                                  .kind = CGR_EV_CHARGE,
+		                                  .task = 1,
+		                                  .a = 1,
+		                                  .b = 512,
+		                                  .c = CGR_CHARGE_ANON,
+		                                  .d = folios });
+	job_exit(&tape, 10 * MS, 1, 0);
+	return job_end(&tape);
+}
+
+/* A kill that splitting huge pages may spare is not certain: the engine tells the model how large folios are. */
+static void test_kill_of_huge_heap(void **state)
+{
+	(void)state;
+	for (uint32_t folios = 1; folios <= 512; folios *= 512) {
+		struct cgr_result *r = job_replay(heap(folios), "/job:memory.max=5M", 1, true);
+		bool found = false;
+
+		for (size_t i = 0; i < r->metrics; i++) {
+			const struct cgr_result_metric *m = &r->metric[i];
+
+			if (m->cgroup != 1 || strcmp(r->metric_desc[m->metric].name, "memory.events.oom_kill") != 0)
+				continue;
+			found = true;
+			assert_int_equal(m->predicted, 1);
+			assert_int_equal(m->low, folios > 1);
+			assert_int_equal(m->high, 1);
+			assert_int_equal(m->class, folios > 1 ? CGR_CLASS_EXACT : CGR_CLASS_BOUNDED);
+		}
+		assert_true(found);
+		cgr_result_free(r);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_follows_charges) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_follows_charges),
+		cmocka_unit_test(test_kill_of_huge_heap),
+	};
 
 	return cmocka_run_group_tests_name("recorded memory", tests, NULL, NULL);
 }
