@@ -161,9 +161,8 @@ static void price_between(struct cgr_miss_price *p, uint64_t wait_low, uint64_t 
 
 /* A page fault takes FAULT_NS where reclaim takes what the models say of it: so far apart are the two in the recordings
  * that show both, those of the memory table (docs/ACCURACY.md) with fruitless passes and with single pages freed: there
- * the models' prices and the reclaim that was measured agree as if a fault took 750 ns. Until then it was taken for 400.
- * What a program does between two faults counts, too, so the
- * fast ones tell: a tenth of them is faster. */
+ * the models' prices and the reclaim that was measured agree as if a fault took 750 ns. Until then it was taken for
+ * 400. What a program does between two faults counts, too, so the fast ones tell: a tenth of them is faster. */
 static void calibrate_speed(struct builder *b)
 {
 	uint64_t fault_ns = cgr_histogram_quantile(&b->fault, 100) * 8;

@@ -9,8 +9,8 @@
  * is idle and the host has to bring it back: a charge that has found nothing to reclaim sixteen times is mostly over by
  * then, but not always. How long it takes was not traced itself: what was seen is that a heap of 18416 pages at a limit
  * of 18432, with a stock on another CPU, lived with 6 to 20 failed charges (heap-waves of the held-out memory cases,
- * docs/ACCURACY.md), where a drain that is always late kills it. The spread is so wide that it lives in some runs and is
- * killed in others. */
+ * docs/ACCURACY.md), where a drain that is always late kills it. The spread is so wide that it lives in some runs and
+ * is killed in others. */
 #define DRAIN_LATENCY_NS 20000u
 #define DRAIN_LATENCY_SPREAD_NS 800000u
 

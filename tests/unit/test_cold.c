@@ -176,12 +176,8 @@ static void test_threads_share(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_throttled),
-		cmocka_unit_test(test_recorded),
-		cmocka_unit_test(test_neighbour),
-		cmocka_unit_test(test_again),
-		cmocka_unit_test(test_by_clock),
-		cmocka_unit_test(test_threads_share),
+		cmocka_unit_test(test_throttled), cmocka_unit_test(test_recorded), cmocka_unit_test(test_neighbour),
+		cmocka_unit_test(test_again),     cmocka_unit_test(test_by_clock), cmocka_unit_test(test_threads_share),
 	};
 
 	return cmocka_run_group_tests_name("cold caches", tests, NULL, NULL);
