@@ -23,8 +23,7 @@ static int64_t later(int64_t expiry, int64_t points, int64_t grid_ns)
 	return ns;
 }
 
-/* Whoever works off all the times that have gone by goes on from the last one of those that the recording has in one.
- */
+/* Whoever works off all the times that have gone by goes on from the last of those that the recording has in one. */
 void cgr_run_tick_arm(struct cgr_engine *e, const struct cgr_op *op)
 {
 	const struct cgr_timer_site *site = &e->programs->site[op->c];

@@ -4,8 +4,8 @@
  * ends such a thread, too (signal_wake_up_state). */
 #include "replay/engine_internal.h"
 
-#define ROUNDS_MAX                                                                                                     \
-	64u /* that time out beyond the recorded ones: what would come never is not waited for like that for ever */
+/* That time out beyond the recorded ones: what would come never is not waited for like that for ever. */
+#define ROUNDS_MAX 64u
 #define ROUNDS_NS 1000000000u /* nor for longer: a replay in which nothing moves any more shall be seen to stand */
 #define ROUND_NS 5000u /* CPU time of one: no recording has it, as long as a short wake-up */
 #define AHEAD_MAX 4096u /* operations between a wait that timed out and the one that did not */

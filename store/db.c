@@ -154,13 +154,7 @@ static int check_finished(const char *path, struct cgr_error *reterr)
 	if (rc == 0)
 		rc = holds_changes(place, "-wal", &holds, reterr);
 	free(place);
-	if (rc < 0 || !holds)
-		return rc;
-	return cgr_error_set(
-	    reterr, CGR_E_INPUT,
-	    "%s: a change to it is unfinished (its -journal or -wal beside it); open it once with sqlite3, "
-	    "or import the recording again",
-	    path);
+	return rc < 0 || !holds ? rc : unfinished(path, reterr);
 }
 
 static int harden(struct cgr_db *db, struct cgr_error *reterr)

@@ -2,9 +2,9 @@
  * cache's tree, 64 pages of a file to a node. A node in which nothing but shadows is left goes on a list of the cgroup
  * it is charged to (workingset_update_node), and reclaim of that cgroup may free it with all that it remembers
  * (count_shadow_nodes, do_shrink_slab): what is read again after that counts as no refault.
- * - As many nodes as hold eight times the cgroup's pages are left alone, pages as the statistics have them. Where
- *   reclaim does not flush those first (from 6.11 on) they say nothing of a cgroup younger than the last flush of
- * rstat, so that a short job keeps none for certain.
+ * - As many nodes as hold eight times the cgroup's pages are left alone, pages as the statistics have them. Those that
+ *   reclaim does not flush first (from 6.11 on) say nothing of a cgroup younger than the last flush of rstat, so that
+ *   a short job keeps none for certain.
  * - Half of those that are too many are due in each pass, a batch of 128 at a time, which leaves small numbers in
  *   peace until reclaim has to look at everything (priority 2 and below).
  * A file of one page has no node: what is at index 0 stands in the tree's head (lib/xarray.c: xas_expand, xas_shrink).
