@@ -12,7 +12,7 @@ mkdir -p "$OUT"
 cgreplay events >"$OUT/events" 2>&1 || true
 # stays at its top while the counters are read: what is charged then must be what the recording adds up to
 lab_make ''
-lab_launcher /tmp/out >/tmp/run.sh
+lab_launcher /tmp/out free >/tmp/run.sh
 lab_record free "$OUT/charges.dat" --preset full --cgroup /cgrlab
 cat "$OUT/charges.dat.log"
 

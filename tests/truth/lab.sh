@@ -208,7 +208,6 @@ case_all_groups() { printf '%s\n' "${CASE_PROGRAM_GROUP[@]}" "${CASE_GROUPS[@]}"
 lab_prepare() { # SETTING: fresh groups with the knobs of the setting, cold files
 	local entry group knob
 	lab_remove
-	LAB_SETTING=$1
 	mapfile -t groups < <(case_all_groups)
 	lab_make "${groups[@]}"
 	while IFS='|' read -r group knob; do
@@ -229,7 +228,7 @@ lab_prepare() { # SETTING: fresh groups with the knobs of the setting, cold file
 }
 
 # Knobs of the setting that are written in mid-run (KNOB=VALUE@MSEC): each by a process of its own, outside the groups.
-lab_later_writes() {
+lab_later_writes() { # SETTING
 	local group knob value file msec
 	while IFS='|' read -r group knob; do
 		[[ $knob = *@* ]] || continue
@@ -237,12 +236,12 @@ lab_later_writes() {
 		echo "( sleep $(awk -v msec="$msec" 'BEGIN { print msec / 1000 }')"
 		lab_writes "$group" "${knob%%=*}" "${knob#*=}" | while IFS=$'\t' read -r value file; do echo "echo '$value' >'$file'"; done
 		echo ") & later+=(\$!)"
-	done <<<"${CASE_KNOBS[$LAB_SETTING]}"
+	done <<<"${CASE_KNOBS[$1]}"
 }
 
 # The script that runs the programs of the case, each in its group: what is measured and what is recorded is the
 # same thing. Prints "completion_usec N" (first start to last end) and "exit.I STATUS" to $1.
-lab_launcher() { # OUTPUT
+lab_launcher() { # OUTPUT SETTING
 	local i dir
 	echo '#!/bin/bash'
 	echo "cd '$LAB_DATA'; export LOAD='$LAB_LOAD' LAB_TRUTH='$LAB_TRUTH' PATH='$PATH'"
@@ -259,7 +258,7 @@ lab_launcher() { # OUTPUT
 		*) echo "${CASE_PROGRAM[$i]} >/dev/null ) & pid[$i]=\$!" ;;
 		esac
 	done
-	lab_later_writes
+	lab_later_writes "$2"
 	echo "for i in \${!pid[@]}; do wait \${pid[i]}; echo \"exit.\$i \$?\"; done >'$1'"
 	echo 'kill "${later[@]}" 2>/dev/null || true' # one that comes too late must not meet the next run
 	# how far a killed program had come stands in a file of its own, where it told of its progress
@@ -311,7 +310,7 @@ lab_measure() { # SETTING REPEAT: one run without recording; CSV rows setting,re
 	out=$(mktemp)
 	for try in 1 2 3; do
 		lab_prepare "$1"
-		lab_launcher "$out" >"$out.sh"
+		lab_launcher "$out" "$1" >"$out.sh"
 		before=$(lab_busy)
 		bash "$out.sh" 2>"$out.err" || { cat "$out.err" >&2; rm -f "$out"*; return 1; }
 		lab_disturbed "$out" "$before" 20 || break
@@ -327,7 +326,7 @@ lab_killed() { # GROUP KIB: exit 0 when something is killed with memory.max of t
 	out=$(mktemp)
 	CASE_KNOBS[probe]="$1|memory.max=$2K"$'\n'
 	lab_prepare probe
-	lab_launcher "$out" >"$out.sh"
+	lab_launcher "$out" probe >"$out.sh"
 	bash "$out.sh" 2>/dev/null || true
 	while read -r group; do
 		[ "$(lab_counters "$group" | awk '$1 == "memory.events.oom_kill" { print $2 }')" = 0 ] || killed=0
@@ -343,7 +342,7 @@ lab_record() { # SETTING FILE [RECORD-OPTION]...: one run under the recorder; it
 	out=$(mktemp)
 	for try in 1 2 3; do
 		lab_prepare "$setting"
-		lab_launcher "$out" >"$out.sh"
+		lab_launcher "$out" "$setting" >"$out.sh"
 		times >"$out.before"
 		before=$(lab_busy)
 		if ! "$LAB_CGREPLAY" record -o "$file" "$@" -- bash "$out.sh" 2>"$file.log"; then
